@@ -1,0 +1,7 @@
+//! Texts that every layer reads by the same rules: numbers, quoted words, key patterns, doubles.
+//!
+//! A leaf: it uses nothing else of the crate.
+
+pub mod number;
+pub mod pattern;
+pub mod words;
