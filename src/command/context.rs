@@ -8,8 +8,8 @@ use super::registry::Command;
 use super::session::Session;
 use crate::instance::Instance;
 use crate::resp::{Reply, Request};
-use crate::store::db::{Db, DbIndex};
-use crate::store::entry::{Entry, NewValue};
+use crate::store::db::{Db, DbIndex, EntryRef};
+use crate::store::entry::NewValue;
 
 /// The surroundings of a command that runs. A handler sees no socket: a script, a transaction or a
 /// replica's stream can stand where the client is.
@@ -35,13 +35,13 @@ impl Context<'_> {
 
     /// Reads `key` in the client's database: counts a hit or a miss and sets the access clock.
     #[inline]
-    pub fn read(&mut self, key: &[u8]) -> Option<&Entry> {
+    pub fn read(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
         self.db.read(self.session.db, key)
     }
 
     /// Looks at `key` without a trace.
     #[inline]
-    pub fn peek(&mut self, key: &[u8]) -> Option<&Entry> {
+    pub fn peek(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
         self.db.peek(self.session.db, key)
     }
 

@@ -5,7 +5,6 @@
 //! documentation follow from the spec.
 
 pub mod expiry;
-pub mod server;
 pub mod string;
 
 use crate::command::CommandSpec;

@@ -8,7 +8,7 @@
 use super::file::Sources;
 use super::spec::Spec;
 use super::table::Param;
-use super::words;
+use crate::text::words;
 
 /// What the command line asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]

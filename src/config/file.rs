@@ -1,11 +1,11 @@
 //! Loading a configuration: a file, standard input and the command line's parameters, one after the other as one text.
 //!
-//! Format: a directive with its words on each line (see [`super::words`] for quoting), `#` at the start of a line for a
+//! Format: a directive with its words on each line (see [`crate::text::words`] for quoting), `#` at the start of a line for a
 //! comment, names in any case. `include` is loaded where it stands, with its lines counted on their own. Directives
 //! about commands, users and modules are kept as they stand, with their lines, for the layers that know those.
 
 use super::error::{LoadError, LoadErrorKind, LoadRefusal, ValueError, system_text};
-use super::words::{self, Unbalanced};
+use crate::text::words::{self, Unbalanced};
 use super::{Config, Host, Param, Spec, Value, path_of};
 
 /// How deeply files may include each other.

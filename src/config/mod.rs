@@ -25,7 +25,6 @@ pub mod set;
 pub mod spec;
 pub mod table;
 pub mod value;
-pub mod words;
 
 use std::collections::HashSet;
 use std::path::Path;

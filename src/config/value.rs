@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::choices::{ClientClass, NotifyFlags, OutputLimit, ReplicaOf, SavePoint};
 use super::error::ValueError;
 use super::spec::{Kind, Name, Notation, Spec, Special};
-use super::words::until_nul;
+use crate::text::words::until_nul;
 
 /// The most addresses that `bind` takes.
 const BIND_LIMIT: usize = 16;

@@ -46,6 +46,8 @@ pub struct Instance {
     pub run_id: String,
     /// The path of the configuration file, if there is one.
     pub config_file: Option<std::path::PathBuf>,
+    /// The TCP port that is listened on; 0 for none.
+    pub port: u16,
     /// The path of the program.
     pub executable: String,
     /// Whether the expiry sweep runs (DEBUG SET-ACTIVE-EXPIRE).
@@ -67,6 +69,7 @@ impl Instance {
             started: Instant::now(),
             run_id,
             config_file: None,
+            port: 0,
             executable: String::new(),
             active_expire: AtomicBool::new(true),
             config: RwLock::new(config),

@@ -14,7 +14,7 @@ use std::sync::Arc;
 use bytes::BytesMut;
 
 use crate::text::number::parse_i64;
-use crate::text::words::split_words;
+use crate::text::words;
 
 /// A value that long is gathered outside the read buffer when it arrives in pieces.
 pub const LARGE_ARGUMENT: usize = 32 * 1024;
@@ -460,7 +460,7 @@ impl Parser {
         };
         let end = searched + found;
         let line = rest[..end].strip_suffix(b"\r").unwrap_or(&rest[..end]);
-        let words = split_words(line).ok_or(ProtocolError::UnbalancedQuotes)?;
+        let words = words::split(line).map_err(|_| ProtocolError::UnbalancedQuotes)?;
         for word in words {
             self.spans.push(Span::large(self.large.len()));
             self.large.push(Arc::new(word));

@@ -50,8 +50,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     /// A connection over `stream` for a registered client.
     pub fn new(stream: S, registration: &Registration<'a>, db: &'a Mutex<Db>, instance: &'a Instance) -> Self {
         let config = instance.config();
-        let session = Session::new(Arc::clone(registration.handle()), config.requirepass().is_empty());
-        let limits = Limits { max_bulk: config.proto_max_bulk_len(), unauthenticated: !session.authenticated };
+        let session = Session::new(Arc::clone(registration.handle()), config.requirepass().is_none());
+        let limits = Limits { max_bulk: config.proto_max_bulk_len() as i64, unauthenticated: !session.authenticated };
         Connection {
             framed: Framed::with_capacity(stream, RespCodec::new(limits), READ_BUFFER),
             blobs: Vec::new(),
@@ -188,7 +188,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         let unauthenticated = !self.session.authenticated;
         if self.limits.unauthenticated != unauthenticated {
             self.limits.unauthenticated = unauthenticated;
-            self.limits.max_bulk = self.instance.config().proto_max_bulk_len();
+            self.limits.max_bulk = self.instance.config().proto_max_bulk_len() as i64;
             self.framed.codec_mut().set_limits(self.limits);
         }
     }

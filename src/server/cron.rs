@@ -71,7 +71,7 @@ pub async fn close_idle_clients(instance: Arc<Instance>) {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let timeout_s = instance.config().timeout();
+        let timeout_s = instance.config().timeout_s();
         if timeout_s == 0 {
             continue;
         }

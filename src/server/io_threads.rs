@@ -81,7 +81,7 @@ async fn serve_one(accepted: Accepted, db: &Mutex<Db>, instance: &Instance) -> i
             // Errors of these calls mean that the peer has gone.
             let (peer, local) = (stream.peer_addr()?, stream.local_addr()?);
             stream.set_nodelay(true)?;
-            let keepalive_s = instance.config().tcp_keepalive();
+            let keepalive_s = u64::from(instance.config().tcp_keepalive_s());
             if keepalive_s > 0 {
                 let interval = Duration::from_secs((keepalive_s / 3).max(1));
                 let keepalive =
@@ -98,7 +98,7 @@ async fn serve_one(accepted: Accepted, db: &Mutex<Db>, instance: &Instance) -> i
             serve(stream, endpoint, db, instance).await;
         }
         Accepted::Unix(stream) => {
-            let path = instance.config().unixsocket();
+            let path = instance.config().unixsocket().map_or_else(String::new, |path| String::from_utf8_lossy(path).into_owned());
             let fd = stream.as_raw_fd();
             let name = format!("{path}:0");
             let endpoint = Endpoint { addr: name.clone(), local_addr: name, unix: true, fd };
@@ -118,11 +118,11 @@ fn is_denied(peer: SocketAddr, instance: &Instance) -> bool {
         return false;
     }
     let config = instance.config();
-    config.protected_mode() && config.requirepass().is_empty()
+    config.protected_mode() && config.requirepass().is_none()
 }
 
 async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, endpoint: Endpoint, db: &Mutex<Db>, instance: &Instance) {
-    let max_clients = instance.config().maxclients();
+    let max_clients = instance.config().maxclients() as usize;
     instance.stats.connections.fetch_add(1, Ordering::Relaxed);
     match instance.clients.register(endpoint, clock::unix_ms(), max_clients) {
         Some(registration) => Connection::new(stream, &registration, db, instance).run().await,

@@ -4,6 +4,7 @@
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -71,16 +72,16 @@ impl Listeners {
         if config.port() != 0 {
             listeners.bind_tcp(config)?;
         }
-        let path = config.unixsocket();
-        if !path.is_empty() {
-            let path = PathBuf::from(path);
+        if let Some(path) = config.unixsocket() {
+            let path = PathBuf::from(std::ffi::OsStr::from_bytes(path));
             let fail = |source| ListenError { what: format!("Unix socket {}", path.display()), source };
             // A socket file left by a killed server would make the bind fail.
             let _ = std::fs::remove_file(&path);
             let listener = std::os::unix::net::UnixListener::bind(&path).map_err(fail)?;
             listener.set_nonblocking(true).map_err(fail)?;
-            if let Some(mode) = config.unixsocketperm() {
-                std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).map_err(fail)?;
+            if config.unixsocketperm() != 0 {
+                let mode = std::fs::Permissions::from_mode(config.unixsocketperm());
+                std::fs::set_permissions(&path, mode).map_err(fail)?;
             }
             listeners.unix = Some((listener, path));
         }
@@ -90,6 +91,7 @@ impl Listeners {
     fn bind_tcp(&mut self, config: &Config) -> Result<(), ListenError> {
         let backlog = i32::try_from(config.tcp_backlog()).unwrap_or(i32::MAX);
         for address in config.bind() {
+            let address = String::from_utf8_lossy(address);
             let name = format!("{address}:{}", config.port());
             let Some((ip, optional)) = parse_bind(&address) else {
                 let source = io::Error::new(io::ErrorKind::InvalidInput, "Name or service not known");

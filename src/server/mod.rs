@@ -36,17 +36,19 @@ pub struct StartOptions {
     pub config_file: Option<std::path::PathBuf>,
     /// The path of the program.
     pub executable: String,
-    /// Keys the hash and all randomness.
-    pub seed: u64,
+    /// Commands that have another name, or with an empty one none: pairs of the name and the new one.
+    pub renames: Vec<(Vec<u8>, Vec<u8>)>,
+    /// Keys the hash and all randomness; drawn from the system's randomness where it is not given.
+    pub seed: Option<u64>,
 }
 
 impl Server {
     /// Binds the addresses of `config` and prepares an empty data set.
     pub fn bind(config: Config, options: StartOptions) -> Result<Self, ListenError> {
         let listeners = Listeners::bind(&config)?;
-        let registry = Registry::new(crate::commands::all(), config.renamed_commands());
+        let registry = Registry::new(crate::commands::all(), &options.renames);
         let mut db = Db::new(config.databases(), options.seed);
-        crate::commands::server::config::apply_to_store(&config, &mut db);
+        db.limits.list_max_listpack_size = config.list_max_listpack_size();
         let run_id = random_hex(40, &mut db.rng);
         let mut instance = Instance::new(config, registry, run_id);
         instance.config_file = options.config_file;

@@ -5,10 +5,16 @@
 //! counts hits and misses. A handler never looks into a table itself.
 
 use super::entry::{Entry, NEVER, NewValue, Object, Value};
-use super::table::{HashSeed, SlotGuard, Table};
+use super::table::{DueBudget, HashSeed, NodeRef, Slot, Table};
+
+/// An entry borrowed from the data set.
+pub type EntryRef<'a> = NodeRef<'a, Entry>;
 
 /// A number of a keyspace.
 pub type DbIndex = usize;
+
+/// A sweep looks at so many keys for each that it may delete.
+const VISITS_PER_REMOVAL: usize = 8;
 
 /// Counts that change with the data set and are reset by CONFIG RESETSTAT.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,7 +35,7 @@ pub struct KeyspaceStats {
 #[derive(Clone, Copy, Debug)]
 pub struct EncodingLimits {
     /// `list-max-listpack-size`: elements if positive, one of the byte classes -1 to -5 if negative.
-    pub list_max_listpack_size: i64,
+    pub list_max_listpack_size: i32,
 }
 
 impl Default for EncodingLimits {
@@ -65,9 +71,10 @@ pub struct Db {
 }
 
 impl Db {
-    /// An empty data set of `databases` keyspaces; `seed` keys the hash and all randomness.
-    pub fn new(databases: usize, seed: u64) -> Self {
-        let hash_seed = HashSeed::new(seed);
+    /// An empty data set of `databases` keyspaces; `seed` keys the hash and all randomness, which without one is
+    /// drawn from the operating system.
+    pub fn new(databases: usize, seed: Option<u64>) -> Self {
+        let hash_seed = seed.map_or_else(HashSeed::random, HashSeed::fixed);
         Db {
             keyspaces: (0..databases).map(|_| Keyspace { table: Table::new(hash_seed), expires: 0 }).collect(),
             now_ms: 0,
@@ -76,7 +83,7 @@ impl Db {
             stats: KeyspaceStats::default(),
             limits: EncodingLimits::default(),
             no_touch: false,
-            rng: fastrand::Rng::with_seed(seed ^ 0x9e37_79b9_7f4a_7c15),
+            rng: seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed),
             seed: hash_seed,
         }
     }
@@ -126,7 +133,7 @@ impl Db {
 
     /// The entry of `key` for a command that reads it: counts a hit or a miss, sets the access clock.
     #[inline]
-    pub fn read(&mut self, index: DbIndex, key: &[u8]) -> Option<&Entry> {
+    pub fn read(&mut self, index: DbIndex, key: &[u8]) -> Option<EntryRef<'_>> {
         let (clock, touch) = (self.access_clock, !self.no_touch);
         if self.is_expired(index, key) {
             self.expire(index, key);
@@ -137,7 +144,7 @@ impl Db {
                 if touch {
                     entry.set_access(clock);
                 }
-                Some(entry.get())
+                Some(entry)
             }
             None => {
                 self.stats.misses += 1;
@@ -148,16 +155,16 @@ impl Db {
 
     /// The entry of `key` without a trace: for commands that look at the key and not at its value.
     #[inline]
-    pub fn peek(&mut self, index: DbIndex, key: &[u8]) -> Option<&Entry> {
+    pub fn peek(&mut self, index: DbIndex, key: &[u8]) -> Option<EntryRef<'_>> {
         if self.is_expired(index, key) {
             self.expire(index, key);
         }
-        self.keyspaces[index].table.get(key).map(|entry| entry.get())
+        self.keyspaces[index].table.get(key)
     }
 
     /// The slot of `key` for a command that changes it.
     #[inline]
-    pub fn write(&mut self, index: DbIndex, key: &[u8]) -> Option<SlotGuard<'_, Entry>> {
+    pub fn write(&mut self, index: DbIndex, key: &[u8]) -> Option<Slot<'_, Entry>> {
         if self.is_expired(index, key) {
             self.expire(index, key);
         }
@@ -189,14 +196,14 @@ impl Db {
         let clock = self.access_clock;
         let keyspace = &mut self.keyspaces[index];
         let mut value = Some(value);
-        let (mut slot, inserted) = keyspace.table.find_or_insert_with(key, || {
-            Entry::new(key, value.take().expect("the table calls this once"), deadline_ms)
+        let (mut slot, _inserted) = keyspace.table.find_or_insert_with(key, || {
+            let value = value.take().expect("the table makes an element once");
+            Entry::new(key, value, deadline_ms)
         });
         if let Some(value) = value {
             keyspace.expires -= usize::from(slot.deadline_ms() != NEVER);
             slot.replace(value, deadline_ms);
         }
-        debug_assert_eq!(inserted, slot.deadline_ms() == deadline_ms && inserted);
         slot.set_access(clock);
         keyspace.expires += usize::from(deadline_ms != NEVER);
     }
@@ -251,7 +258,7 @@ impl Db {
     }
 
     /// One step of a scan: visits the living entries of the next range of the keyspace.
-    pub fn scan(&self, index: DbIndex, cursor: u64, visit: &mut dyn FnMut(&Entry)) -> u64 {
+    pub fn scan(&self, index: DbIndex, cursor: u64, visit: &mut dyn FnMut(EntryRef<'_>)) -> u64 {
         let now_ms = self.now_ms;
         self.keyspaces[index].table.scan(cursor, &mut |entry| {
             if entry.deadline_ms() > now_ms {
@@ -267,10 +274,11 @@ impl Db {
             return false;
         }
         let mut due = Vec::new();
-        let more = keyspace.table.pop_due(self.now_ms, limit, &mut due);
+        let budget = DueBudget { removals: limit, visits: limit * VISITS_PER_REMOVAL };
+        let swept = keyspace.table.pop_due(self.now_ms, budget, &mut due);
         keyspace.expires -= due.len();
         self.stats.expired += due.len() as u64;
-        more
+        swept.more
     }
 
     /// Empties one keyspace and returns what it held, to be dropped where that hurts nobody.
@@ -307,7 +315,7 @@ impl Keyspace {
     }
 
     /// All entries, in the order of the hash.
-    pub fn iter(&self) -> impl Iterator<Item = &Entry> {
+    pub fn iter(&self) -> impl Iterator<Item = EntryRef<'_>> {
         self.table.iter()
     }
 

@@ -20,7 +20,7 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering, fence};
 
-use super::table::Node;
+use super::table::{Node, NodeRef};
 use super::types::list::List;
 
 /// The longest string that lies in the entry itself; a longer one is shared by reference.
@@ -444,6 +444,23 @@ impl Entry {
     }
 }
 
+impl<'a> NodeRef<'a, Entry> {
+    /// The value, for as long as the table is borrowed.
+    #[inline]
+    pub fn value(self) -> Value<'a> {
+        // SAFETY: what a value borrows is the entry's block, not the reference to it, and the table keeps the
+        // block during 'a.
+        unsafe { std::mem::transmute::<Value<'_>, Value<'a>>(Entry::value(&self)) }
+    }
+
+    /// The key, for as long as the table is borrowed.
+    #[inline]
+    pub fn key(self) -> &'a [u8] {
+        // SAFETY: as for the value.
+        unsafe { std::mem::transmute::<&[u8], &'a [u8]>(Entry::key(&self)) }
+    }
+}
+
 impl Clone for Entry {
     fn clone(&self) -> Self {
         let before = self.header().refs.fetch_add(1, Ordering::Relaxed);
@@ -468,6 +485,28 @@ impl Drop for Entry {
             }
             dealloc(self.0.as_ptr().cast(), shape.layout());
         }
+    }
+}
+
+// SAFETY: Entry is transparent over its pointer, which comes from the allocator (user-space addresses are below 2^48);
+// a clone has the same address; key and deadline only read the block, and a key never changes.
+unsafe impl Node for Entry {
+    fn into_raw(self) -> NonNull<u8> {
+        let raw = self.0.cast();
+        std::mem::forget(self);
+        raw
+    }
+
+    unsafe fn from_raw(raw: NonNull<u8>) -> Self {
+        Entry(raw.cast())
+    }
+
+    fn key(&self) -> &[u8] {
+        Entry::key(self)
+    }
+
+    fn deadline_ms(&self) -> u64 {
+        Entry::deadline_ms(self)
     }
 }
 

@@ -21,7 +21,7 @@ struct Retry<'a> {
 }
 
 /// Only the last `*` needs to be retried, so the time is bounded by the product of the two lengths.
-fn find(mut pattern: &[u8], mut text: &[u8], fold: bool) -> bool {
+fn find<'a>(mut pattern: &'a [u8], mut text: &'a [u8], fold: bool) -> bool {
     let mut retry: Option<Retry<'_>> = None;
     loop {
         match pattern.first() {

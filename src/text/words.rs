@@ -1,128 +1,196 @@
-//! Splitting a line into arguments by Redis's quoting rules (inline commands, configuration lines).
+//! Splitting a line (of a configuration, of an inline command) into words and quoting a word so that splitting gives it back.
 //!
-//! Words are separated by white space. In double quotes `\n \r \t \b \a \xHH` and `\c` escape;
-//! in single quotes only `\'` does. A closing quote must be followed by white space or the end.
+//! The grammar is Redis's: words are separated by white space; within double quotes `\xHH`, `\n`, `\r`, `\t`, `\b`, `\a` and
+//! `\` before any other byte are escapes; within single quotes only `\'` is; a closing quote ends the word and must be
+//! followed by white space or the end.
 
-/// Splits `line` into its words, or returns `None` when its quotes do not balance.
-pub fn split_words(line: &[u8]) -> Option<Vec<Vec<u8>>> {
+/// The quotes of a line do not match.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unbalanced;
+
+/// Splits a line into words; a NUL ends the line.
+pub fn split(line: &[u8]) -> Result<Vec<Vec<u8>>, Unbalanced> {
+    let mut rest = until_nul(line);
     let mut words = Vec::new();
-    let mut at = 0;
     loop {
-        while at < line.len() && is_space(line[at]) {
-            at += 1;
+        let blanks = rest.iter().take_while(|byte| is_space(**byte)).count();
+        rest = &rest[blanks..];
+        if rest.is_empty() {
+            return Ok(words);
         }
-        if at == line.len() {
-            return Some(words);
-        }
-        let (word, next) = read_word(line, at)?;
+        let mut word = Vec::new();
+        rest = take_word(rest, &mut word)?;
         words.push(word);
-        at = next;
     }
 }
 
-/// C's `isspace`, with the NUL byte that ends a line in Redis's reader.
-fn is_space(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t' | b'\n' | b'\r' | 0x0b | 0x0c | 0)
+/// Puts a word between double quotes, with escapes for all that is not printable.
+pub fn quote(word: &[u8]) -> Vec<u8> {
+    let mut quoted = Vec::with_capacity(word.len() + 2);
+    quoted.push(b'"');
+    for &byte in word {
+        match byte {
+            b'\\' | b'"' => quoted.extend([b'\\', byte]),
+            b'\n' => quoted.extend(b"\\n"),
+            b'\r' => quoted.extend(b"\\r"),
+            b'\t' => quoted.extend(b"\\t"),
+            7 => quoted.extend(b"\\a"),
+            8 => quoted.extend(b"\\b"),
+            b' '..=b'~' => quoted.push(byte),
+            _ => quoted.extend(format!("\\x{byte:02x}").bytes()),
+        }
+    }
+    quoted.push(b'"');
+    quoted
 }
 
-fn read_word(line: &[u8], mut at: usize) -> Option<(Vec<u8>, usize)> {
-    let mut word = Vec::new();
-    while at < line.len() && !is_space(line[at]) {
-        at = match line[at] {
-            b'"' => read_double_quoted(line, at + 1, &mut word)?,
-            b'\'' => read_single_quoted(line, at + 1, &mut word)?,
-            byte => {
-                word.push(byte);
-                at + 1
+/// The bytes before the first NUL.
+pub fn until_nul(bytes: &[u8]) -> &[u8] {
+    bytes.split(|&byte| byte == 0).next().unwrap_or_default()
+}
+
+/// Without the white space that surrounds a line of a file.
+pub fn trim(line: &[u8]) -> &[u8] {
+    let blank = |byte: &u8| matches!(byte, b' ' | b'\t' | b'\r' | b'\n');
+    let start = line.iter().take_while(|byte| blank(byte)).count();
+    let line = &line[start..];
+    let end = line.iter().rev().take_while(|byte| blank(byte)).count();
+    &line[..line.len() - end]
+}
+
+/// Appends the word at the start of `rest` to `word` and returns what follows it. Quotes may begin within a word.
+fn take_word<'a>(mut rest: &'a [u8], word: &mut Vec<u8>) -> Result<&'a [u8], Unbalanced> {
+    loop {
+        let Some((&byte, after)) = rest.split_first() else {
+            return Ok(rest);
+        };
+        match byte {
+            b' ' | b'\n' | b'\r' | b'\t' => return Ok(after),
+            b'"' => return after_quote(take_double_quoted(after, word)?),
+            b'\'' => return after_quote(take_single_quoted(after, word)?),
+            _ => word.push(byte),
+        }
+        rest = after;
+    }
+}
+
+fn after_quote(rest: &[u8]) -> Result<&[u8], Unbalanced> {
+    match rest.first() {
+        Some(byte) if !is_space(*byte) => Err(Unbalanced),
+        _ => Ok(rest),
+    }
+}
+
+fn take_double_quoted<'a>(mut rest: &'a [u8], word: &mut Vec<u8>) -> Result<&'a [u8], Unbalanced> {
+    loop {
+        rest = match rest {
+            [b'"', after @ ..] => return Ok(after),
+            [b'\\', b'x', high, low, after @ ..]
+                if high.is_ascii_hexdigit() && low.is_ascii_hexdigit() =>
+            {
+                word.push(hex(*high) << 4 | hex(*low));
+                after
             }
+            [b'\\', escaped, after @ ..] => {
+                word.push(unescape(*escaped));
+                after
+            }
+            [byte, after @ ..] => {
+                word.push(*byte);
+                after
+            }
+            [] => return Err(Unbalanced),
         };
     }
-    Some((word, at))
 }
 
-/// Reads up to the closing quote and returns the position after it.
-fn read_double_quoted(line: &[u8], mut at: usize, word: &mut Vec<u8>) -> Option<usize> {
+fn take_single_quoted<'a>(mut rest: &'a [u8], word: &mut Vec<u8>) -> Result<&'a [u8], Unbalanced> {
     loop {
-        match *line.get(at)? {
-            b'"' => return closed(line, at + 1),
-            b'\\' => {
-                if let (Some(b'x'), Some(high), Some(low)) =
-                    (line.get(at + 1), hex_at(line, at + 2), hex_at(line, at + 3))
-                {
-                    word.push(high * 16 + low);
-                    at += 4;
-                    continue;
-                }
-                word.push(match *line.get(at + 1)? {
-                    b'n' => b'\n',
-                    b'r' => b'\r',
-                    b't' => b'\t',
-                    b'b' => 0x08,
-                    b'a' => 0x07,
-                    other => other,
-                });
-                at += 2;
-            }
-            byte => {
-                word.push(byte);
-                at += 1;
-            }
-        }
-    }
-}
-
-fn read_single_quoted(line: &[u8], mut at: usize, word: &mut Vec<u8>) -> Option<usize> {
-    loop {
-        match *line.get(at)? {
-            b'\\' if line.get(at + 1) == Some(&b'\'') => {
+        rest = match rest {
+            [b'\'', after @ ..] => return Ok(after),
+            [b'\\', b'\'', after @ ..] => {
                 word.push(b'\'');
-                at += 2;
+                after
             }
-            b'\'' => return closed(line, at + 1),
-            byte => {
-                word.push(byte);
-                at += 1;
+            [byte, after @ ..] => {
+                word.push(*byte);
+                after
             }
-        }
+            [] => return Err(Unbalanced),
+        };
     }
 }
 
-fn closed(line: &[u8], at: usize) -> Option<usize> {
-    match line.get(at) {
-        Some(&byte) if !is_space(byte) => None,
-        _ => Some(at),
+fn unescape(byte: u8) -> u8 {
+    match byte {
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        b'b' => 8,
+        b'a' => 7,
+        other => other,
     }
 }
 
-fn hex_at(line: &[u8], at: usize) -> Option<u8> {
-    char::from(*line.get(at)?).to_digit(16).map(|digit| digit as u8)
+fn hex(digit: u8) -> u8 {
+    match digit {
+        b'0'..=b'9' => digit - b'0',
+        _ => (digit | 0x20) - b'a' + 10,
+    }
+}
+
+fn is_space(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t'..=b'\r')
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
-    fn words_follow_the_quoting_rules() {
+    fn words_are_split_as_redis_does() {
         let cases: &[(&str, Option<&[&str]>)] = &[
             ("", Some(&[])),
-            ("  set  a\tb ", Some(&["set", "a", "b"])),
-            (r#"set "a b" 'c d'"#, Some(&["set", "a b", "c d"])),
-            (r#""\x41\n\t\\\"""#, Some(&["A\n\t\\\""])),
-            (r#""\xZZ""#, Some(&["xZZ"])),
-            (r"'it\'s' 'a\n'", Some(&["it's", r"a\n"])),
-            (r#""""#, Some(&[""])),
-            (r#"pre"fix""#, Some(&["prefix"])),
+            (" \t ", Some(&[])),
+            ("a", Some(&["a"])),
+            ("save  900\t1 ", Some(&["save", "900", "1"])),
+            (r#"a "b c" d"#, Some(&["a", "b c", "d"])),
+            (r#"a "" b"#, Some(&["a", "", "b"])),
+            (r#""\x41\n\r\t\b\a\q\"""#, Some(&["A\n\r\t\u{8}\u{7}q\""])),
+            (r#""\x4""#, Some(&["x4"])),
+            (r"'a\n\'b'", Some(&[r"a\n'b"])),
+            (r#"ab"c d""#, Some(&["abc d"])),
+            ("a\0b", Some(&["a"])),
             (r#""a"b"#, None),
-            (r#"'a'b"#, None),
-            (r#""open"#, None),
-            ("'open", None),
+            ("'a'b", None),
+            (r#""a"#, None),
+            ("'a", None),
             (r#""a\"#, None),
         ];
-        for (line, want) in cases {
-            let got = split_words(line.as_bytes());
-            let want = want.map(|words| words.iter().map(|w| w.as_bytes().to_vec()).collect::<Vec<_>>());
-            assert_eq!(got, want, "{line}");
+        for (line, expected) in cases {
+            let words = split(line.as_bytes()).ok();
+            let expected = expected.map(|words| -> Vec<Vec<u8>> {
+                words.iter().map(|word| word.as_bytes().to_vec()).collect()
+            });
+            assert_eq!(words, expected, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn quoting_escapes_what_can_not_be_printed() {
+        assert_eq!(quote(b"a\"\\\n\x01\xff b"), br#""a\"\\\n\x01\xff b""#);
+    }
+
+    proptest! {
+        #[test]
+        fn no_bytes_make_splitting_panic(line in proptest::collection::vec(any::<u8>(), 0..64)) {
+            let _ = split(&line);
+        }
+
+        #[test]
+        fn splitting_undoes_quoting(word in proptest::collection::vec(any::<u8>(), 0..64)) {
+            prop_assert_eq!(split(&quote(&word)), Ok(vec![word]));
         }
     }
 }

@@ -67,22 +67,19 @@ fn decrby(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 #[inline]
 fn add(context: &mut Context<'_>, key: &[u8], increment: i64) -> CommandResult {
     let index = context.index();
-    let sum = match context.db.write(index, key) {
-        Some(mut slot) => {
-            let value = match Str::of(&slot)? {
-                Str::Int(value) => Some(value),
-                Str::Bytes(bytes) => parse_i64(bytes),
-                Str::Shared(_) => None,
-            };
-            let value = value.ok_or(CommandError::NotInteger)?;
-            let sum = value.checked_add(increment).ok_or(CommandError::Overflow)?;
-            slot.set_int(sum);
-            sum
-        }
-        None => {
-            context.set(key, NewValue::Int(increment), NEVER);
-            increment
-        }
+    let sum = if let Some(mut slot) = context.db.write(index, key) {
+        let value = match Str::of(slot.value())? {
+            Str::Int(value) => Some(value),
+            Str::Bytes(bytes) => parse_i64(bytes),
+            Str::Shared(_) => None,
+        };
+        let value = value.ok_or(CommandError::NotInteger)?;
+        let sum = value.checked_add(increment).ok_or(CommandError::Overflow)?;
+        slot.set_int(sum);
+        sum
+    } else {
+        context.set(key, NewValue::Int(increment), NEVER);
+        increment
     };
     context.changed(key);
     context.reply.integer(sum);
@@ -101,7 +98,7 @@ fn incrbyfloat(context: &mut Context<'_>, request: Request<'_>) -> CommandResult
     let key = request.get(1);
     let (value, deadline_ms) = match context.peek(key) {
         Some(entry) => {
-            let text = Str::of(entry)?;
+            let text = Str::of(entry.value())?;
             let value = LongDouble::parse(text.bytes(&mut itoa::Buffer::new())).ok_or(CommandError::NotFloat)?;
             (value, entry.deadline_ms())
         }

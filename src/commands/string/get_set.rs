@@ -184,7 +184,7 @@ fn holds(context: &mut Context<'_>, key: &[u8], condition: Condition<'_>) -> Res
     };
     match (condition, entry) {
         (Condition::IfEqual(want), Some(entry)) => {
-            Ok(Str::of(entry)?.bytes(&mut itoa::Buffer::new()) == want)
+            Ok(Str::of(entry.value())?.bytes(&mut itoa::Buffer::new()) == want)
         }
         (Condition::IfAbsent, entry) => Ok(entry.is_none()),
         (_, entry) => Ok(entry.is_some()),
@@ -317,7 +317,7 @@ fn getex(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         return Err(CommandError::Syntax);
     }
     if let Some(entry) = context.peek(key) {
-        Str::of(entry)?;
+        Str::of(entry.value())?;
         let had = entry.deadline_ms();
         let deadline_ms = expiry.deadline_ms(context, key, "getex")?;
         reply_value(context, key)?;
@@ -355,7 +355,7 @@ pub static DELIFEQ: CommandSpec = CommandSpec::new("DELIFEQ", Group::String, del
 fn delifeq(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let key = request.get(1);
     let equal = match context.peek(key) {
-        Some(entry) => Str::of(entry)?.bytes(&mut itoa::Buffer::new()) == request.get(2),
+        Some(entry) => Str::of(entry.value())?.bytes(&mut itoa::Buffer::new()) == request.get(2),
         None => false,
     };
     if equal {

@@ -6,7 +6,7 @@ pub mod multi;
 pub mod range;
 
 use crate::command::{CommandError, CommandResult, CommandSpec, Context};
-use crate::store::entry::{Entry, Object, Value};
+use crate::store::entry::{Object, Value};
 
 /// The family's commands.
 pub static COMMANDS: &[&CommandSpec] = &[
@@ -47,10 +47,10 @@ pub(crate) enum Str<'a> {
 }
 
 impl<'a> Str<'a> {
-    /// The string in `entry`, or the error for another type.
+    /// The string that `value` is, or the error for another type.
     #[inline]
-    pub(crate) fn of(entry: &'a Entry) -> Result<Self, CommandError> {
-        match entry.value() {
+    pub(crate) fn of(value: Value<'a>) -> Result<Self, CommandError> {
+        match value {
             Value::Int(number) => Ok(Str::Int(number)),
             Value::Inline(bytes) => Ok(Str::Bytes(bytes)),
             Value::Object(Object::String(shared)) => Ok(Str::Shared(shared)),
@@ -78,7 +78,7 @@ impl<'a> Str<'a> {
 fn reply_value(context: &mut Context<'_>, key: &[u8]) -> CommandResult {
     let Context { db, session, reply, .. } = context;
     match db.read(session.db, key) {
-        Some(entry) => match Str::of(entry)? {
+        Some(entry) => match Str::of(entry.value())? {
             Str::Int(number) => reply.bulk_integer(number),
             Str::Bytes(bytes) => reply.bulk(bytes),
             Str::Shared(shared) => reply.shared(shared),
@@ -90,7 +90,7 @@ fn reply_value(context: &mut Context<'_>, key: &[u8]) -> CommandResult {
 
 /// Checks that a string of `len` bytes may be made.
 fn check_length(context: &Context<'_>, len: usize) -> CommandResult {
-    if len as u64 > context.instance.config().proto_max_bulk_len() as u64 {
+    if len > context.instance.config().proto_max_bulk_len() {
         return Err(CommandError::StringTooLong);
     }
     Ok(())

@@ -21,7 +21,7 @@ fn mget(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let Context { db, session, reply, .. } = context;
     reply.array(request.len() - 1);
     for key in request.iter_from(1) {
-        match db.read(session.db, key).map(Str::of) {
+        match db.read(session.db, key).map(|entry| Str::of(entry.value())) {
             Some(Ok(Str::Int(number))) => reply.bulk_integer(number),
             Some(Ok(Str::Bytes(bytes))) => reply.bulk(bytes),
             Some(Ok(Str::Shared(shared))) => reply.shared(shared),

@@ -19,7 +19,7 @@ pub static STRLEN: CommandSpec = CommandSpec::new("STRLEN", Group::String, strle
 
 fn strlen(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let len = match context.read(request.get(1)) {
-        Some(entry) => Str::of(entry)?.len(),
+        Some(entry) => Str::of(entry.value())?.len(),
         None => 0,
     };
     context.reply.count(len);
@@ -43,7 +43,7 @@ fn append(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         context.reply.count(tail.len());
         return Ok(());
     };
-    let len = Str::of(entry)?.len() + tail.len();
+    let len = Str::of(entry.value())?.len() + tail.len();
     check_length(context, len)?;
     change_bytes(context, key, len, |bytes| bytes.extend_from_slice(tail));
     context.changed(key);
@@ -65,7 +65,7 @@ fn setrange(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let offset = Args::new(request, 2).integer()?;
     let offset = usize::try_from(offset).map_err(|_| CommandError::fixed("ERR offset is out of range"))?;
     let len = match context.peek(key) {
-        Some(entry) => Str::of(entry)?.len(),
+        Some(entry) => Str::of(entry.value())?.len(),
         None => 0,
     };
     if part.is_empty() {
@@ -97,7 +97,7 @@ fn change_bytes(context: &mut Context<'_>, key: &[u8], new_len: usize, change: i
             if let Some(Object::String(shared)) = slot.object_mut() {
                 return change(Arc::make_mut(shared));
             }
-            let bytes = Str::of(&slot).map(|text| text.bytes(&mut itoa::Buffer::new()).to_vec());
+            let bytes = Str::of(slot.value()).map(|text| text.bytes(&mut itoa::Buffer::new()).to_vec());
             (bytes.unwrap_or_default(), deadline_ms)
         }
         None => (Vec::new(), NEVER),
@@ -137,7 +137,7 @@ fn getrange(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         reply.bulk(b"");
         return Ok(());
     };
-    let text = Str::of(entry)?;
+    let text = Str::of(entry.value())?;
     let mut digits = itoa::Buffer::new();
     let bytes = text.bytes(&mut digits);
     match clamp_range(start, end, bytes.len()) {
