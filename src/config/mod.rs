@@ -1,11 +1,11 @@
 //! The server's configuration: every parameter typed, from a file, the command line, or `CONFIG SET`.
 //!
-//! * [`table`] declares the parameters, [`spec`] says what a declaration can say, [`choices`] and [`rules`] have its parts.
+//! * [`table`] declares the parameters, [`spec`] says what a declaration can say, [`choices`] and `rules` have its parts.
 //! * [`Config`] holds a value for each parameter; [`getters`] gives those that the server reads their types.
-//! * [`file`] loads a configuration, [`argv`] reads the command line, [`set`] is `CONFIG SET`, [`rewrite`] is
+//! * [`mod@file`] loads a configuration, [`argv`] reads the command line, [`set`] is `CONFIG SET`, [`rewrite`] is
 //!   `CONFIG REWRITE`; [`error`] has the texts of all refusals.
 //!
-//! Life cycle: [`argv::parse`] says what to load, [`file::Loader`] builds a [`Config`] from it, and the server keeps that.
+//! Life cycle: [`argv::parse`] says what to load, [`mod@file`] builds a [`Config`] from it, and the server keeps that.
 //! `CONFIG SET` changes it by [`Config::set_many`], whose [`set::ChangeSet`] names what the server then has to put into
 //! effect; when that fails it gives the set back to [`Config::undo`]. A clone is a snapshot that other threads may keep:
 //! it copies one small value for each parameter.

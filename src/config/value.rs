@@ -471,7 +471,7 @@ fn format_percentile(percentile: &f64) -> String {
 /// One word that is empty stands for none in lists.
 fn unless_blank<'w, 'a>(words: &'w [&'a [u8]]) -> &'w [&'a [u8]] {
     match words {
-        [word] if word.is_empty() => &[],
+        [[]] => &[],
         _ => words,
     }
 }
