@@ -109,6 +109,9 @@ impl Config {
                 enter_dir(path.as_deref().unwrap_or_default(), host)?
             }
             (Param::Hz, Value::Number(hz)) => Value::Number(value::clamp_hz(hz)),
+            (Param::ReplBacklogSize, Value::Number(bytes)) => {
+                Value::Number(bytes.max(value::BACKLOG_MIN_BYTES))
+            }
             (_, value) => value,
         };
         self.put(param, value);

@@ -9,6 +9,8 @@ use crate::text::words::until_nul;
 
 /// The most addresses that `bind` takes.
 const BIND_LIMIT: usize = 16;
+/// A smaller replication backlog is silently raised to this.
+pub(super) const BACKLOG_MIN_BYTES: i64 = 16 * 1024;
 const HZ_RANGE: std::ops::RangeInclusive<i64> = 1..=500;
 
 /// The value of one parameter; its variant follows from the parameter's [`Kind`].

@@ -48,6 +48,7 @@ const NORMAL_FORMS: &[(&str, &str, &str)] = &[
     ("maxclients", "4294967295", "4294967295"),
     ("hz", "1000", "500"),
     ("hz", "0", "1"),
+    ("repl-backlog-size", "1", "16384"),
     ("loglevel", "VERBOSE", "verbose"),
     ("oom-score-adj", "relative", "yes"),
     ("shutdown-on-sigterm", "force now save", "save now force"),
