@@ -616,7 +616,7 @@ impl<C: Chunk> Inner<C> {
         self.len += kid.len;
         if self.kids.len() == self.kids.capacity() {
             // Small steps, since trees of a few chunks are many, and the last one exactly to the limit and one more.
-            let more = self.kids.len().clamp(4, MAX_KIDS / 4);
+            let more = self.kids.len().clamp(4, 16);
             self.kids.reserve_exact(
                 more.min((MAX_KIDS + 1).saturating_sub(self.kids.len()))
                     .max(1),
