@@ -86,6 +86,12 @@ impl ClientHandle {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether the client is on this machine: connected by a Unix socket or from a loopback address.
+    pub fn is_local(&self) -> bool {
+        let is_loopback = |addr: std::net::SocketAddr| addr.ip().to_canonical().is_loopback();
+        self.unix || self.addr.parse().is_ok_and(is_loopback)
+    }
+
     /// Makes the connection close, now if it is idle, else when its batch is done.
     pub fn kill(&self) {
         self.killed.store(true, Ordering::Release);
@@ -188,6 +194,11 @@ impl Clients {
     /// The client with that number.
     pub fn get(&self, id: u64) -> Option<Arc<ClientHandle>> {
         self.lock().get(&id).cloned()
+    }
+
+    /// Calls `visit` with each client, the oldest first, while the registry is locked.
+    pub fn for_each(&self, visit: impl FnMut(&Arc<ClientHandle>)) {
+        self.lock().values().for_each(visit);
     }
 
     /// How many clients are connected.

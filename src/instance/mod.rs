@@ -3,17 +3,20 @@
 //! Everything here is behind its own short lock or an atomic, and is taken after the data set's lock, never before.
 
 pub mod clients;
+pub mod reclaim;
 pub mod stats;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::Instant;
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Notify;
 
 use crate::command::Registry;
 use crate::config::Config;
+use crate::observe::slowlog::SlowLog;
 use clients::Clients;
+use reclaim::Reclaimer;
 use stats::Stats;
 
 /// The version of Redis whose behaviour and commands the server offers; clients decide by it what they may send.
@@ -52,6 +55,17 @@ pub struct Instance {
     pub executable: String,
     /// Whether the expiry sweep runs (DEBUG SET-ACTIVE-EXPIRE).
     pub active_expire: AtomicBool,
+    /// Drops what is large away from the data set's lock.
+    pub reclaimer: Reclaimer,
+    /// Commands that were slow.
+    pub slow_log: SlowLog,
+    /// Whether periodic work rests (DEBUG PAUSE-CRON).
+    pub cron_paused: AtomicBool,
+    /// Bytes in use when the server was ready and its data set empty.
+    pub startup_bytes: AtomicUsize,
+    /// Unix seconds of the last save; of the start before there was one.
+    pub last_save_s: AtomicU64,
+    replication_id: Mutex<String>,
     config: RwLock<Config>,
     shutdown: Mutex<Option<ShutdownRequest>>,
     shutdown_requested: Notify,
@@ -62,6 +76,8 @@ impl Instance {
     /// The state of a server that starts with `config`.
     pub fn new(config: Config, registry: Registry, run_id: String) -> Self {
         let stats = Stats::new(registry.ids());
+        let slow_log = SlowLog::new(config.slowlog_log_slower_than_us(), config.slowlog_max_len());
+        let unix_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
         Instance {
             registry,
             clients: Clients::default(),
@@ -72,6 +88,12 @@ impl Instance {
             port: 0,
             executable: String::new(),
             active_expire: AtomicBool::new(true),
+            reclaimer: Reclaimer::default(),
+            slow_log,
+            cron_paused: AtomicBool::new(false),
+            startup_bytes: AtomicUsize::new(0),
+            last_save_s: AtomicU64::new(unix_s),
+            replication_id: Mutex::new(String::new()),
             config: RwLock::new(config),
             shutdown: Mutex::new(None),
             shutdown_requested: Notify::new(),
@@ -123,4 +145,29 @@ impl Instance {
     pub fn sweeps(&self) -> bool {
         self.active_expire.load(Ordering::Relaxed)
     }
+
+    /// Whether periodic work rests.
+    pub fn cron_rests(&self) -> bool {
+        self.cron_paused.load(Ordering::Relaxed)
+    }
+
+    /// Drops `garbage`, one object of the data set, away from the caller, who may hold the data set's lock.
+    pub fn reclaim(&self, garbage: impl Send + 'static) {
+        self.reclaimer.hand_over(1, garbage);
+    }
+
+    /// The 40 hexadecimal digits that name the history of this data set to replicas.
+    pub fn replication_id(&self) -> String {
+        self.replication_id.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Starts another history, which no replica can continue.
+    pub fn change_replication_id(&self, rng: &mut fastrand::Rng) {
+        *self.replication_id.lock().unwrap_or_else(PoisonError::into_inner) = random_id(rng);
+    }
+}
+
+/// 40 random hexadecimal digits, as runs and histories are named.
+pub fn random_id(rng: &mut fastrand::Rng) -> String {
+    (0..40).map(|_| char::from_digit(rng.u32(0..16), 16).unwrap_or('0')).collect()
 }

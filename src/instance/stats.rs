@@ -61,6 +61,10 @@ pub struct Stats {
     pub net_output: AtomicU64,
     /// Replies that were errors.
     pub error_replies: Counter,
+    /// Batches of commands executed, which is about how often clients' sockets were read.
+    pub batches: Counter,
+    /// Time that sweeps for expired keys have taken, in microseconds.
+    pub sweep_us: AtomicU64,
     /// The most memory that was in use at a time.
     pub peak_memory: AtomicUsize,
     /// Commands a second, lately.
@@ -83,6 +87,8 @@ impl Stats {
             net_input: AtomicU64::new(0),
             net_output: AtomicU64::new(0),
             error_replies: Counter::default(),
+            batches: Counter::default(),
+            sweep_us: AtomicU64::new(0),
             peak_memory: AtomicUsize::new(0),
             ops_per_second: AtomicU64::new(0),
             input_rate: AtomicU64::new(0),
@@ -114,10 +120,10 @@ impl Stats {
                 counter.reset();
             }
         }
-        for counter in [&self.commands_processed, &self.error_replies] {
+        for counter in [&self.commands_processed, &self.error_replies, &self.batches] {
             counter.reset();
         }
-        for total in [&self.connections, &self.rejected_connections, &self.net_input, &self.net_output] {
+        for total in [&self.connections, &self.rejected_connections, &self.net_input, &self.net_output, &self.sweep_us] {
             total.store(0, Ordering::Relaxed);
         }
         self.errors().clear();

@@ -68,6 +68,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         if let Err(error) = outcome {
             tracing::debug!("Client {} closed: {error}", self.session.handle.addr);
         }
+        if self.session.awaits_shutdown {
+            // Who sees the connection end may rely on the server's addresses being free.
+            while !self.session.handle.is_killed() {
+                self.session.handle.woken().await;
+            }
+        }
         // A peer that is told why should get to read it.
         let _ = self.framed.get_mut().shutdown().await;
     }
@@ -145,6 +151,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             }
         }
         self.instance.stats.commands_processed.add((at - from) as u64);
+        self.instance.stats.batches.add(1);
         drop(db);
         *self.framed.write_buffer_mut() = out;
         at

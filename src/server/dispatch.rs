@@ -1,15 +1,16 @@
 //! The gate: every command passes here, and all policy is here and not in handlers.
 //!
-//! In this order: look-up, subcommand, arity, permission, then the handler, then statistics. To add a
+//! In this order: look-up, subcommand, arity, permission, then the handler, then statistics and the slow log. To add a
 //! rule that holds for all commands, add it to [`refuse`].
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::command::{Command, CommandError, Context, Flags, Registry, Session};
 use crate::command::session::ReplyMode;
+use crate::command::{Command, CommandError, Context, Flags, Registry, Session, redact};
 use crate::instance::Instance;
 use crate::resp::{Reply, Request};
 use crate::store::db::Db;
+use super::clock;
 
 /// An unknown command's words are quoted in its error up to so many bytes.
 const QUOTED_BYTES: usize = 128;
@@ -43,12 +44,12 @@ impl Gate<'_> {
 
     #[inline]
     fn execute_command(&mut self, command: &Command, request: Request<'_>, mut reply: Reply<'_>, mark: (usize, usize)) {
-        if let Some(error) = refuse(command, request, self.session) {
+        if let Some(error) = refuse(command, request, self.session, self.instance) {
             return self.reject(Some(command), error, &mut reply, mark);
         }
         self.session.handle.figures.last_command.store(command.id + 1, std::sync::atomic::Ordering::Relaxed);
-        // The clock costs as much as a small command; those that cannot take long go without.
-        let timed = !command.spec.flags.has(Flags::FAST);
+        // The clock costs as much as a small command; those that cannot take long go without, unless all are asked for.
+        let timed = !command.spec.flags.has(Flags::FAST) || self.instance.slow_log.times_quick_commands();
         let start = timed.then(Instant::now);
         let mut context = Context {
             db: self.db,
@@ -61,7 +62,11 @@ impl Gate<'_> {
         let counters = &self.instance.stats.commands[command.id];
         counters.calls.add(1);
         if let Some(start) = start {
-            counters.nanoseconds.add(u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX));
+            let took = start.elapsed();
+            counters.nanoseconds.add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+            if self.instance.slow_log.is_slow(took) {
+                log_slow(&context, request, took);
+            }
         }
         if let Err(error) = result {
             counters.failed.add(1);
@@ -109,14 +114,39 @@ pub fn find<'r>(registry: &'r Registry, request: Request<'_>) -> Result<&'r Comm
 
 /// Why a command may not run now, if so.
 #[inline]
-fn refuse(command: &Command, request: Request<'_>, session: &Session) -> Option<CommandError> {
+fn refuse(command: &Command, request: Request<'_>, session: &Session, instance: &Instance) -> Option<CommandError> {
     if !command.spec.accepts(request.len()) {
         return Some(CommandError::WrongArity(command.full_name.clone()));
+    }
+    if command.spec.flags.has(Flags::PROTECTED) && !protection_allows(command, session, instance) {
+        return Some(CommandError::Protected(command.spec.name));
     }
     if !session.authenticated && !command.spec.flags.has(Flags::NO_AUTH) {
         return Some(CommandError::NoAuth);
     }
     None
+}
+
+/// Whether the configuration lets this client use a protected command.
+#[cold]
+fn protection_allows(command: &Command, session: &Session, instance: &Instance) -> bool {
+    let config = instance.config();
+    let allowed = match command.spec.name {
+        "DEBUG" => config.enable_debug_command(),
+        _ => config.enable_module_command(),
+    };
+    allowed.allows(session.handle.is_local())
+}
+
+#[cold]
+fn log_slow(context: &Context<'_>, request: Request<'_>, took: Duration) {
+    if context.command.spec.flags.has(Flags::SKIP_SLOWLOG) {
+        return;
+    }
+    let handle = &context.session.handle;
+    let name = handle.names().name.clone();
+    let words = redact::shown(context.command, request);
+    context.instance.slow_log.record(words, took, clock::unix_ms() / 1000, &handle.addr, &name);
 }
 
 #[cold]

@@ -13,11 +13,12 @@ pub mod shutdown;
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
 use crate::command::Registry;
 use crate::config::Config;
-use crate::instance::Instance;
+use crate::instance::{Instance, random_id};
 use crate::store::db::Db;
 use io_threads::IoThreads;
 use listener::{ListenError, Listeners};
@@ -49,8 +50,9 @@ impl Server {
         let registry = Registry::new(crate::commands::all(), &options.renames);
         let mut db = Db::new(config.databases(), options.seed);
         db.limits.list_max_listpack_size = config.list_max_listpack_size();
-        let run_id = random_hex(40, &mut db.rng);
+        let run_id = random_id(&mut db.rng);
         let mut instance = Instance::new(config, registry, run_id);
+        instance.change_replication_id(&mut db.rng);
         instance.config_file = options.config_file;
         instance.executable = options.executable;
         if let Some(address) = listeners.addresses().first() {
@@ -78,6 +80,7 @@ impl Server {
         tasks.push(tokio::spawn(cron::sweep_expired(Arc::clone(&db), Arc::clone(&instance))));
         tasks.push(tokio::spawn(cron::close_idle_clients(Arc::clone(&instance))));
         tasks.push(tokio::spawn(cron::sample_rates(Arc::clone(&instance))));
+        instance.startup_bytes.store(crate::store::alloc::used_bytes(), Ordering::Relaxed);
         tracing::info!("Ready to accept connections");
         if let Some(path) = &unix_path {
             tracing::info!("The server is now ready to accept connections at {}", path.display());
@@ -95,9 +98,4 @@ impl Server {
         }
         Ok(outcome)
     }
-}
-
-/// `digits` random hexadecimal digits.
-fn random_hex(digits: usize, rng: &mut fastrand::Rng) -> String {
-    (0..digits).map(|_| char::from_digit(rng.u32(0..16), 16).unwrap_or('0')).collect()
 }
