@@ -258,10 +258,7 @@ fn misplaced_unsafe(source: &Source) -> Option<String> {
 }
 
 fn misplaced_exit(source: &Source) -> Option<String> {
-    let exits = ["process::exit", "process::abort"]
-        .iter()
-        .any(|call| source.code.contains(call));
-    (exits && !source.path.starts_with("src/bin/")).then(|| {
+    (source.code.contains("process::exit") && !source.path.starts_with("src/bin/")).then(|| {
         format!(
             "{}: only a program in src/bin/ ends the process",
             source.path
