@@ -60,8 +60,8 @@ fn measure(options: &Options) -> Result<Report> {
         report.start(&programs, &starts);
     }
     if let Some(keys) = plan.insert_keys {
-        let inserts = footprint::inserts(&programs, keys)?;
-        report.inserts(&programs, keys, &inserts);
+        let inserts = footprint::inserts(&programs, keys, plan.insert_runs)?;
+        report.inserts(&programs, &plan, keys, &inserts);
     }
     Ok(report)
 }

@@ -63,6 +63,8 @@ pub(crate) struct Plan {
     pub(crate) start_samples: Option<u32>,
     /// Keys inserted while the slowest batch is looked for, unless that is not asked for.
     pub(crate) insert_keys: Option<u64>,
+    /// How often that is done.
+    pub(crate) insert_runs: u32,
 }
 
 impl Options {
@@ -87,6 +89,7 @@ impl Options {
             } else {
                 5_000_000
             }),
+            insert_runs: if self.quick { 1 } else { 2 },
         }
     }
 }

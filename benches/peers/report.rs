@@ -159,11 +159,19 @@ impl Report {
     }
 
     /// The slowest batches of a growing keyspace.
-    pub(crate) fn inserts(&mut self, programs: &[Program], keys: u64, inserts: &[Inserts]) {
+    pub(crate) fn inserts(
+        &mut self,
+        programs: &[Program],
+        plan: &Plan,
+        keys: u64,
+        inserts: &[Inserts],
+    ) {
         self.line("\n### Slowest operations\n");
         self.line(&format!(
-            "{keys} new keys with {VALUE_BYTES}-byte values over one connection, {INSERT_BATCH} commands a round trip. \
-             The slowest round trip holds what else the machine did meanwhile; CPU time is the server's own.\n"
+            "{keys} new keys with {VALUE_BYTES}-byte values over one connection, {INSERT_BATCH} commands a round trip, \
+             the least of {} runs for each figure. A slowest round trip holds what else the machine did meanwhile; \
+             CPU time is the server's own.\n",
+            plan.insert_runs
         ));
         self.figure_heading("Round trip, ms", programs);
         let mut line = |name, limit, of: fn(&Inserts) -> f64| {
