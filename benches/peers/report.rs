@@ -21,6 +21,8 @@ pub(crate) struct Report {
     pub(crate) text: String,
     /// Figures beyond their limit.
     pub(crate) misses: u32,
+    /// Parts that could not be measured.
+    pub(crate) failures: u32,
 }
 
 impl Report {
@@ -37,6 +39,12 @@ impl Report {
         }
         self.misses += 1;
         "**MISS**"
+    }
+
+    /// Says why a part has no tables.
+    pub(crate) fn failure(&mut self, error: &anyhow::Error) {
+        self.failures += 1;
+        self.line(&format!("\n**Not measured:** {error:#}"));
     }
 
     /// Which machine, which servers, which command.
