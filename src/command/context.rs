@@ -72,7 +72,9 @@ impl Context<'_> {
     pub fn help(&mut self, container: &str, lines: &[&str]) {
         const TAIL: [&str; 2] = ["HELP", "    Print this help."];
         self.reply.array(lines.len() + 1 + TAIL.len());
-        self.reply.simple(&format!("{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"));
+        self.reply.simple(&format!(
+            "{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"
+        ));
         for line in lines.iter().chain(&TAIL) {
             self.reply.simple(line);
         }

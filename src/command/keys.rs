@@ -60,7 +60,10 @@ impl KeyFlags {
 
     /// The names of the members.
     pub fn names(self) -> impl Iterator<Item = &'static str> + Clone {
-        Self::NAMES.into_iter().filter(move |(member, _)| self.has(*member)).map(|(_, name)| name)
+        Self::NAMES
+            .into_iter()
+            .filter(move |(member, _)| self.has(*member))
+            .map(|(_, name)| name)
     }
 }
 
@@ -129,12 +132,30 @@ impl KeySpec {
 
     /// Keys from a fixed place up to `last`, every `step` words.
     pub const fn range(index: u16, last: i16, step: u16, flags: KeyFlags) -> Self {
-        KeySpec { flags, begin: Begin::Index(index), find: Find::Range { last, step, limit: 0 }, notes: None }
+        KeySpec {
+            flags,
+            begin: Begin::Index(index),
+            find: Find::Range {
+                last,
+                step,
+                limit: 0,
+            },
+            notes: None,
+        }
     }
 
     /// Keys behind a word with their number.
     pub const fn counted(index: u16, first: u16, flags: KeyFlags) -> Self {
-        KeySpec { flags, begin: Begin::Index(index), find: Find::KeyNum { number: 0, first, step: 1 }, notes: None }
+        KeySpec {
+            flags,
+            begin: Begin::Index(index),
+            find: Find::KeyNum {
+                number: 0,
+                first,
+                step: 1,
+            },
+            notes: None,
+        }
     }
 
     /// One key behind a word.
@@ -142,7 +163,11 @@ impl KeySpec {
         KeySpec {
             flags,
             begin: Begin::Keyword(word, from),
-            find: Find::Range { last: 0, step: 1, limit: 0 },
+            find: Find::Range {
+                last: 0,
+                step: 1,
+                limit: 0,
+            },
             notes: None,
         }
     }
@@ -168,12 +193,22 @@ impl KeySpec {
                 };
                 (begin, end, usize::from(step))
             }
-            Find::KeyNum { number, first, step } => {
+            Find::KeyNum {
+                number,
+                first,
+                step,
+            } => {
                 let at = begin + usize::from(number);
                 let count = (at < words).then(|| parse_i64(request.get(at)))??;
-                let count = usize::try_from(count).ok().filter(|&count| count > 0 && count <= words)?;
+                let count = usize::try_from(count)
+                    .ok()
+                    .filter(|&count| count > 0 && count <= words)?;
                 let first = begin + usize::from(first);
-                (first, first + (count - 1) * usize::from(step), usize::from(step))
+                (
+                    first,
+                    first + (count - 1) * usize::from(step),
+                    usize::from(step),
+                )
             }
             Find::Unknown => return None,
         };
@@ -182,13 +217,17 @@ impl KeySpec {
 
     fn beginning(&self, request: Request<'_>) -> Option<usize> {
         match self.begin {
-            Begin::Index(index) => (usize::from(index) < request.len()).then_some(usize::from(index)),
+            Begin::Index(index) => {
+                (usize::from(index) < request.len()).then_some(usize::from(index))
+            }
             Begin::Keyword(word, from) => {
                 let is_word = |at: &usize| request.get(*at).eq_ignore_ascii_case(word.as_bytes());
                 let found = if from >= 0 {
                     (from as usize..request.len()).find(is_word)
                 } else {
-                    (1..=request.len().checked_sub(from.unsigned_abs() as usize)?).rev().find(is_word)
+                    (1..=request.len().checked_sub(from.unsigned_abs() as usize)?)
+                        .rev()
+                        .find(is_word)
                 };
                 found.map(|at| at + 1)
             }

@@ -36,22 +36,40 @@ impl Command {
             },
             _ => None,
         };
-        let subcommands = spec.subcommands.iter().map(|sub| Command::new(sub, Some(&own), next_id)).collect();
-        Command { spec, full_name, id, first_key, subcommands }
+        let subcommands = spec
+            .subcommands
+            .iter()
+            .map(|sub| Command::new(sub, Some(&own), next_id))
+            .collect();
+        Command {
+            spec,
+            full_name,
+            id,
+            first_key,
+            subcommands,
+        }
     }
 
     /// The subcommand called `name`, without regard to case.
     pub fn subcommand(&self, name: &[u8]) -> Option<&Command> {
-        self.subcommands.iter().find(|sub| sub.spec.name.as_bytes().eq_ignore_ascii_case(name))
+        self.subcommands
+            .iter()
+            .find(|sub| sub.spec.name.as_bytes().eq_ignore_ascii_case(name))
     }
 
     /// The flags as COMMAND INFO shows them, those included that follow from the key specs.
     pub fn flags(&self) -> Flags {
         let movable = self.spec.keys.iter().any(|keys| {
-            !matches!((keys.begin, keys.find), (Begin::Index(_), Find::Range { .. }))
-                || keys.flags.has(super::keys::KeyFlags::INCOMPLETE)
+            !matches!(
+                (keys.begin, keys.find),
+                (Begin::Index(_), Find::Range { .. })
+            ) || keys.flags.has(super::keys::KeyFlags::INCOMPLETE)
         });
-        if movable { self.spec.flags | Flags::MOVABLEKEYS } else { self.spec.flags }
+        if movable {
+            self.spec.flags | Flags::MOVABLEKEYS
+        } else {
+            self.spec.flags
+        }
     }
 }
 
@@ -67,12 +85,17 @@ pub struct Registry {
 impl Registry {
     /// The registry of the commands in `specs`, under the names that `renames` gives them: pairs of a name and a new
     /// one, an empty new one hides the command.
-    pub fn new(specs: impl IntoIterator<Item = &'static CommandSpec>, renames: &[(Vec<u8>, Vec<u8>)]) -> Self {
+    pub fn new(
+        specs: impl IntoIterator<Item = &'static CommandSpec>,
+        renames: &[(Vec<u8>, Vec<u8>)],
+    ) -> Self {
         let mut ids = 0;
         let mut commands = Vec::new();
         for spec in specs {
             let command = Command::new(spec, None, &mut ids);
-            let renamed = renames.iter().find(|(from, _)| from.eq_ignore_ascii_case(spec.name.as_bytes()));
+            let renamed = renames
+                .iter()
+                .find(|(from, _)| from.eq_ignore_ascii_case(spec.name.as_bytes()));
             match renamed {
                 Some((_, to)) if to.is_empty() => {}
                 Some((_, to)) => commands.push((to.to_ascii_lowercase(), command)),
@@ -88,7 +111,11 @@ impl Registry {
             }
             slots[at] = index as u16 + 1;
         }
-        Registry { commands, slots, ids }
+        Registry {
+            commands,
+            slots,
+            ids,
+        }
     }
 
     /// The command called `name`, without regard to case.
@@ -112,7 +139,8 @@ impl Registry {
 
     /// All commands and subcommands.
     pub fn iter_all(&self) -> impl Iterator<Item = &Command> + Clone {
-        self.iter().flat_map(|command| std::iter::once(command).chain(&command.subcommands))
+        self.iter()
+            .flat_map(|command| std::iter::once(command).chain(&command.subcommands))
     }
 
     /// How many ids of commands there are: the length of a table of counters.
@@ -124,8 +152,8 @@ impl Registry {
 /// A hash that does not see ASCII case.
 #[inline]
 fn fold_hash(name: &[u8]) -> u64 {
-    let hash = name
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325u64, |hash, &byte| (hash ^ u64::from(byte | 0x20)).wrapping_mul(0x0000_0100_0000_01b3));
+    let hash = name.iter().fold(0xcbf2_9ce4_8422_2325u64, |hash, &byte| {
+        (hash ^ u64::from(byte | 0x20)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
     hash ^ (hash >> 29)
 }

@@ -71,7 +71,12 @@ impl CommandSpec {
     }
 
     /// Summary, first version and complexity.
-    pub const fn doc(mut self, summary: &'static str, since: &'static str, complexity: &'static str) -> Self {
+    pub const fn doc(
+        mut self,
+        summary: &'static str,
+        since: &'static str,
+        complexity: &'static str,
+    ) -> Self {
         self.summary = summary;
         self.since = since;
         self.complexity = complexity;
@@ -143,7 +148,11 @@ impl CommandSpec {
     /// Whether `words` words, names included, are as many as this command takes.
     #[inline]
     pub const fn accepts(&self, words: usize) -> bool {
-        if self.arity >= 0 { words == self.arity as usize } else { words >= self.arity.unsigned_abs() as usize }
+        if self.arity >= 0 {
+            words == self.arity as usize
+        } else {
+            words >= self.arity.unsigned_abs() as usize
+        }
     }
 
     /// All ACL categories: the declared ones and those that follow from group and flags.
@@ -165,12 +174,19 @@ impl CommandSpec {
         if flags.has(Flags::BLOCKING) {
             all = all.with(Categories::BLOCKING);
         }
-        all.with(if flags.has(Flags::FAST) { Categories::FAST } else { Categories::SLOW })
+        all.with(if flags.has(Flags::FAST) {
+            Categories::FAST
+        } else {
+            Categories::SLOW
+        })
     }
 
     /// The subcommand called `name`, without regard to case.
     pub fn subcommand(&self, name: &[u8]) -> Option<&'static CommandSpec> {
-        self.subcommands.iter().copied().find(|sub| sub.name.as_bytes().eq_ignore_ascii_case(name))
+        self.subcommands
+            .iter()
+            .copied()
+            .find(|sub| sub.name.as_bytes().eq_ignore_ascii_case(name))
     }
 }
 

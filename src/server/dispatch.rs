@@ -5,8 +5,8 @@
 
 use std::time::Instant;
 
-use crate::command::{Command, CommandError, Context, Flags, Registry, Session};
 use crate::command::session::ReplyMode;
+use crate::command::{Command, CommandError, Context, Flags, Registry, Session};
 use crate::instance::Instance;
 use crate::resp::{Reply, Request};
 use crate::store::db::Db;
@@ -42,11 +42,21 @@ impl Gate<'_> {
     }
 
     #[inline]
-    fn execute_command(&mut self, command: &Command, request: Request<'_>, mut reply: Reply<'_>, mark: (usize, usize)) {
+    fn execute_command(
+        &mut self,
+        command: &Command,
+        request: Request<'_>,
+        mut reply: Reply<'_>,
+        mark: (usize, usize),
+    ) {
         if let Some(error) = refuse(command, request, self.session) {
             return self.reject(Some(command), error, &mut reply, mark);
         }
-        self.session.handle.figures.last_command.store(command.id + 1, std::sync::atomic::Ordering::Relaxed);
+        self.session
+            .handle
+            .figures
+            .last_command
+            .store(command.id + 1, std::sync::atomic::Ordering::Relaxed);
         // The clock costs as much as a small command; those that cannot take long go without.
         let timed = !command.spec.flags.has(Flags::FAST);
         let start = timed.then(Instant::now);
@@ -61,7 +71,9 @@ impl Gate<'_> {
         let counters = &self.instance.stats.commands[command.id];
         counters.calls.add(1);
         if let Some(start) = start {
-            counters.nanoseconds.add(u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX));
+            counters
+                .nanoseconds
+                .add(u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX));
         }
         if let Err(error) = result {
             counters.failed.add(1);
@@ -72,7 +84,13 @@ impl Gate<'_> {
     }
 
     #[cold]
-    fn reject(&mut self, command: Option<&Command>, error: CommandError, reply: &mut Reply<'_>, mark: (usize, usize)) {
+    fn reject(
+        &mut self,
+        command: Option<&Command>,
+        error: CommandError,
+        reply: &mut Reply<'_>,
+        mark: (usize, usize),
+    ) {
         if let Some(command) = command {
             self.instance.stats.commands[command.id].rejected.add(1);
         }
@@ -97,14 +115,18 @@ fn mute(session: &mut Session, reply: &mut Reply<'_>, mark: (usize, usize)) {
 /// Finds the command, or the subcommand, that a request names.
 #[inline]
 pub fn find<'r>(registry: &'r Registry, request: Request<'_>) -> Result<&'r Command, CommandError> {
-    let Some(command) = registry.find(request.get(0)) else { return Err(unknown(request)) };
+    let Some(command) = registry.find(request.get(0)) else {
+        return Err(unknown(request));
+    };
     if command.subcommands.is_empty() || request.len() < 2 {
         return Ok(command);
     }
-    command.subcommand(request.get(1)).ok_or_else(|| CommandError::UnknownSubcommand {
-        name: cut(request.get(1)).to_vec(),
-        container: command.spec.name,
-    })
+    command
+        .subcommand(request.get(1))
+        .ok_or_else(|| CommandError::UnknownSubcommand {
+            name: cut(request.get(1)).to_vec(),
+            container: command.spec.name,
+        })
 }
 
 /// Why a command may not run now, if so.
@@ -137,7 +159,10 @@ fn unknown(request: Request<'_>) -> CommandError {
         args.extend_from_slice(&word[..word.len().min(room)]);
         args.extend_from_slice(b"' ");
     }
-    CommandError::UnknownCommand { name: cut(request.get(0)).to_vec(), args }
+    CommandError::UnknownCommand {
+        name: cut(request.get(0)).to_vec(),
+        args,
+    }
 }
 
 fn cut(word: &[u8]) -> &[u8] {
