@@ -1,0 +1,91 @@
+//! What a handler works with: the data set, its client, the server's shared state, and the reply.
+
+use std::sync::Arc;
+
+use super::args::Args;
+use super::error::CommandError;
+use super::registry::Command;
+use super::session::Session;
+use crate::instance::Instance;
+use crate::resp::{Reply, Request};
+use crate::store::db::{Db, DbIndex, EntryRef};
+use crate::store::entry::NewValue;
+
+/// The surroundings of a command that runs. A handler sees no socket: a script, a transaction or a
+/// replica's stream can stand where the client is.
+pub struct Context<'a> {
+    /// The data set, locked.
+    pub db: &'a mut Db,
+    /// The client on whose behalf the command runs.
+    pub session: &'a mut Session,
+    /// What the server shares beside the data set.
+    pub instance: &'a Instance,
+    /// Where the answer goes.
+    pub reply: Reply<'a>,
+    /// The command that runs (of a container, its subcommand).
+    pub command: &'a Command,
+}
+
+impl Context<'_> {
+    /// The number of the client's database.
+    #[inline]
+    pub fn index(&self) -> DbIndex {
+        self.session.db
+    }
+
+    /// Reads `key` in the client's database: counts a hit or a miss and sets the access clock.
+    #[inline]
+    pub fn read(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
+        self.db.read(self.session.db, key)
+    }
+
+    /// Looks at `key` without a trace.
+    #[inline]
+    pub fn peek(&mut self, key: &[u8]) -> Option<EntryRef<'_>> {
+        self.db.peek(self.session.db, key)
+    }
+
+    /// Stores a value under `key` in the client's database.
+    #[inline]
+    pub fn set(&mut self, key: &[u8], value: NewValue<'_>, deadline_ms: u64) {
+        self.db.set(self.session.db, key, value, deadline_ms);
+    }
+
+    /// Says that `key` of the client's database has changed. Every handler that changes a key calls it once a key.
+    #[inline]
+    pub fn changed(&mut self, _key: &[u8]) {
+        self.db.dirty += 1;
+    }
+
+    /// The time in Unix milliseconds, the same for the whole command.
+    #[inline]
+    pub fn now_ms(&self) -> u64 {
+        self.db.now_ms()
+    }
+
+    /// The error for a wrong number of words of the command that runs.
+    pub fn wrong_arity(&self) -> CommandError {
+        CommandError::WrongArity(self.command.full_name.clone())
+    }
+
+    /// Answers a container's HELP: its usage lines below a head, and HELP itself.
+    pub fn help(&mut self, container: &str, lines: &[&str]) {
+        const TAIL: [&str; 2] = ["HELP", "    Print this help."];
+        self.reply.array(lines.len() + 1 + TAIL.len());
+        self.reply.simple(&format!("{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"));
+        for line in lines.iter().chain(&TAIL) {
+            self.reply.simple(line);
+        }
+    }
+}
+
+/// An argument as a value to be stored: one that arrived in a buffer of its own is kept without a copy.
+pub fn value_argument<'a>(request: Request<'a>, index: usize) -> NewValue<'a> {
+    NewValue::from_argument(request.get(index), request.shared(index))
+}
+
+/// The value that `args` stands at, as [`value_argument`] gives it.
+pub fn next_value<'a>(args: &mut Args<'a>) -> Result<NewValue<'a>, CommandError> {
+    let (bytes, shared): (_, Option<&Arc<Vec<u8>>>) = args.value()?;
+    Ok(NewValue::from_argument(bytes, shared))
+}

@@ -1,0 +1,142 @@
+//! The errors that commands answer, with Redis's words for each: the one place for the wire's texts.
+//!
+//! (What is wrong with the protocol itself is [`crate::resp::ProtocolError`].)
+
+use std::borrow::Cow;
+use std::fmt;
+
+/// What a handler returns: its reply is written, or there is an error to write.
+pub type CommandResult = Result<(), CommandError>;
+
+/// An error reply.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CommandError {
+    /// The key holds a value of another type.
+    WrongType,
+    /// Options that do not fit together or are not known.
+    Syntax,
+    /// An argument, or a value, that is no integer of 64 bits.
+    NotInteger,
+    /// An argument, or a value, that is no floating-point number.
+    NotFloat,
+    /// A result beyond the range of 64 bits.
+    Overflow,
+    /// A floating-point result that is not a finite number.
+    NanOrInfinity,
+    /// An index outside the list.
+    IndexOutOfRange,
+    /// The key is not there.
+    NoSuchKey,
+    /// A value that must be positive.
+    MustBePositive,
+    /// A value out of the given range.
+    OutOfRange,
+    /// A number of a database that does not exist.
+    DbIndexOutOfRange,
+    /// A number of a database that is no number.
+    InvalidDbIndex,
+    /// A cursor that is no number.
+    InvalidCursor,
+    /// A string that would be longer than `proto-max-bulk-len`.
+    StringTooLong,
+    /// Source and destination are the same.
+    SameObject,
+    /// The client has to authenticate first.
+    NoAuth,
+    /// A wrong user name or password.
+    WrongPass,
+    /// A password is given, and none is set.
+    NoPasswordSet,
+    /// An expiry that is not positive or too far away, for the command of that name.
+    InvalidExpire(&'static str),
+    /// Too many or too few words for the command of that name (in lower case, `config|get`).
+    WrongArity(String),
+    /// No such command; the words after it, quoted and cut as Redis does, are part of the text.
+    UnknownCommand {
+        /// The name as it was sent, cut at 128 bytes.
+        name: Vec<u8>,
+        /// The quoted words.
+        args: Vec<u8>,
+    },
+    /// No such subcommand: the subcommand as it was sent, and the container's name in upper case.
+    UnknownSubcommand {
+        /// The subcommand as it was sent, cut at 128 bytes.
+        name: Vec<u8>,
+        /// The container.
+        container: &'static str,
+    },
+    /// Any other text, with its code in front (`ERR ...`).
+    Other(Cow<'static, str>),
+}
+
+impl CommandError {
+    /// An error with the code ERR.
+    pub fn err(text: impl fmt::Display) -> Self {
+        CommandError::Other(Cow::Owned(format!("ERR {text}")))
+    }
+
+    /// An error whose whole text is known.
+    pub const fn fixed(text: &'static str) -> Self {
+        CommandError::Other(Cow::Borrowed(text))
+    }
+
+    /// The whole line as it goes over the wire, without `-` and line end.
+    pub fn wire_text(&self) -> Cow<'_, [u8]> {
+        let text = match self {
+            Self::WrongType => "WRONGTYPE Operation against a key holding the wrong kind of value",
+            Self::Syntax => "ERR syntax error",
+            Self::NotInteger => "ERR value is not an integer or out of range",
+            Self::NotFloat => "ERR value is not a valid float",
+            Self::Overflow => "ERR increment or decrement would overflow",
+            Self::NanOrInfinity => "ERR increment would produce NaN or Infinity",
+            Self::IndexOutOfRange => "ERR index out of range",
+            Self::NoSuchKey => "ERR no such key",
+            Self::MustBePositive => "ERR value is out of range, must be positive",
+            Self::OutOfRange => "ERR value is out of range",
+            Self::DbIndexOutOfRange => "ERR DB index is out of range",
+            Self::InvalidDbIndex => "ERR invalid DB index",
+            Self::InvalidCursor => "ERR invalid cursor",
+            Self::StringTooLong => "ERR string exceeds maximum allowed size (proto-max-bulk-len)",
+            Self::SameObject => "ERR source and destination objects are the same",
+            Self::NoAuth => "NOAUTH Authentication required.",
+            Self::WrongPass => "WRONGPASS invalid username-password pair or user is disabled.",
+            Self::NoPasswordSet => {
+                "ERR AUTH <password> called without any password configured for the default user. \
+                 Are you sure your configuration is correct?"
+            }
+            Self::InvalidExpire(name) => {
+                return format!("ERR invalid expire time in '{name}' command").into_bytes().into();
+            }
+            Self::WrongArity(name) => {
+                return format!("ERR wrong number of arguments for '{name}' command").into_bytes().into();
+            }
+            Self::UnknownCommand { name, args } => {
+                return [b"ERR unknown command '", name.as_slice(), b"', with args beginning with: ", args]
+                    .concat()
+                    .into();
+            }
+            Self::UnknownSubcommand { name, container } => {
+                return [b"ERR unknown subcommand '", name.as_slice(), b"'. Try ", container.as_bytes(), b" HELP."]
+                    .concat()
+                    .into();
+            }
+            Self::Other(text) => text,
+        };
+        Cow::Borrowed(text.as_bytes())
+    }
+
+    /// The code: the first word of the text.
+    pub fn code(&self) -> String {
+        let text = self.wire_text();
+        let end = text.iter().position(|&byte| byte == b' ').unwrap_or(text.len());
+        String::from_utf8_lossy(&text[..end]).into_owned()
+    }
+}
+
+impl fmt::Display for CommandError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&String::from_utf8_lossy(&self.wire_text()))
+    }
+}
+
+impl std::error::Error for CommandError {}

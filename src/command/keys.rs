@@ -1,0 +1,198 @@
+//! Key specs: where a command's keys are among its words, as Redis describes it to clients.
+//!
+//! A spec says where to begin ([`Begin`]) and how to find the keys from there ([`Find`]). The server uses the same
+//! specs for COMMAND GETKEYS, permissions and prefetching that it shows in COMMAND INFO.
+
+use crate::resp::Request;
+use crate::text::number::parse_i64;
+
+/// What a command does with the keys of one spec; the names are those of COMMAND INFO.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyFlags(u16);
+
+impl KeyFlags {
+    /// Reads the value.
+    pub const RO: KeyFlags = KeyFlags(1);
+    /// Reads and changes the value.
+    pub const RW: KeyFlags = KeyFlags(1 << 1);
+    /// Overwrites the value without reading it.
+    pub const OW: KeyFlags = KeyFlags(1 << 2);
+    /// Removes the key.
+    pub const RM: KeyFlags = KeyFlags(1 << 3);
+    /// Returns or copies the user's data.
+    pub const ACCESS: KeyFlags = KeyFlags(1 << 4);
+    /// Changes data depending on what is there.
+    pub const UPDATE: KeyFlags = KeyFlags(1 << 5);
+    /// Adds data.
+    pub const INSERT: KeyFlags = KeyFlags(1 << 6);
+    /// Removes data.
+    pub const DELETE: KeyFlags = KeyFlags(1 << 7);
+    /// Not a key, but routed like one.
+    pub const NOT_KEY: KeyFlags = KeyFlags(1 << 8);
+    /// May find some keys only.
+    pub const INCOMPLETE: KeyFlags = KeyFlags(1 << 9);
+    /// The flags depend on the arguments.
+    pub const VARIABLE_FLAGS: KeyFlags = KeyFlags(1 << 10);
+
+    const NAMES: [(KeyFlags, &'static str); 11] = [
+        (Self::RO, "RO"),
+        (Self::RW, "RW"),
+        (Self::OW, "OW"),
+        (Self::RM, "RM"),
+        (Self::ACCESS, "access"),
+        (Self::UPDATE, "update"),
+        (Self::INSERT, "insert"),
+        (Self::DELETE, "delete"),
+        (Self::NOT_KEY, "not_key"),
+        (Self::INCOMPLETE, "incomplete"),
+        (Self::VARIABLE_FLAGS, "variable_flags"),
+    ];
+
+    /// Both sets together.
+    pub const fn with(self, other: KeyFlags) -> KeyFlags {
+        KeyFlags(self.0 | other.0)
+    }
+
+    /// Whether every member of `other` is in this set.
+    pub const fn has(self, other: KeyFlags) -> bool {
+        self.0 & other.0 == other.0
+    }
+
+    /// The names of the members.
+    pub fn names(self) -> impl Iterator<Item = &'static str> + Clone {
+        Self::NAMES.into_iter().filter(move |(member, _)| self.has(*member)).map(|(_, name)| name)
+    }
+}
+
+impl std::ops::BitOr for KeyFlags {
+    type Output = KeyFlags;
+    fn bitor(self, other: KeyFlags) -> KeyFlags {
+        self.with(other)
+    }
+}
+
+/// Where the search for keys begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Begin {
+    /// At a word of this index (the command's name is 0).
+    Index(u16),
+    /// After a word, looked for from an index on (from the end backwards if negative).
+    Keyword(&'static str, i16),
+    /// Nowhere that can be told.
+    Unknown,
+}
+
+/// How the keys are found from the beginning on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Find {
+    /// Up to the word `last` (relative; negative counts from the command's end), every `step`-th word;
+    /// with `limit` above 1 only the first so-manieth part of the rest.
+    Range {
+        /// Last word, relative to the beginning, or from the command's end if negative.
+        last: i16,
+        /// Distance from key to key.
+        step: u16,
+        /// Divisor for the rest of the words; 0 and 1 mean all.
+        limit: u16,
+    },
+    /// A word holds the number of keys.
+    KeyNum {
+        /// Where the number is, relative to the beginning.
+        number: u16,
+        /// Where the first key is, relative to the beginning.
+        first: u16,
+        /// Distance from key to key.
+        step: u16,
+    },
+    /// Nothing that can be told.
+    Unknown,
+}
+
+/// Where some of a command's keys are.
+#[derive(Clone, Copy, Debug)]
+pub struct KeySpec {
+    /// What is done with them.
+    pub flags: KeyFlags,
+    /// Where the search begins.
+    pub begin: Begin,
+    /// How they are found.
+    pub find: Find,
+    /// A remark for the reader of COMMAND INFO.
+    pub notes: Option<&'static str>,
+}
+
+impl KeySpec {
+    /// One key at a fixed place.
+    pub const fn at(index: u16, flags: KeyFlags) -> Self {
+        KeySpec::range(index, 0, 1, flags)
+    }
+
+    /// Keys from a fixed place up to `last`, every `step` words.
+    pub const fn range(index: u16, last: i16, step: u16, flags: KeyFlags) -> Self {
+        KeySpec { flags, begin: Begin::Index(index), find: Find::Range { last, step, limit: 0 }, notes: None }
+    }
+
+    /// Keys behind a word with their number.
+    pub const fn counted(index: u16, first: u16, flags: KeyFlags) -> Self {
+        KeySpec { flags, begin: Begin::Index(index), find: Find::KeyNum { number: 0, first, step: 1 }, notes: None }
+    }
+
+    /// One key behind a word.
+    pub const fn after(word: &'static str, from: i16, flags: KeyFlags) -> Self {
+        KeySpec {
+            flags,
+            begin: Begin::Keyword(word, from),
+            find: Find::Range { last: 0, step: 1, limit: 0 },
+            notes: None,
+        }
+    }
+
+    /// With a remark.
+    pub const fn notes(mut self, notes: &'static str) -> Self {
+        self.notes = Some(notes);
+        self
+    }
+
+    /// The indexes of the keys in `request`; `None` if the request does not fit the spec.
+    pub fn positions(&self, request: Request<'_>) -> Option<Vec<usize>> {
+        let words = request.len();
+        let begin = self.beginning(request)?;
+        let (first, last, step) = match self.find {
+            Find::Range { last, step, limit } => {
+                let end = if last >= 0 {
+                    begin + last as usize
+                } else {
+                    let back = last.unsigned_abs() as usize;
+                    let span = words.checked_sub(begin)? / usize::from(limit.max(1));
+                    (begin + span).checked_sub(back)?
+                };
+                (begin, end, usize::from(step))
+            }
+            Find::KeyNum { number, first, step } => {
+                let at = begin + usize::from(number);
+                let count = (at < words).then(|| parse_i64(request.get(at)))??;
+                let count = usize::try_from(count).ok().filter(|&count| count > 0 && count <= words)?;
+                let first = begin + usize::from(first);
+                (first, first + (count - 1) * usize::from(step), usize::from(step))
+            }
+            Find::Unknown => return None,
+        };
+        (last < words && first <= last).then(|| (first..=last).step_by(step.max(1)).collect())
+    }
+
+    fn beginning(&self, request: Request<'_>) -> Option<usize> {
+        match self.begin {
+            Begin::Index(index) => (usize::from(index) < request.len()).then_some(usize::from(index)),
+            Begin::Keyword(word, from) => {
+                let is_word = |at: &usize| request.get(*at).eq_ignore_ascii_case(word.as_bytes());
+                let found = if from >= 0 {
+                    (from as usize..request.len()).find(is_word)
+                } else {
+                    (1..=request.len().checked_sub(from.unsigned_abs() as usize)?).rev().find(is_word)
+                };
+                found.map(|at| at + 1)
+            }
+            Begin::Unknown => None,
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! The registry: finds a command by its name.
+//!
+//! It is built once at start from the families' lists (and the configuration's `rename-command`), and then only
+//! read. The look-up is on the hot path of every command: a small open-addressing table over the folded
+//! name, no allocation.
+
+use super::flags::Flags;
+use super::keys::{Begin, Find};
+use super::spec::CommandSpec;
+
+/// A command as the server runs it.
+#[derive(Debug)]
+pub struct Command {
+    /// What is known of it.
+    pub spec: &'static CommandSpec,
+    /// The name in lower case, of a subcommand with its container's: `config|get`.
+    pub full_name: String,
+    /// Its index in the counters of commands.
+    pub id: usize,
+    /// The word that is its only or first key, if that can be told at once: what is fetched ahead.
+    pub first_key: Option<u16>,
+    /// Subcommands.
+    pub subcommands: Vec<Command>,
+}
+
+impl Command {
+    fn new(spec: &'static CommandSpec, parent: Option<&str>, next_id: &mut usize) -> Self {
+        let own = spec.name.to_ascii_lowercase();
+        let full_name = parent.map_or_else(|| own.clone(), |parent| format!("{parent}|{own}"));
+        let id = *next_id;
+        *next_id += 1;
+        let first_key = match spec.keys.first() {
+            Some(keys) if matches!(keys.find, Find::Range { .. }) => match keys.begin {
+                Begin::Index(index) => Some(index),
+                _ => None,
+            },
+            _ => None,
+        };
+        let subcommands = spec.subcommands.iter().map(|sub| Command::new(sub, Some(&own), next_id)).collect();
+        Command { spec, full_name, id, first_key, subcommands }
+    }
+
+    /// The subcommand called `name`, without regard to case.
+    pub fn subcommand(&self, name: &[u8]) -> Option<&Command> {
+        self.subcommands.iter().find(|sub| sub.spec.name.as_bytes().eq_ignore_ascii_case(name))
+    }
+
+    /// The flags as COMMAND INFO shows them, those included that follow from the key specs.
+    pub fn flags(&self) -> Flags {
+        let movable = self.spec.keys.iter().any(|keys| {
+            !matches!((keys.begin, keys.find), (Begin::Index(_), Find::Range { .. }))
+                || keys.flags.has(super::keys::KeyFlags::INCOMPLETE)
+        });
+        if movable { self.spec.flags | Flags::MOVABLEKEYS } else { self.spec.flags }
+    }
+}
+
+/// All commands of a server.
+#[derive(Debug)]
+pub struct Registry {
+    commands: Vec<(Vec<u8>, Command)>,
+    /// Index into `commands` plus one, 0 for an empty place; its length is a power of two.
+    slots: Vec<u16>,
+    ids: usize,
+}
+
+impl Registry {
+    /// The registry of the commands in `specs`, under the names that `renames` gives them: pairs of a name and a new
+    /// one, an empty new one hides the command.
+    pub fn new(specs: impl IntoIterator<Item = &'static CommandSpec>, renames: &[(Vec<u8>, Vec<u8>)]) -> Self {
+        let mut ids = 0;
+        let mut commands = Vec::new();
+        for spec in specs {
+            let command = Command::new(spec, None, &mut ids);
+            let renamed = renames.iter().find(|(from, _)| from.eq_ignore_ascii_case(spec.name.as_bytes()));
+            match renamed {
+                Some((_, to)) if to.is_empty() => {}
+                Some((_, to)) => commands.push((to.to_ascii_lowercase(), command)),
+                None => commands.push((command.full_name.clone().into_bytes(), command)),
+            }
+        }
+        let mut slots = vec![0u16; (commands.len() * 4).next_power_of_two()];
+        let mask = slots.len() - 1;
+        for (index, (name, _)) in commands.iter().enumerate() {
+            let mut at = fold_hash(name) as usize & mask;
+            while slots[at] != 0 {
+                at = (at + 1) & mask;
+            }
+            slots[at] = index as u16 + 1;
+        }
+        Registry { commands, slots, ids }
+    }
+
+    /// The command called `name`, without regard to case.
+    #[inline]
+    pub fn find(&self, name: &[u8]) -> Option<&Command> {
+        let mask = self.slots.len() - 1;
+        let mut at = fold_hash(name) as usize & mask;
+        loop {
+            let (known, command) = &self.commands[(self.slots[at] as usize).checked_sub(1)?];
+            if known.eq_ignore_ascii_case(name) {
+                return Some(command);
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    /// All commands, without their subcommands.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &Command> + Clone {
+        self.commands.iter().map(|(_, command)| command)
+    }
+
+    /// All commands and subcommands.
+    pub fn iter_all(&self) -> impl Iterator<Item = &Command> + Clone {
+        self.iter().flat_map(|command| std::iter::once(command).chain(&command.subcommands))
+    }
+
+    /// How many ids of commands there are: the length of a table of counters.
+    pub fn ids(&self) -> usize {
+        self.ids
+    }
+}
+
+/// A hash that does not see ASCII case.
+#[inline]
+fn fold_hash(name: &[u8]) -> u64 {
+    let hash = name
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325u64, |hash, &byte| (hash ^ u64::from(byte | 0x20)).wrapping_mul(0x0000_0100_0000_01b3));
+    hash ^ (hash >> 29)
+}

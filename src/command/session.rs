@@ -1,0 +1,60 @@
+//! The state of one client, as its commands see it. The connection owns it; nobody else touches it.
+
+use std::sync::Arc;
+
+use crate::instance::clients::ClientHandle;
+use crate::resp::Protocol;
+use crate::store::db::DbIndex;
+
+/// What CLIENT REPLY has chosen.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReplyMode {
+    /// Every command is answered.
+    #[default]
+    On,
+    /// Nothing is answered.
+    Off,
+    /// The next command is not answered.
+    SkipNext,
+    /// The command under way is not answered; then [`ReplyMode::On`] again.
+    Skip,
+}
+
+/// One client's state.
+#[derive(Debug)]
+pub struct Session {
+    /// What other clients can see and do: the entry in the registry of clients.
+    pub handle: Arc<ClientHandle>,
+    /// The number of the selected database.
+    pub db: DbIndex,
+    /// The protocol version.
+    pub protocol: Protocol,
+    /// Whether the client has authenticated, or need not.
+    pub authenticated: bool,
+    /// Whether replies are sent.
+    pub reply_mode: ReplyMode,
+    /// Whether the client's reads leave the access clocks alone.
+    pub no_touch: bool,
+    /// Whether the connection closes once its replies are written.
+    pub close_after_reply: bool,
+}
+
+impl Session {
+    /// The session of a client that has just connected.
+    pub fn new(handle: Arc<ClientHandle>, authenticated: bool) -> Self {
+        Session {
+            handle,
+            db: 0,
+            protocol: Protocol::default(),
+            authenticated,
+            reply_mode: ReplyMode::default(),
+            no_touch: false,
+            close_after_reply: false,
+        }
+    }
+
+    /// The client's number.
+    pub fn id(&self) -> u64 {
+        self.handle.id
+    }
+}

@@ -1,0 +1,15 @@
+//! The commands, one family a file (a folder where it outgrows that): each spec above its handler, one list a family.
+//!
+//! To add a command: write its spec and handler in its family's file, name the spec in the family's `COMMANDS`,
+//! add its test and a line in CHANGELOG.md. COMMAND, key extraction, ACL categories and the tables in the
+//! documentation follow from the spec.
+
+pub mod expiry;
+pub mod string;
+
+use crate::command::CommandSpec;
+
+/// Every command that the server knows.
+pub fn all() -> impl Iterator<Item = &'static CommandSpec> + Clone {
+    [string::COMMANDS].into_iter().flatten().copied()
+}

@@ -1,0 +1,372 @@
+//! GET, SET and the commands that are forms of them.
+
+use super::{Str, reply_value};
+use crate::command::context::value_argument;
+use crate::command::{Arg, Args, ArgKind, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags, KeySpec};
+use crate::commands::expiry::Unit;
+use crate::resp::Request;
+use crate::store::entry::{NEVER, NewValue};
+
+/// GET key
+pub static GET: CommandSpec = CommandSpec::new("GET", Group::String, get)
+    .doc("Answers the string stored at a key.", "1.0.0", "O(1)")
+    .arity(2)
+    .flags(&[Flags::READONLY, Flags::FAST])
+    .keys(&[KeySpec::at(1, KeyFlags::RO.with(KeyFlags::ACCESS))])
+    .args(&[Arg::key("key", 0)]);
+
+fn get(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
+    reply_value(context, request.get(1))
+}
+
+const SET_CONDITION: &[Arg] = &[
+    Arg::token("nx", "NX"),
+    Arg::token("xx", "XX"),
+    Arg::string("comparison-value").with_token("IFEQ").since("8.1.0"),
+];
+
+/// The expiry times that SET takes, and with them every command that sets strings.
+pub(super) const SET_EXPIRATION: &[Arg] = &[
+    Arg::integer("seconds").with_token("EX").since("2.6.12"),
+    Arg::integer("milliseconds").with_token("PX").since("2.6.12"),
+    Arg::new("unix-time-seconds", ArgKind::UnixTime).with_token("EXAT").since("6.2.0"),
+    Arg::new("unix-time-milliseconds", ArgKind::UnixTime).with_token("PXAT").since("6.2.0"),
+    Arg::token("keepttl", "KEEPTTL").since("6.0.0"),
+];
+
+/// SET key value [NX | XX | IFEQ value] [GET] [EX | PX | EXAT | PXAT time | KEEPTTL]
+pub static SET: CommandSpec = CommandSpec::new("SET", Group::String, set)
+    .doc("Stores a string at a key, whatever was there, with or without conditions and an expiry.", "1.0.0", "O(1)")
+    .arity(-3)
+    .flags(&[Flags::WRITE, Flags::DENYOOM])
+    .keys(&[KeySpec::at(1, KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::UPDATE).with(KeyFlags::VARIABLE_FLAGS))
+        .notes("RW and ACCESS due to the optional `GET` argument")])
+    .args(&[
+        Arg::key("key", 0),
+        Arg::string("value"),
+        Arg::one_of("condition", SET_CONDITION).optional().since("2.6.12"),
+        Arg::token("get", "GET").optional().since("6.2.0"),
+        Arg::one_of("expiration", SET_EXPIRATION).optional(),
+    ])
+    .history(&[
+        ("2.6.12", "Added the `EX`, `PX`, `NX` and `XX` options."),
+        ("6.0.0", "Added the `KEEPTTL` option."),
+        ("6.2.0", "Added the `GET`, `EXAT` and `PXAT` options."),
+        ("7.0.0", "`NX` and `GET` may be given together."),
+        ("8.1.0", "Added the `IFEQ` option."),
+    ]);
+
+/// When SET stores its value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Condition<'a> {
+    #[default]
+    Always,
+    IfAbsent,
+    IfPresent,
+    IfEqual(&'a [u8]),
+}
+
+/// What SET does with the expiry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Expiry {
+    #[default]
+    Drop,
+    Keep,
+    At(Unit, i64),
+}
+
+impl Expiry {
+    /// Reads an expiry option if `args` stand at one; a second one is a syntax error.
+    pub(super) fn parse(&mut self, args: &mut Args<'_>) -> Result<bool, CommandError> {
+        if args.keyword("KEEPTTL") {
+            return self.choose(Expiry::Keep);
+        }
+        let Some(unit) = args.peek().and_then(Unit::by_word) else { return Ok(false) };
+        args.bytes()?;
+        let value = args.bytes()?;
+        if *self != Expiry::Drop {
+            return Err(CommandError::Syntax);
+        }
+        let value = crate::text::number::parse_i64(value).ok_or(CommandError::NotInteger)?;
+        self.choose(Expiry::At(unit, value))
+    }
+
+    fn choose(&mut self, choice: Expiry) -> Result<bool, CommandError> {
+        if *self != Expiry::Drop {
+            return Err(CommandError::Syntax);
+        }
+        *self = choice;
+        Ok(true)
+    }
+
+    /// The deadline for `key`, in Unix milliseconds or [`NEVER`].
+    pub(super) fn deadline_ms(
+        self,
+        context: &mut Context<'_>,
+        key: &[u8],
+        command: &'static str,
+    ) -> Result<u64, CommandError> {
+        match self {
+            Expiry::Drop => Ok(NEVER),
+            Expiry::Keep => Ok(context.peek(key).map_or(NEVER, |entry| entry.deadline_ms())),
+            Expiry::At(unit, value) => unit.positive_deadline_ms(value, context.now_ms(), command),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct SetOptions<'a> {
+    condition: Condition<'a>,
+    get: bool,
+    expiry: Expiry,
+}
+
+impl<'a> SetOptions<'a> {
+    fn parse(mut args: Args<'a>) -> Result<Self, CommandError> {
+        let mut options = SetOptions::default();
+        while !args.is_empty() {
+            if args.keyword("GET") {
+                options.get = true;
+            } else if args.keyword("NX") {
+                options.require(Condition::IfAbsent)?;
+            } else if args.keyword("XX") {
+                options.require(Condition::IfPresent)?;
+            } else if args.keyword("IFEQ") {
+                let value = args.bytes()?;
+                options.require(Condition::IfEqual(value))?;
+            } else if !options.expiry.parse(&mut args)? {
+                return Err(CommandError::Syntax);
+            }
+        }
+        Ok(options)
+    }
+
+    fn require(&mut self, condition: Condition<'a>) -> CommandResult {
+        if self.condition != Condition::Always && self.condition != condition {
+            return Err(CommandError::Syntax);
+        }
+        self.condition = condition;
+        Ok(())
+    }
+}
+
+fn set(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
+    let (key, value) = (request.get(1), value_argument(request, 2));
+    if request.len() == 3 {
+        context.set(key, value, NEVER);
+        context.changed(key);
+        context.reply.ok();
+        return Ok(());
+    }
+    let options = SetOptions::parse(Args::new(request, 3))?;
+    let deadline_ms = options.expiry.deadline_ms(context, key, "set")?;
+    if options.get {
+        reply_value(context, key)?;
+    }
+    if !holds(context, key, options.condition)? {
+        if !options.get {
+            context.reply.null();
+        }
+        return Ok(());
+    }
+    context.set(key, value, deadline_ms);
+    context.changed(key);
+    if !options.get {
+        context.reply.ok();
+    }
+    Ok(())
+}
+
+fn holds(context: &mut Context<'_>, key: &[u8], condition: Condition<'_>) -> Result<bool, CommandError> {
+    let entry = match condition {
+        Condition::Always => return Ok(true),
+        _ => context.peek(key),
+    };
+    match (condition, entry) {
+        (Condition::IfEqual(want), Some(entry)) => {
+            Ok(Str::of(entry.value())?.bytes(&mut itoa::Buffer::new()) == want)
+        }
+        (Condition::IfAbsent, entry) => Ok(entry.is_none()),
+        (_, entry) => Ok(entry.is_some()),
+    }
+}
+
+/// SETNX key value
+pub static SETNX: CommandSpec = CommandSpec::new("SETNX", Group::String, setnx)
+    .doc("Stores a string at a key that does not exist.", "1.0.0", "O(1)")
+    .arity(3)
+    .flags(&[Flags::WRITE, Flags::DENYOOM, Flags::FAST])
+    .keys(&[KeySpec::at(1, KeyFlags::OW.with(KeyFlags::INSERT))])
+    .args(&[Arg::key("key", 0), Arg::string("value")])
+    .deprecated("2.6.12", "`SET` with the `NX` argument");
+
+fn setnx(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
+    let key = request.get(1);
+    let absent = context.peek(key).is_none();
+    if absent {
+        context.set(key, value_argument(request, 2), NEVER);
+        context.changed(key);
+    }
+    context.reply.flag(absent);
+    Ok(())
+}
+
+/// SETEX key seconds value
+pub static SETEX: CommandSpec = CommandSpec::new("SETEX", Group::String, setex)
+    .doc("Stores a string at a key with an expiry in seconds.", "2.0.0", "O(1)")
+    .arity(4)
+    .flags(&[Flags::WRITE, Flags::DENYOOM])
+    .keys(&[KeySpec::at(1, KeyFlags::OW.with(KeyFlags::UPDATE))])
+    .args(&[Arg::key("key", 0), Arg::integer("seconds"), Arg::string("value")])
+    .deprecated("2.6.12", "`SET` with the `EX` argument");
+
+fn setex(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
+    set_with_expiry(context, request, Unit::Seconds, "setex")
+}
+
+/// PSETEX key milliseconds value
+pub static PSETEX: CommandSpec = CommandSpec::new("PSETEX", Group::String, psetex)
+    .doc("Stores a string at a key with an expiry in milliseconds.", "2.6.0", "O(1)")
+    .arity(4)
+    .flags(&[Flags::WRITE, Flags::DENYOOM])
+    .keys(&[KeySpec::at(1, KeyFlags::OW.with(KeyFlags::UPDATE))])
+    .args(&[Arg::key("key", 0), Arg::integer("milliseconds"), Arg::string("value")])
+    .deprecated("2.6.12", "`SET` with the `PX` argument");
+
+fn psetex(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
+    set_with_expiry(context, request, Unit::Milliseconds, "psetex")
+}
+
+fn set_with_expiry(
+    context: &mut Context<'_>,
+    request: Request<'_>,
+    unit: Unit,
+    command: &'static str,
+) -> CommandResult {
+    let (key, time) = (request.get(1), Args::new(request, 2).integer()?);
+    let deadline_ms = unit.positive_deadline_ms(time, context.now_ms(), command)?;
+    context.set(key, value_argument(request, 3), deadline_ms);
+    context.changed(key);
+    context.reply.ok();
+    Ok(())
+}
+
+/// GETSET key value
+pub static GETSET: CommandSpec = CommandSpec::new("GETSET", Group::String, getset)
+    .doc("Stores a string at a key and answers the one that was there.", "1.0.0", "O(1)")
+    .arity(3)
+    .flags(&[Flags::WRITE, Flags::DENYOOM, Flags::FAST])
+    .keys(&[KeySpec::at(1, KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::UPDATE))])
+    .args(&[Arg::key("key", 0), Arg::string("value")])
+    .deprecated("6.2.0", "`SET` with the `GET` argument");
+
+fn getset(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
+    let key = request.get(1);
+    reply_value(context, key)?;
+    context.set(key, value_argument(request, 2), NEVER);
+    context.changed(key);
+    Ok(())
+}
+
+/// GETDEL key
+pub static GETDEL: CommandSpec = CommandSpec::new("GETDEL", Group::String, getdel)
+    .doc("Answers the string stored at a key and deletes the key.", "6.2.0", "O(1)")
+    .arity(2)
+    .flags(&[Flags::WRITE, Flags::FAST])
+    .keys(&[KeySpec::at(1, KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::DELETE))])
+    .args(&[Arg::key("key", 0)]);
+
+fn getdel(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
+    let key = request.get(1);
+    reply_value(context, key)?;
+    if context.db.remove(context.session.db, key).is_some() {
+        context.changed(key);
+    }
+    Ok(())
+}
+
+const GETEX_EXPIRATION: &[Arg] = &[
+    Arg::integer("seconds").with_token("EX"),
+    Arg::integer("milliseconds").with_token("PX"),
+    Arg::new("unix-time-seconds", ArgKind::UnixTime).with_token("EXAT"),
+    Arg::new("unix-time-milliseconds", ArgKind::UnixTime).with_token("PXAT"),
+    Arg::token("persist", "PERSIST"),
+];
+
+/// GETEX key [EX | PX | EXAT | PXAT time | PERSIST]
+pub static GETEX: CommandSpec = CommandSpec::new("GETEX", Group::String, getex)
+    .doc("Answers the string stored at a key and sets or removes the key's expiry.", "6.2.0", "O(1)")
+    .arity(-2)
+    .flags(&[Flags::WRITE, Flags::FAST])
+    .keys(&[KeySpec::at(1, KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::UPDATE))
+        .notes("RW and UPDATE because it changes the TTL")])
+    .args(&[Arg::key("key", 0), Arg::one_of("expiration", GETEX_EXPIRATION).optional()]);
+
+fn getex(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
+    let (key, mut args) = (request.get(1), Args::new(request, 2));
+    let mut persist = false;
+    let mut expiry = Expiry::Drop;
+    while !args.is_empty() {
+        if args.keyword("PERSIST") {
+            persist = true;
+        } else if args.keyword("KEEPTTL") || !expiry.parse(&mut args)? {
+            return Err(CommandError::Syntax);
+        }
+    }
+    if persist && expiry != Expiry::Drop {
+        return Err(CommandError::Syntax);
+    }
+    if let Some(entry) = context.peek(key) {
+        Str::of(entry.value())?;
+        let had = entry.deadline_ms();
+        let deadline_ms = expiry.deadline_ms(context, key, "getex")?;
+        reply_value(context, key)?;
+        change_deadline(context, key, had, deadline_ms, persist);
+        return Ok(());
+    }
+    expiry.deadline_ms(context, key, "getex")?;
+    reply_value(context, key)
+}
+
+fn change_deadline(context: &mut Context<'_>, key: &[u8], had: u64, deadline_ms: u64, persist: bool) {
+    let index = context.index();
+    if persist {
+        if had != NEVER && context.db.set_deadline(index, key, NEVER) {
+            context.changed(key);
+        }
+    } else if deadline_ms != NEVER {
+        if deadline_ms <= context.now_ms() {
+            context.db.remove(index, key);
+        } else {
+            context.db.set_deadline(index, key, deadline_ms);
+        }
+        context.changed(key);
+    }
+}
+
+/// DELIFEQ key value
+pub static DELIFEQ: CommandSpec = CommandSpec::new("DELIFEQ", Group::String, delifeq)
+    .doc("Deletes a key if it holds exactly the given string.", "9.0.0", "O(1)")
+    .arity(3)
+    .flags(&[Flags::WRITE, Flags::FAST])
+    .keys(&[KeySpec::at(1, KeyFlags::RM.with(KeyFlags::DELETE))])
+    .args(&[Arg::key("key", 0), Arg::string("value")]);
+
+fn delifeq(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
+    let key = request.get(1);
+    let equal = match context.peek(key) {
+        Some(entry) => Str::of(entry.value())?.bytes(&mut itoa::Buffer::new()) == request.get(2),
+        None => false,
+    };
+    if equal {
+        context.db.remove(context.session.db, key);
+        context.changed(key);
+    }
+    context.reply.flag(equal);
+    Ok(())
+}
+
+/// Stores bytes that are the result of a change, so OBJECT ENCODING calls them raw.
+pub(super) fn set_raw(context: &mut Context<'_>, key: &[u8], bytes: &[u8], deadline_ms: u64) {
+    context.set(key, NewValue::Raw(bytes), deadline_ms);
+}

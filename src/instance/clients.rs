@@ -1,0 +1,234 @@
+//! The connected clients as others see them: for CLIENT LIST and KILL, for limits, and for messages to them.
+//!
+//! Life cycle: a connection registers with [`Clients::register`] and holds the handle in its session; the
+//! registration ends when the connection's [`Registration`] is dropped.
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use bytes::BytesMut;
+use tokio::sync::Notify;
+
+/// What a client has told about itself.
+#[derive(Clone, Debug, Default)]
+pub struct ClientNames {
+    /// CLIENT SETNAME.
+    pub name: Vec<u8>,
+    /// CLIENT SETINFO lib-name.
+    pub lib_name: Vec<u8>,
+    /// CLIENT SETINFO lib-ver.
+    pub lib_version: Vec<u8>,
+    /// The user as whom it has authenticated.
+    pub user: Vec<u8>,
+}
+
+/// Figures of a connection that others may look at; each is set by the connection itself, after a batch.
+#[derive(Debug, Default)]
+pub struct ClientFigures {
+    /// Unix milliseconds of the last command.
+    pub last_command_ms: AtomicU64,
+    /// The selected database.
+    pub db: AtomicU32,
+    /// The id of the last command, plus one.
+    pub last_command: AtomicUsize,
+    /// Bytes in the read buffer that are not executed yet.
+    pub query_bytes: AtomicUsize,
+    /// Room in the read buffer beyond that.
+    pub query_free_bytes: AtomicUsize,
+    /// Room in the write buffer.
+    pub output_buffer_bytes: AtomicUsize,
+    /// Bytes that wait in the write buffer.
+    pub output_bytes: AtomicUsize,
+    /// Memory of arguments that have not arrived whole.
+    pub argument_bytes: AtomicUsize,
+    /// 2 or 3.
+    pub protocol: AtomicU32,
+    /// Commands executed.
+    pub commands: AtomicU64,
+    /// Bytes read.
+    pub input_total: AtomicU64,
+    /// Bytes written.
+    pub output_total: AtomicU64,
+}
+
+/// One client, as others see it.
+#[derive(Debug)]
+pub struct ClientHandle {
+    /// The client's number: unique and growing.
+    pub id: u64,
+    /// The peer's address, `ip:port`, or the socket's path and `:0`.
+    pub addr: String,
+    /// The server's own end.
+    pub local_addr: String,
+    /// Whether it came by a Unix socket.
+    pub unix: bool,
+    /// The socket's file descriptor, for CLIENT LIST.
+    pub fd: i32,
+    /// Unix milliseconds of the connection.
+    pub connected_ms: u64,
+    /// Never to be dropped for memory (CLIENT NO-EVICT).
+    pub no_evict: AtomicBool,
+    /// Its reads leave the access clocks alone (CLIENT NO-TOUCH).
+    pub no_touch: AtomicBool,
+    /// Figures for others.
+    pub figures: ClientFigures,
+    names: Mutex<ClientNames>,
+    killed: AtomicBool,
+    has_messages: AtomicBool,
+    messages: Mutex<BytesMut>,
+    wake: Notify,
+}
+
+impl ClientHandle {
+    /// What the client has told about itself.
+    pub fn names(&self) -> MutexGuard<'_, ClientNames> {
+        self.names.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes the connection close, now if it is idle, else when its batch is done.
+    pub fn kill(&self) {
+        self.killed.store(true, Ordering::Release);
+        self.wake.notify_one();
+    }
+
+    /// Whether the connection is to close.
+    pub fn is_killed(&self) -> bool {
+        self.killed.load(Ordering::Acquire)
+    }
+
+    /// Puts an encoded message into the client's outbox. Called under the data set's lock, which gives the order.
+    pub fn post(&self, message: &[u8]) {
+        self.outbox().extend_from_slice(message);
+        self.has_messages.store(true, Ordering::Release);
+        self.wake.notify_one();
+    }
+
+    /// Moves the outbox's content to the end of `out`.
+    pub fn take_messages(&self, out: &mut BytesMut) {
+        if self.has_messages.swap(false, Ordering::AcqRel) {
+            let mut outbox = self.outbox();
+            out.extend_from_slice(&outbox);
+            outbox.clear();
+        }
+    }
+
+    /// Resolves when the client is killed or has messages.
+    pub async fn woken(&self) {
+        self.wake.notified().await;
+    }
+
+    fn outbox(&self) -> MutexGuard<'_, BytesMut> {
+        self.messages.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a new connection is known by.
+#[derive(Debug)]
+pub struct Endpoint {
+    /// The peer's address.
+    pub addr: String,
+    /// The server's own end.
+    pub local_addr: String,
+    /// Whether it came by a Unix socket.
+    pub unix: bool,
+    /// The socket's file descriptor.
+    pub fd: i32,
+}
+
+/// The registry of clients.
+#[derive(Debug, Default)]
+pub struct Clients {
+    connected: Mutex<BTreeMap<u64, Arc<ClientHandle>>>,
+    last_id: AtomicU64,
+    empty: Notify,
+}
+
+/// A client's place in the registry; dropping it gives the place up.
+#[derive(Debug)]
+pub struct Registration<'a> {
+    clients: &'a Clients,
+    handle: Arc<ClientHandle>,
+}
+
+impl Clients {
+    /// Registers a connection, or refuses it where there are `max` already.
+    pub fn register(&self, endpoint: Endpoint, now_ms: u64, max: usize) -> Option<Registration<'_>> {
+        let mut connected = self.lock();
+        if connected.len() >= max {
+            return None;
+        }
+        let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
+        let handle = Arc::new(ClientHandle {
+            id,
+            addr: endpoint.addr,
+            local_addr: endpoint.local_addr,
+            unix: endpoint.unix,
+            fd: endpoint.fd,
+            connected_ms: now_ms,
+            no_evict: AtomicBool::new(false),
+            no_touch: AtomicBool::new(false),
+            figures: ClientFigures { protocol: AtomicU32::new(2), ..ClientFigures::default() },
+            names: Mutex::new(ClientNames { user: b"default".to_vec(), ..ClientNames::default() }),
+            killed: AtomicBool::new(false),
+            has_messages: AtomicBool::new(false),
+            messages: Mutex::new(BytesMut::new()),
+            wake: Notify::new(),
+        });
+        handle.figures.last_command_ms.store(now_ms, Ordering::Relaxed);
+        connected.insert(id, Arc::clone(&handle));
+        Some(Registration { clients: self, handle })
+    }
+
+    /// All clients, the oldest first.
+    pub fn list(&self) -> Vec<Arc<ClientHandle>> {
+        self.lock().values().cloned().collect()
+    }
+
+    /// The client with that number.
+    pub fn get(&self, id: u64) -> Option<Arc<ClientHandle>> {
+        self.lock().get(&id).cloned()
+    }
+
+    /// How many clients are connected.
+    pub fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Whether no client is connected.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Resolves when the last client has gone.
+    pub async fn all_gone(&self) {
+        loop {
+            let gone = self.empty.notified();
+            if self.is_empty() {
+                return;
+            }
+            gone.await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<ClientHandle>>> {
+        self.connected.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Registration<'_> {
+    /// The client's handle.
+    pub fn handle(&self) -> &Arc<ClientHandle> {
+        &self.handle
+    }
+}
+
+impl Drop for Registration<'_> {
+    fn drop(&mut self) {
+        let mut connected = self.clients.lock();
+        connected.remove(&self.handle.id);
+        if connected.is_empty() {
+            self.clients.empty.notify_waiters();
+        }
+    }
+}

@@ -1,0 +1,323 @@
+//! Writing replies: one method a RESP type, each answering in the client's protocol version.
+//!
+//! A [`Reply`] appends to the connection's write buffer. RESP3's types fall back to what RESP2
+//! clients expect of the same command (a map becomes a flat array, a double a bulk string), so a
+//! handler states its meaning once. A large value is not copied: it is remembered as a [`Blob`] with
+//! its place in the buffer, and the connection writes it from where it lies.
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+
+/// A value at least that long is written from where it lies instead of being copied.
+pub const BLOB_MIN: usize = 16 * 1024;
+
+/// The version of the protocol that a client has chosen with HELLO.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Protocol {
+    /// RESP2, the default.
+    #[default]
+    Resp2,
+    /// RESP3.
+    Resp3,
+}
+
+/// A large value within a reply: its bytes belong at offset `at` of the write buffer.
+#[derive(Clone, Debug)]
+pub struct Blob {
+    /// Offset in the write buffer before which the value goes.
+    pub at: usize,
+    /// The value.
+    pub bytes: Arc<Vec<u8>>,
+}
+
+/// The writer of one client's replies.
+pub struct Reply<'a> {
+    out: &'a mut BytesMut,
+    blobs: &'a mut Vec<Blob>,
+    protocol: Protocol,
+}
+
+impl<'a> Reply<'a> {
+    /// A writer that appends to `out` and `blobs`.
+    pub fn new(out: &'a mut BytesMut, blobs: &'a mut Vec<Blob>, protocol: Protocol) -> Self {
+        Reply { out, blobs, protocol }
+    }
+
+    /// The protocol version in which this writer answers.
+    pub fn protocol(&self) -> Protocol {
+        self.protocol
+    }
+
+    /// Answers in another version from now on (HELLO, RESET).
+    pub fn set_protocol(&mut self, protocol: Protocol) {
+        self.protocol = protocol;
+    }
+
+    /// Bytes waiting in the write buffer and in the large values beside it.
+    pub fn pending_bytes(&self) -> usize {
+        self.out.len() + self.blobs.iter().map(|blob| blob.bytes.len()).sum::<usize>()
+    }
+
+    /// A place to which [`Reply::rewind`] can go back.
+    pub fn mark(&self) -> (usize, usize) {
+        (self.out.len(), self.blobs.len())
+    }
+
+    /// Takes back everything written since `mark` (CLIENT REPLY, an error after a part of an answer).
+    pub fn rewind(&mut self, mark: (usize, usize)) {
+        self.out.truncate(mark.0);
+        self.blobs.truncate(mark.1);
+    }
+
+    /// `+OK`.
+    #[inline]
+    pub fn ok(&mut self) {
+        self.out.extend_from_slice(b"+OK\r\n");
+    }
+
+    /// A simple string; `text` must not hold a line break.
+    pub fn simple(&mut self, text: &str) {
+        self.line(b'+', text.as_bytes());
+    }
+
+    /// An error line, with its code (`ERR ...`); line breaks within it become spaces.
+    pub fn error(&mut self, text: &[u8]) {
+        self.out.reserve(text.len() + 3);
+        self.out.extend_from_slice(b"-");
+        let from = self.out.len();
+        self.out.extend_from_slice(text);
+        for byte in &mut self.out[from..] {
+            if matches!(byte, b'\r' | b'\n') {
+                *byte = b' ';
+            }
+        }
+        self.out.extend_from_slice(b"\r\n");
+    }
+
+    /// An integer.
+    #[inline]
+    pub fn integer(&mut self, value: i64) {
+        self.number(b':', value);
+    }
+
+    /// A count or a length as an integer.
+    pub fn count(&mut self, value: usize) {
+        self.number(b':', value as i64);
+    }
+
+    /// A truth value as the integer 1 or 0, as Redis's older commands answer.
+    #[inline]
+    pub fn flag(&mut self, value: bool) {
+        self.out.extend_from_slice(if value { b":1\r\n" } else { b":0\r\n" });
+    }
+
+    /// A bulk string.
+    #[inline]
+    pub fn bulk(&mut self, bytes: &[u8]) {
+        self.out.reserve(bytes.len() + 16);
+        self.number(b'$', bytes.len() as i64);
+        self.out.extend_from_slice(bytes);
+        self.out.extend_from_slice(b"\r\n");
+    }
+
+    /// A bulk string from text.
+    pub fn text(&mut self, text: &str) {
+        self.bulk(text.as_bytes());
+    }
+
+    /// A bulk string from a value that may be shared: a large one is not copied.
+    pub fn shared(&mut self, bytes: &Arc<Vec<u8>>) {
+        if bytes.len() < BLOB_MIN {
+            return self.bulk(bytes);
+        }
+        self.number(b'$', bytes.len() as i64);
+        self.blobs.push(Blob { at: self.out.len(), bytes: Arc::clone(bytes) });
+        self.out.extend_from_slice(b"\r\n");
+    }
+
+    /// An integer as a bulk string (a string value that is stored as a number).
+    #[inline]
+    pub fn bulk_integer(&mut self, value: i64) {
+        let mut digits = itoa::Buffer::new();
+        self.bulk(digits.format(value).as_bytes());
+    }
+
+    /// The absent value.
+    #[inline]
+    pub fn null(&mut self) {
+        self.out.extend_from_slice(match self.protocol {
+            Protocol::Resp2 => b"$-1\r\n",
+            Protocol::Resp3 => b"_\r\n",
+        });
+    }
+
+    /// The absent array.
+    pub fn null_array(&mut self) {
+        self.out.extend_from_slice(match self.protocol {
+            Protocol::Resp2 => b"*-1\r\n",
+            Protocol::Resp3 => b"_\r\n",
+        });
+    }
+
+    /// The head of an array of `len` replies that follow.
+    #[inline]
+    pub fn array(&mut self, len: usize) {
+        self.number(b'*', len as i64);
+    }
+
+    /// The head of a map of `pairs` keys and values; a flat array in RESP2.
+    pub fn map(&mut self, pairs: usize) {
+        match self.protocol {
+            Protocol::Resp2 => self.array(pairs * 2),
+            Protocol::Resp3 => self.number(b'%', pairs as i64),
+        }
+    }
+
+    /// The head of a set of `len` members; an array in RESP2.
+    pub fn set(&mut self, len: usize) {
+        match self.protocol {
+            Protocol::Resp2 => self.array(len),
+            Protocol::Resp3 => self.number(b'~', len as i64),
+        }
+    }
+
+    /// The head of an out-of-band push of `len` replies; an array in RESP2.
+    pub fn push(&mut self, len: usize) {
+        match self.protocol {
+            Protocol::Resp2 => self.array(len),
+            Protocol::Resp3 => self.number(b'>', len as i64),
+        }
+    }
+
+    /// A truth value; 1 or 0 in RESP2.
+    pub fn boolean(&mut self, value: bool) {
+        match self.protocol {
+            Protocol::Resp2 => self.flag(value),
+            Protocol::Resp3 => self.out.extend_from_slice(if value { b"#t\r\n" } else { b"#f\r\n" }),
+        }
+    }
+
+    /// A floating-point number in its shortest exact form; a bulk string in RESP2.
+    pub fn double(&mut self, value: f64) {
+        let mut buffer = ryu::Buffer::new();
+        let text = double_text(value, &mut buffer);
+        match self.protocol {
+            Protocol::Resp2 => self.bulk(text.as_bytes()),
+            Protocol::Resp3 => self.line(b',', text.as_bytes()),
+        }
+    }
+
+    /// An integer of any size, given as its decimal text; a bulk string in RESP2.
+    pub fn big_number(&mut self, digits: &str) {
+        match self.protocol {
+            Protocol::Resp2 => self.text(digits),
+            Protocol::Resp3 => self.line(b'(', digits.as_bytes()),
+        }
+    }
+
+    /// Text with a three-letter format (`txt`, `mkd`); a bulk string in RESP2.
+    pub fn verbatim(&mut self, format: &str, text: &[u8]) {
+        match self.protocol {
+            Protocol::Resp2 => self.bulk(text),
+            Protocol::Resp3 => {
+                self.number(b'=', (format.len() + 1 + text.len()) as i64);
+                self.out.extend_from_slice(format.as_bytes());
+                self.out.extend_from_slice(b":");
+                self.out.extend_from_slice(text);
+                self.out.extend_from_slice(b"\r\n");
+            }
+        }
+    }
+
+    /// The head of `pairs` attributes before the reply proper; RESP2 has none, and the caller skips them.
+    pub fn attribute(&mut self, pairs: usize) {
+        debug_assert_eq!(self.protocol, Protocol::Resp3, "attributes exist in RESP3 alone");
+        self.number(b'|', pairs as i64);
+    }
+
+    /// Bytes that are a reply already.
+    pub fn raw(&mut self, bytes: &[u8]) {
+        self.out.extend_from_slice(bytes);
+    }
+
+    fn line(&mut self, kind: u8, text: &[u8]) {
+        self.out.reserve(text.len() + 3);
+        self.out.extend_from_slice(&[kind]);
+        self.out.extend_from_slice(text);
+        self.out.extend_from_slice(b"\r\n");
+    }
+
+    #[inline]
+    fn number(&mut self, kind: u8, value: i64) {
+        if (0..10).contains(&value) {
+            return self.out.extend_from_slice(&[kind, b'0' + value as u8, b'\r', b'\n']);
+        }
+        let mut digits = itoa::Buffer::new();
+        self.line(kind, digits.format(value).as_bytes());
+    }
+}
+
+/// The text of a double as RESP carries it: `inf`, `-inf`, `nan`, integers without a fraction, else the
+/// shortest digits that read back as the same number.
+pub fn double_text(value: f64, buffer: &mut ryu::Buffer) -> &str {
+    if value.is_nan() {
+        "nan"
+    } else if value.is_infinite() {
+        if value > 0.0 { "inf" } else { "-inf" }
+    } else {
+        let text = buffer.format_finite(value);
+        text.strip_suffix(".0").unwrap_or(text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Checks what `write` puts out in RESP2 and in RESP3.
+    fn check(write: impl Fn(&mut Reply), resp2: &str, resp3: &str) {
+        for (protocol, want) in [(Protocol::Resp2, resp2), (Protocol::Resp3, resp3)] {
+            let (mut out, mut blobs) = (BytesMut::new(), Vec::new());
+            write(&mut Reply::new(&mut out, &mut blobs, protocol));
+            assert_eq!(String::from_utf8_lossy(&out), want, "{protocol:?}");
+        }
+    }
+
+    #[test]
+    fn each_type_has_its_form_in_both_versions() {
+        check(|r| r.ok(), "+OK\r\n", "+OK\r\n");
+        check(|r| r.integer(-12), ":-12\r\n", ":-12\r\n");
+        check(|r| r.integer(i64::MIN), ":-9223372036854775808\r\n", ":-9223372036854775808\r\n");
+        check(|r| r.bulk(b"ab"), "$2\r\nab\r\n", "$2\r\nab\r\n");
+        check(|r| r.bulk_integer(1234), "$4\r\n1234\r\n", "$4\r\n1234\r\n");
+        check(|r| r.null(), "$-1\r\n", "_\r\n");
+        check(|r| r.null_array(), "*-1\r\n", "_\r\n");
+        check(|r| r.map(2), "*4\r\n", "%2\r\n");
+        check(|r| r.set(12), "*12\r\n", "~12\r\n");
+        check(|r| r.push(3), "*3\r\n", ">3\r\n");
+        check(|r| r.boolean(true), ":1\r\n", "#t\r\n");
+        check(|r| r.double(1.5), "$3\r\n1.5\r\n", ",1.5\r\n");
+        check(|r| r.double(-3.0), "$2\r\n-3\r\n", ",-3\r\n");
+        check(|r| r.double(f64::INFINITY), "$3\r\ninf\r\n", ",inf\r\n");
+        check(|r| r.big_number("123"), "$3\r\n123\r\n", "(123\r\n");
+        check(|r| r.verbatim("txt", b"hi"), "$2\r\nhi\r\n", "=6\r\ntxt:hi\r\n");
+    }
+
+    #[test]
+    fn an_error_stays_on_one_line() {
+        check(|r| r.error(b"ERR a\r\nb"), "-ERR a  b\r\n", "-ERR a  b\r\n");
+    }
+
+    #[test]
+    fn a_large_value_is_referred_to_and_not_copied() {
+        let value = Arc::new(vec![b'x'; BLOB_MIN]);
+        let (mut out, mut blobs) = (BytesMut::new(), Vec::new());
+        let mut reply = Reply::new(&mut out, &mut blobs, Protocol::Resp2);
+        reply.shared(&value);
+        assert_eq!(reply.pending_bytes(), BLOB_MIN + 10);
+        assert_eq!(&out[..], b"$16384\r\n\r\n");
+        assert_eq!(blobs[0].at, 8);
+        assert!(Arc::ptr_eq(&blobs[0].bytes, &value));
+    }
+}

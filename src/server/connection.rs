@@ -1,0 +1,258 @@
+//! One connection: reads batches of commands, executes each batch under one lock, writes the replies.
+//!
+//! Life cycle: accepted by a listener, registered among the clients, then the loop in [`Connection::run`]
+//! until the peer leaves, breaks the protocol, is killed, or the server shuts down. The data set's lock is
+//! held in [`Connection::execute_batch`] alone, which does not await.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::{Buf, BytesMut};
+use futures_util::{SinkExt, StreamExt};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use tokio_util::codec::Framed;
+
+use super::clock;
+use super::dispatch::Gate;
+use crate::command::Session;
+use crate::instance::Instance;
+use crate::instance::clients::Registration;
+use crate::resp::codec::{Decoded, READ_BUFFER, RespCodec};
+use crate::resp::{Blob, Limits, ProtocolError, Reply, Request};
+use crate::store::db::Db;
+
+/// Replies that wait for the socket beyond this end the batch: they are written before more commands run.
+const MAX_PENDING_REPLIES: usize = 1024 * 1024;
+/// How many commands ahead keys are fetched.
+const PREFETCH_WINDOW: usize = 16;
+/// A write buffer that has grown beyond this is given back when it is empty.
+const MAX_IDLE_WRITE_BUFFER: usize = 256 * 1024;
+
+/// A client's connection over a stream of any kind.
+pub struct Connection<'a, S> {
+    framed: Framed<S, RespCodec>,
+    blobs: Vec<Blob>,
+    session: Session,
+    db: &'a Mutex<Db>,
+    instance: &'a Instance,
+    limits: Limits,
+    /// The time of the last batch, in Unix milliseconds.
+    now_ms: u64,
+}
+
+/// Whether the connection goes on.
+enum Next {
+    Continue,
+    Close,
+}
+
+impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
+    /// A connection over `stream` for a registered client.
+    pub fn new(stream: S, registration: &Registration<'a>, db: &'a Mutex<Db>, instance: &'a Instance) -> Self {
+        let config = instance.config();
+        let session = Session::new(Arc::clone(registration.handle()), config.requirepass().is_none());
+        let limits = Limits { max_bulk: config.proto_max_bulk_len() as i64, unauthenticated: !session.authenticated };
+        Connection {
+            framed: Framed::with_capacity(stream, RespCodec::new(limits), READ_BUFFER),
+            blobs: Vec::new(),
+            session,
+            db,
+            instance,
+            limits,
+            now_ms: clock::unix_ms(),
+        }
+    }
+
+    /// Serves the client to its end.
+    pub async fn run(mut self) {
+        let outcome = self.serve().await;
+        if let Err(error) = outcome {
+            tracing::debug!("Client {} closed: {error}", self.session.handle.addr);
+        }
+        // A peer that is told why should get to read it.
+        let _ = self.framed.get_mut().shutdown().await;
+    }
+
+    async fn serve(&mut self) -> io::Result<()> {
+        let handle = Arc::clone(&self.session.handle);
+        // Kept across batches: to register anew for each would cost more than a small command.
+        let mut woken = std::pin::pin!(handle.woken());
+        loop {
+            let decoded = tokio::select! {
+                biased;
+                decoded = self.framed.next() => decoded,
+                () = woken.as_mut() => {
+                    woken.set(handle.woken());
+                    if handle.is_killed() {
+                        return Ok(());
+                    }
+                    handle.take_messages(self.framed.write_buffer_mut());
+                    self.flush().await?;
+                    continue;
+                }
+            };
+            let next = match decoded {
+                None => return Ok(()),
+                Some(Err(error)) => return Err(error),
+                Some(Ok(Decoded::Batch(_))) => self.run_batch().await?,
+                Some(Ok(Decoded::Fault(fault))) => self.answer_fault(fault).await?,
+            };
+            if matches!(next, Next::Close) || handle.is_killed() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Executes the batch in the read buffer, in parts where its replies grow large.
+    async fn run_batch(&mut self) -> io::Result<Next> {
+        let commands = self.framed.codec().batch_len();
+        let mut done = 0;
+        while done < commands && !self.session.close_after_reply && !self.session.handle.is_killed() {
+            done = self.execute_batch(done);
+            self.flush().await?;
+        }
+        let taken = self.framed.codec_mut().finish_batch();
+        let buffer = self.framed.read_buffer_mut();
+        buffer.advance(taken);
+        if buffer.is_empty() {
+            // Takes the front of the buffer into use again; no allocation while its room suffices.
+            buffer.reserve(READ_BUFFER);
+        }
+        self.publish_figures(taken, done);
+        self.follow_authentication();
+        Ok(if self.session.close_after_reply { Next::Close } else { Next::Continue })
+    }
+
+    /// Executes commands from the one at `from` on under one lock; returns how many of the batch are done.
+    fn execute_batch(&mut self, from: usize) -> usize {
+        // The read buffer is only looked at and the write buffer only written; Framed lends one at a time.
+        let mut out = std::mem::take(self.framed.write_buffer_mut());
+        let codec = self.framed.codec();
+        let buffer = self.framed.read_buffer();
+        let commands = codec.batch_len();
+        let pending = out.len();
+        let mut db = self.db.lock().unwrap_or_else(PoisonError::into_inner);
+        self.now_ms = clock::unix_ms();
+        db.set_clock(self.now_ms);
+        db.no_touch = self.session.no_touch;
+        self.session.handle.take_messages(&mut out);
+        let mut gate = Gate { db: &mut db, session: &mut self.session, instance: self.instance };
+        let mut at = from;
+        while at < commands && !gate.session.close_after_reply {
+            if (at - from) % PREFETCH_WINDOW == 0 && commands - at > 1 {
+                let window = at..commands.min(at + PREFETCH_WINDOW);
+                prefetch(&gate, window.map(|index| codec.request(buffer, index)));
+            }
+            let reply = Reply::new(&mut out, &mut self.blobs, gate.session.protocol);
+            gate.execute(codec.request(buffer, at), reply);
+            at += 1;
+            if out.len() > MAX_PENDING_REPLIES || !self.blobs.is_empty() {
+                break;
+            }
+        }
+        let stats = &self.instance.stats;
+        stats.commands_processed.add((at - from) as u64);
+        let large: usize = self.blobs.iter().map(|blob| blob.bytes.len()).sum();
+        stats.net_output.add((out.len() - pending + large) as u64);
+        if at == commands {
+            stats.net_input.add(codec.batch_bytes() as u64);
+        }
+        drop(db);
+        *self.framed.write_buffer_mut() = out;
+        at
+    }
+
+    /// Writes everything that waits, large values from where they lie.
+    async fn flush(&mut self) -> io::Result<()> {
+        let mut written = 0;
+        if !self.blobs.is_empty() {
+            let mut rest = std::mem::take(self.framed.write_buffer_mut());
+            for blob in std::mem::take(&mut self.blobs) {
+                let head = rest.split_to(blob.at - written);
+                written = blob.at;
+                let stream = self.framed.get_mut();
+                stream.write_all(&head).await?;
+                stream.write_all(&blob.bytes).await?;
+                self.count_output(head.len() + blob.bytes.len());
+            }
+            *self.framed.write_buffer_mut() = rest;
+        }
+        self.count_output(self.framed.write_buffer().len());
+        SinkExt::<bytes::Bytes>::flush(&mut self.framed).await?;
+        let buffer = self.framed.write_buffer_mut();
+        if buffer.capacity() > MAX_IDLE_WRITE_BUFFER {
+            *buffer = BytesMut::new();
+        }
+        Ok(())
+    }
+
+    async fn answer_fault(&mut self, fault: ProtocolError) -> io::Result<Next> {
+        tracing::debug!("Protocol error ({fault}) from client: {}", self.session.handle.addr);
+        self.instance.stats.count_error("ERR");
+        Reply::new(self.framed.write_buffer_mut(), &mut self.blobs, self.session.protocol)
+            .error(format!("ERR {fault}").as_bytes());
+        self.flush().await?;
+        Ok(Next::Close)
+    }
+
+    /// Lifts the smaller limits for unauthenticated clients once the client has authenticated (and back on RESET).
+    fn follow_authentication(&mut self) {
+        let unauthenticated = !self.session.authenticated;
+        if self.limits.unauthenticated != unauthenticated {
+            self.limits.unauthenticated = unauthenticated;
+            self.limits.max_bulk = self.instance.config().proto_max_bulk_len() as i64;
+            self.framed.codec_mut().set_limits(self.limits);
+        }
+    }
+
+    fn count_output(&self, bytes: usize) {
+        let total = &self.session.handle.figures.output_total;
+        total.store(total.load(Ordering::Relaxed) + bytes as u64, Ordering::Relaxed);
+    }
+
+    fn publish_figures(&self, input: usize, commands: usize) {
+        let figures = &self.session.handle.figures;
+        let buffer = self.framed.read_buffer();
+        let set = |figure: &std::sync::atomic::AtomicUsize, value| figure.store(value, Ordering::Relaxed);
+        set(&figures.query_bytes, buffer.len());
+        set(&figures.query_free_bytes, buffer.capacity() - buffer.len());
+        set(&figures.output_buffer_bytes, self.framed.write_buffer().capacity());
+        set(&figures.argument_bytes, self.framed.codec().memory_bytes());
+        figures.last_command_ms.store(self.now_ms, Ordering::Relaxed);
+        figures.db.store(self.session.db as u32, Ordering::Relaxed);
+        let version = if self.session.protocol == crate::resp::Protocol::Resp3 { 3 } else { 2 };
+        figures.protocol.store(version, Ordering::Relaxed);
+        let count = |total: &std::sync::atomic::AtomicU64, by: usize| {
+            total.store(total.load(Ordering::Relaxed) + by as u64, Ordering::Relaxed);
+        };
+        count(&figures.commands, commands);
+        count(&figures.input_total, input);
+    }
+}
+
+/// Fetches ahead what the commands of a window will touch: first their buckets, then their entries, so that the
+/// misses of all of them overlap.
+fn prefetch<'r>(gate: &Gate<'_>, window: impl Iterator<Item = Request<'r>>) {
+    let index = gate.session.db;
+    let mut hashes = [0u64; PREFETCH_WINDOW];
+    let mut known = 0;
+    for request in window {
+        let first_key = gate.instance.registry.find(request.get(0)).and_then(|command| command.first_key);
+        if let Some(at) = first_key.map(usize::from).filter(|&at| at < request.len()) {
+            hashes[known] = gate.db.prefetch_bucket(index, request.get(at));
+            known += 1;
+        }
+    }
+    for &hash in &hashes[..known] {
+        gate.db.prefetch_entry(index, hash);
+    }
+}
+
+/// Reads nothing and writes one error line, for a peer that is not let in.
+pub async fn refuse<S: AsyncWrite + Unpin>(mut stream: S, line: &str) {
+    // The peer may be gone already; it is refused either way.
+    let _ = stream.write_all(line.as_bytes()).await;
+    let _ = Pin::new(&mut stream).shutdown().await;
+}

@@ -1,0 +1,129 @@
+//! Periodic work: the expiry sweep, clients that idle too long, rates for INFO.
+//!
+//! Each is an interval task on the main runtime. The sweep takes the data set's lock for a bounded number of keys at a
+//! time, so a command never waits long behind it.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::clock;
+use crate::instance::Instance;
+use crate::store::alloc;
+use crate::store::db::Db;
+
+/// Keys that one hold of the lock deletes at the most.
+const SWEEP_STEP: usize = 128;
+/// How often INFO's rates are sampled.
+const SAMPLE_PERIOD: Duration = Duration::from_millis(100);
+/// How often idle clients are looked for.
+const CLIENTS_PERIOD: Duration = Duration::from_millis(500);
+
+/// The share of the time that a sweep may take, in percent, by `active-expire-effort` (1 to 10).
+fn sweep_budget(period: Duration, effort: u32) -> Duration {
+    period * (25 + 2 * (effort.clamp(1, 10) - 1)) / 100
+}
+
+/// Deletes expired keys, `hz` times a second, within a time budget.
+pub async fn sweep_expired(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
+    loop {
+        let (period, effort) = {
+            let config = instance.config();
+            (Duration::from_secs(1) / config.hz().clamp(1, 500), config.active_expire_effort())
+        };
+        tokio::time::sleep(period).await;
+        if instance.sweeps() {
+            sweep_once(&db, sweep_budget(period, effort)).await;
+        }
+    }
+}
+
+async fn sweep_once(db: &Mutex<Db>, budget: Duration) {
+    let start = Instant::now();
+    let databases = lock(db).databases();
+    for index in 0..databases {
+        while sweep_step(db, index) {
+            if start.elapsed() > budget {
+                lock(db).stats.expire_time_cap_reached += 1;
+                return;
+            }
+            // The I/O threads have been waiting for the lock; let them have it.
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+fn sweep_step(db: &Mutex<Db>, index: usize) -> bool {
+    let mut db = lock(db);
+    db.set_clock(clock::unix_ms());
+    db.sweep(index, SWEEP_STEP)
+}
+
+fn lock(db: &Mutex<Db>) -> std::sync::MutexGuard<'_, Db> {
+    db.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Closes clients that have been idle for longer than `timeout`.
+pub async fn close_idle_clients(instance: Arc<Instance>) {
+    let mut ticks = interval(CLIENTS_PERIOD);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let timeout_s = instance.config().timeout_s();
+        if timeout_s == 0 {
+            continue;
+        }
+        let now_ms = clock::unix_ms();
+        for client in instance.clients.list() {
+            let idle_ms = now_ms.saturating_sub(client.figures.last_command_ms.load(Ordering::Relaxed));
+            if idle_ms > timeout_s * 1000 {
+                tracing::debug!("Closing idle client");
+                client.kill();
+            }
+        }
+    }
+}
+
+/// Samples the rates that INFO shows, and the peak of memory.
+pub async fn sample_rates(instance: Arc<Instance>) {
+    let mut ticks = interval(SAMPLE_PERIOD);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let stats = &instance.stats;
+    let totals = || {
+        [
+            stats.commands_processed.get(),
+            stats.net_input.get(),
+            stats.net_output.get(),
+        ]
+    };
+    let mut history = std::collections::VecDeque::from([(Instant::now(), totals())]);
+    loop {
+        ticks.tick().await;
+        let now = (Instant::now(), totals());
+        history.push_back(now);
+        if history.len() > 16 {
+            history.pop_front();
+        }
+        let (then, before) = history[0];
+        let elapsed_ms = now.0.duration_since(then).as_millis().max(1) as u64;
+        let rate = |which: usize| now.1[which].saturating_sub(before[which]) * 1000 / elapsed_ms;
+        stats.ops_per_second.store(rate(0), Ordering::Relaxed);
+        stats.input_rate.store(rate(1) * 100 / 1024, Ordering::Relaxed);
+        stats.output_rate.store(rate(2) * 100 / 1024, Ordering::Relaxed);
+        stats.peak_memory.fetch_max(alloc::used_bytes(), Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sweep_takes_a_quarter_of_the_time_at_least_effort() {
+        assert_eq!(sweep_budget(Duration::from_millis(100), 1), Duration::from_millis(25));
+        assert_eq!(sweep_budget(Duration::from_millis(100), 10), Duration::from_millis(43));
+        assert_eq!(sweep_budget(Duration::from_millis(100), 0), Duration::from_millis(25));
+    }
+}

@@ -1,0 +1,145 @@
+//! The gate: every command passes here, and all policy is here and not in handlers.
+//!
+//! In this order: look-up, subcommand, arity, permission, then the handler, then statistics. To add a
+//! rule that holds for all commands, add it to [`refuse`].
+
+use std::time::Instant;
+
+use crate::command::{Command, CommandError, Context, Flags, Registry, Session};
+use crate::command::session::ReplyMode;
+use crate::instance::Instance;
+use crate::resp::{Reply, Request};
+use crate::store::db::Db;
+
+/// An unknown command's words are quoted in its error up to so many bytes.
+const QUOTED_BYTES: usize = 128;
+
+/// What the gate needs beside the request; the same for a whole batch.
+pub struct Gate<'a> {
+    /// The data set, locked.
+    pub db: &'a mut Db,
+    /// The client.
+    pub session: &'a mut Session,
+    /// The server's shared state.
+    pub instance: &'a Instance,
+}
+
+impl Gate<'_> {
+    /// Executes one request and writes its answer to `reply`.
+    #[inline]
+    pub fn execute(&mut self, request: Request<'_>, reply: Reply<'_>) {
+        let mark = reply.mark();
+        if self.session.reply_mode == ReplyMode::SkipNext {
+            self.session.reply_mode = ReplyMode::Skip;
+        }
+        match find(&self.instance.registry, request) {
+            Ok(command) => self.execute_command(command, request, reply, mark),
+            Err(error) => {
+                let mut reply = reply;
+                self.reject(None, error, &mut reply, mark);
+            }
+        }
+    }
+
+    #[inline]
+    fn execute_command(&mut self, command: &Command, request: Request<'_>, mut reply: Reply<'_>, mark: (usize, usize)) {
+        if let Some(error) = refuse(command, request, self.session) {
+            return self.reject(Some(command), error, &mut reply, mark);
+        }
+        self.session.handle.figures.last_command.store(command.id + 1, std::sync::atomic::Ordering::Relaxed);
+        // The clock costs as much as a small command; those that cannot take long go without.
+        let timed = !command.spec.flags.has(Flags::FAST);
+        let start = timed.then(Instant::now);
+        let mut context = Context {
+            db: self.db,
+            session: self.session,
+            instance: self.instance,
+            reply,
+            command,
+        };
+        let result = (command.spec.handler)(&mut context, request);
+        let counters = &self.instance.stats.commands[command.id];
+        counters.calls.add(1);
+        if let Some(start) = start {
+            counters.nanoseconds.add(u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX));
+        }
+        if let Err(error) = result {
+            counters.failed.add(1);
+            context.reply.rewind(mark);
+            write_error(self.instance, &error, &mut context.reply);
+        }
+        mute(context.session, &mut context.reply, mark);
+    }
+
+    #[cold]
+    fn reject(&mut self, command: Option<&Command>, error: CommandError, reply: &mut Reply<'_>, mark: (usize, usize)) {
+        if let Some(command) = command {
+            self.instance.stats.commands[command.id].rejected.add(1);
+        }
+        write_error(self.instance, &error, reply);
+        mute(self.session, reply, mark);
+    }
+}
+
+/// Takes an answer back where the client wants none (CLIENT REPLY OFF and SKIP).
+#[inline]
+fn mute(session: &mut Session, reply: &mut Reply<'_>, mark: (usize, usize)) {
+    match session.reply_mode {
+        ReplyMode::On | ReplyMode::SkipNext => {}
+        ReplyMode::Off => reply.rewind(mark),
+        ReplyMode::Skip => {
+            reply.rewind(mark);
+            session.reply_mode = ReplyMode::On;
+        }
+    }
+}
+
+/// Finds the command, or the subcommand, that a request names.
+#[inline]
+pub fn find<'r>(registry: &'r Registry, request: Request<'_>) -> Result<&'r Command, CommandError> {
+    let Some(command) = registry.find(request.get(0)) else { return Err(unknown(request)) };
+    if command.subcommands.is_empty() || request.len() < 2 {
+        return Ok(command);
+    }
+    command.subcommand(request.get(1)).ok_or_else(|| CommandError::UnknownSubcommand {
+        name: cut(request.get(1)).to_vec(),
+        container: command.spec.name,
+    })
+}
+
+/// Why a command may not run now, if so.
+#[inline]
+fn refuse(command: &Command, request: Request<'_>, session: &Session) -> Option<CommandError> {
+    if !command.spec.accepts(request.len()) {
+        return Some(CommandError::WrongArity(command.full_name.clone()));
+    }
+    if !session.authenticated && !command.spec.flags.has(Flags::NO_AUTH) {
+        return Some(CommandError::NoAuth);
+    }
+    None
+}
+
+#[cold]
+fn write_error(instance: &Instance, error: &CommandError, reply: &mut Reply<'_>) {
+    instance.stats.count_error(&error.code());
+    reply.error(&error.wire_text());
+}
+
+#[cold]
+fn unknown(request: Request<'_>) -> CommandError {
+    let mut args = Vec::new();
+    for word in request.iter_from(1) {
+        if args.len() >= QUOTED_BYTES {
+            break;
+        }
+        let room = QUOTED_BYTES - args.len();
+        args.push(b'\'');
+        args.extend_from_slice(&word[..word.len().min(room)]);
+        args.extend_from_slice(b"' ");
+    }
+    CommandError::UnknownCommand { name: cut(request.get(0)).to_vec(), args }
+}
+
+fn cut(word: &[u8]) -> &[u8] {
+    &word[..word.len().min(QUOTED_BYTES)]
+}

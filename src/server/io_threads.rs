@@ -1,0 +1,134 @@
+//! The I/O threads: each runs a tokio runtime of its own, and a connection stays on the thread that it was given.
+
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsRawFd;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::clock;
+use super::connection::{Connection, refuse};
+use crate::instance::Instance;
+use crate::instance::clients::Endpoint;
+use crate::store::db::Db;
+
+const MAX_CLIENTS_REACHED: &str = "-ERR max number of clients reached\r\n";
+const PROTECTED: &str = "-DENIED Ruddle is running in protected mode because protected mode is enabled and no \
+password is set for the default user. In this mode connections are only accepted from the loopback interface. \
+If you want to connect from external computers, set a password (requirepass), or turn protected mode off \
+(CONFIG SET protected-mode no, or --protected-mode no).\r\n";
+
+/// A socket that a listener has accepted.
+#[derive(Debug)]
+pub enum Accepted {
+    /// Over TCP.
+    Tcp(std::net::TcpStream),
+    /// Over a Unix socket.
+    Unix(std::os::unix::net::UnixStream),
+}
+
+/// The threads that serve connections.
+#[derive(Debug)]
+pub struct IoThreads {
+    senders: Vec<UnboundedSender<Accepted>>,
+    next: AtomicUsize,
+}
+
+impl IoThreads {
+    /// Starts `count` threads that serve connections on `db`. They end when this is dropped and their clients are gone.
+    pub fn start(count: usize, db: &Arc<Mutex<Db>>, instance: &Arc<Instance>) -> io::Result<Self> {
+        let mut senders = Vec::with_capacity(count);
+        for number in 0..count.max(1) {
+            let (sender, receiver) = unbounded_channel();
+            let (db, instance) = (Arc::clone(db), Arc::clone(instance));
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+            std::thread::Builder::new()
+                .name(format!("io-{number}"))
+                .spawn(move || runtime.block_on(serve_all(receiver, db, instance)))?;
+            senders.push(sender);
+        }
+        Ok(IoThreads { senders, next: AtomicUsize::new(0) })
+    }
+
+    /// Gives a socket to the thread whose turn it is.
+    pub fn serve(&self, stream: Accepted) {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.senders.len();
+        // A thread ends only with the process; a socket it cannot take is closed by being dropped.
+        let _ = self.senders[turn].send(stream);
+    }
+}
+
+async fn serve_all(mut receiver: UnboundedReceiver<Accepted>, db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
+    while let Some(accepted) = receiver.recv().await {
+        let (db, instance) = (Arc::clone(&db), Arc::clone(&instance));
+        tokio::spawn(async move {
+            if let Err(error) = serve_one(accepted, &db, &instance).await {
+                tracing::debug!("Setting up a client connection: {error}");
+            }
+        });
+    }
+}
+
+async fn serve_one(accepted: Accepted, db: &Mutex<Db>, instance: &Instance) -> io::Result<()> {
+    match accepted {
+        Accepted::Tcp(stream) => {
+            // Errors of these calls mean that the peer has gone.
+            let (peer, local) = (stream.peer_addr()?, stream.local_addr()?);
+            stream.set_nodelay(true)?;
+            let keepalive_s = u64::from(instance.config().tcp_keepalive_s());
+            if keepalive_s > 0 {
+                let interval = Duration::from_secs((keepalive_s / 3).max(1));
+                let keepalive =
+                    TcpKeepalive::new().with_time(Duration::from_secs(keepalive_s)).with_interval(interval).with_retries(3);
+                SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+            }
+            let fd = stream.as_raw_fd();
+            let stream = TcpStream::from_std(stream)?;
+            if is_denied(peer, instance) {
+                refuse(stream, PROTECTED).await;
+                return Ok(());
+            }
+            let endpoint = Endpoint { addr: peer.to_string(), local_addr: local.to_string(), unix: false, fd };
+            serve(stream, endpoint, db, instance).await;
+        }
+        Accepted::Unix(stream) => {
+            let path = instance.config().unixsocket().map_or_else(String::new, |path| String::from_utf8_lossy(path).into_owned());
+            let fd = stream.as_raw_fd();
+            let name = format!("{path}:0");
+            let endpoint = Endpoint { addr: name.clone(), local_addr: name, unix: true, fd };
+            serve(UnixStream::from_std(stream)?, endpoint, db, instance).await;
+        }
+    }
+    Ok(())
+}
+
+/// Protected mode: without a password only this machine may connect.
+fn is_denied(peer: SocketAddr, instance: &Instance) -> bool {
+    let local = match peer.ip() {
+        IpAddr::V6(ip) => ip.is_loopback() || ip.to_ipv4_mapped().is_some_and(|ip| ip.is_loopback()),
+        IpAddr::V4(ip) => ip.is_loopback(),
+    };
+    if local {
+        return false;
+    }
+    let config = instance.config();
+    config.protected_mode() && config.requirepass().is_none()
+}
+
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, endpoint: Endpoint, db: &Mutex<Db>, instance: &Instance) {
+    let max_clients = instance.config().maxclients() as usize;
+    instance.stats.connections.fetch_add(1, Ordering::Relaxed);
+    match instance.clients.register(endpoint, clock::unix_ms(), max_clients) {
+        Some(registration) => Connection::new(stream, &registration, db, instance).run().await,
+        None => {
+            instance.stats.rejected_connections.fetch_add(1, Ordering::Relaxed);
+            refuse(stream, MAX_CLIENTS_REACHED).await;
+        }
+    }
+}

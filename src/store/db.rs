@@ -1,0 +1,334 @@
+//! The data set: numbered keyspaces with expiry on access.
+//!
+//! Every access goes through [`Db`], which knows the time (passed in once a batch by
+//! [`Db::set_clock`]), deletes what has expired before anybody sees it, keeps the access clocks and
+//! counts hits and misses. A handler never looks into a table itself.
+
+use super::entry::{Entry, NEVER, NewValue, Object, Value};
+use super::table::{DueBudget, HashSeed, NodeRef, Slot, Table};
+
+/// An entry borrowed from the data set.
+pub type EntryRef<'a> = NodeRef<'a, Entry>;
+
+/// A number of a keyspace.
+pub type DbIndex = usize;
+
+/// A sweep looks at so many keys for each that it may delete.
+const VISITS_PER_REMOVAL: usize = 8;
+
+/// Counts that change with the data set and are reset by CONFIG RESETSTAT.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct KeyspaceStats {
+    /// Reads that found their key.
+    pub hits: u64,
+    /// Reads that did not.
+    pub misses: u64,
+    /// Keys deleted because their time had come.
+    pub expired: u64,
+    /// Sweeps that stopped because their time budget was spent.
+    pub expire_time_cap_reached: u64,
+    /// Share of keys found expired lately, in percent: a decaying average of the sweep's samples.
+    pub expired_stale_percent: f64,
+}
+
+/// The limits at which collections change their form, from the configuration.
+#[derive(Clone, Copy, Debug)]
+pub struct EncodingLimits {
+    /// `list-max-listpack-size`: elements if positive, one of the byte classes -1 to -5 if negative.
+    pub list_max_listpack_size: i32,
+}
+
+impl Default for EncodingLimits {
+    fn default() -> Self {
+        EncodingLimits { list_max_listpack_size: -2 }
+    }
+}
+
+/// One numbered keyspace.
+#[derive(Clone)]
+pub struct Keyspace {
+    table: Table<Entry>,
+    /// How many keys have a deadline.
+    expires: usize,
+}
+
+/// The data set.
+pub struct Db {
+    keyspaces: Vec<Keyspace>,
+    now_ms: u64,
+    access_clock: u32,
+    /// Changes since the last save, as INFO counts them.
+    pub dirty: u64,
+    /// Counters of the keyspaces.
+    pub stats: KeyspaceStats,
+    /// Forms of collections.
+    pub limits: EncodingLimits,
+    /// Whether a read leaves the access clocks alone (CLIENT NO-TOUCH), for the command under way.
+    pub no_touch: bool,
+    /// Randomness for RANDOMKEY and the like.
+    pub rng: fastrand::Rng,
+    seed: HashSeed,
+}
+
+impl Db {
+    /// An empty data set of `databases` keyspaces; `seed` keys the hash and all randomness, which without one is
+    /// drawn from the operating system.
+    pub fn new(databases: usize, seed: Option<u64>) -> Self {
+        let hash_seed = seed.map_or_else(HashSeed::random, HashSeed::fixed);
+        Db {
+            keyspaces: (0..databases).map(|_| Keyspace { table: Table::new(hash_seed), expires: 0 }).collect(),
+            now_ms: 0,
+            access_clock: 0,
+            dirty: 0,
+            stats: KeyspaceStats::default(),
+            limits: EncodingLimits::default(),
+            no_touch: false,
+            rng: seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed),
+            seed: hash_seed,
+        }
+    }
+
+    /// Sets the time, in Unix milliseconds, for everything until the next call.
+    #[inline]
+    pub fn set_clock(&mut self, now_ms: u64) {
+        self.now_ms = now_ms;
+        self.access_clock = (now_ms / 1000) as u32 & 0x00ff_ffff;
+    }
+
+    /// The time in Unix milliseconds.
+    #[inline]
+    pub fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+
+    /// The clock that a read stamps on the entry: seconds, 24 bits.
+    pub fn access_clock(&self) -> u32 {
+        self.access_clock
+    }
+
+    /// How many keyspaces there are.
+    pub fn databases(&self) -> usize {
+        self.keyspaces.len()
+    }
+
+    /// The keyspace `index`, which SELECT has checked.
+    pub fn keyspace(&self, index: DbIndex) -> &Keyspace {
+        &self.keyspaces[index]
+    }
+
+    /// Fetches ahead what a later access to `key` will touch first.
+    #[inline]
+    pub fn prefetch_bucket(&self, index: DbIndex, key: &[u8]) -> u64 {
+        let table = &self.keyspaces[index].table;
+        let hash = table.hash(key);
+        table.prefetch_bucket(hash);
+        hash
+    }
+
+    /// Fetches ahead the entry whose bucket [`Db::prefetch_bucket`] has fetched.
+    #[inline]
+    pub fn prefetch_entry(&self, index: DbIndex, hash: u64) {
+        self.keyspaces[index].table.prefetch_node(hash);
+    }
+
+    /// The entry of `key` for a command that reads it: counts a hit or a miss, sets the access clock.
+    #[inline]
+    pub fn read(&mut self, index: DbIndex, key: &[u8]) -> Option<EntryRef<'_>> {
+        let (clock, touch) = (self.access_clock, !self.no_touch);
+        if self.is_expired(index, key) {
+            self.expire(index, key);
+        }
+        match self.keyspaces[index].table.get(key) {
+            Some(entry) => {
+                self.stats.hits += 1;
+                if touch {
+                    entry.set_access(clock);
+                }
+                Some(entry)
+            }
+            None => {
+                self.stats.misses += 1;
+                None
+            }
+        }
+    }
+
+    /// The entry of `key` without a trace: for commands that look at the key and not at its value.
+    #[inline]
+    pub fn peek(&mut self, index: DbIndex, key: &[u8]) -> Option<EntryRef<'_>> {
+        if self.is_expired(index, key) {
+            self.expire(index, key);
+        }
+        self.keyspaces[index].table.get(key)
+    }
+
+    /// The slot of `key` for a command that changes it.
+    #[inline]
+    pub fn write(&mut self, index: DbIndex, key: &[u8]) -> Option<Slot<'_, Entry>> {
+        if self.is_expired(index, key) {
+            self.expire(index, key);
+        }
+        self.keyspaces[index].table.get_mut(key)
+    }
+
+    /// Whether `key` is there.
+    #[inline]
+    pub fn contains(&mut self, index: DbIndex, key: &[u8]) -> bool {
+        self.peek(index, key).is_some()
+    }
+
+    /// Keyspaces without any deadline skip the look at the entry.
+    #[inline]
+    fn is_expired(&self, index: DbIndex, key: &[u8]) -> bool {
+        let keyspace = &self.keyspaces[index];
+        keyspace.expires > 0 && keyspace.table.get(key).is_some_and(|entry| entry.deadline_ms() <= self.now_ms)
+    }
+
+    #[cold]
+    fn expire(&mut self, index: DbIndex, key: &[u8]) {
+        if self.remove(index, key).is_some() {
+            self.stats.expired += 1;
+        }
+    }
+
+    /// Stores a value under `key`, whatever was there; `deadline_ms` is [`NEVER`] for none.
+    pub fn set(&mut self, index: DbIndex, key: &[u8], value: NewValue<'_>, deadline_ms: u64) {
+        let clock = self.access_clock;
+        let keyspace = &mut self.keyspaces[index];
+        let mut value = Some(value);
+        let (mut slot, _inserted) = keyspace.table.find_or_insert_with(key, || {
+            let value = value.take().expect("the table makes an element once");
+            Entry::new(key, value, deadline_ms)
+        });
+        if let Some(value) = value {
+            keyspace.expires -= usize::from(slot.deadline_ms() != NEVER);
+            slot.replace(value, deadline_ms);
+        }
+        slot.set_access(clock);
+        keyspace.expires += usize::from(deadline_ms != NEVER);
+    }
+
+    /// Stores an entry that carries its own key; what was there is dropped.
+    pub fn insert(&mut self, index: DbIndex, entry: Entry) {
+        let keyspace = &mut self.keyspaces[index];
+        keyspace.expires += usize::from(entry.deadline_ms() != NEVER);
+        entry.set_access(self.access_clock);
+        if let Some(old) = keyspace.table.insert(entry) {
+            keyspace.expires -= usize::from(old.deadline_ms() != NEVER);
+        }
+    }
+
+    /// Removes `key`; the entry is the caller's to drop. Does not look at the deadline.
+    pub fn remove(&mut self, index: DbIndex, key: &[u8]) -> Option<Entry> {
+        let keyspace = &mut self.keyspaces[index];
+        let entry = keyspace.table.remove(key)?;
+        keyspace.expires -= usize::from(entry.deadline_ms() != NEVER);
+        Some(entry)
+    }
+
+    /// Removes `key` unless it has expired, in which case it counts as gone already.
+    pub fn delete(&mut self, index: DbIndex, key: &[u8]) -> Option<Entry> {
+        if self.is_expired(index, key) {
+            self.expire(index, key);
+            return None;
+        }
+        self.remove(index, key)
+    }
+
+    /// Sets ([`NEVER`]: removes) the deadline of `key`; false if the key is not there.
+    pub fn set_deadline(&mut self, index: DbIndex, key: &[u8], deadline_ms: u64) -> bool {
+        let keyspace = &mut self.keyspaces[index];
+        let Some(mut slot) = keyspace.table.get_mut(key) else { return false };
+        keyspace.expires -= usize::from(slot.deadline_ms() != NEVER);
+        keyspace.expires += usize::from(deadline_ms != NEVER);
+        slot.set_deadline(deadline_ms);
+        true
+    }
+
+    /// A key that is there now, chosen at random; expired ones that it meets are deleted.
+    pub fn random_key(&mut self, index: DbIndex) -> Option<Vec<u8>> {
+        loop {
+            let entry = self.keyspaces[index].table.random(&mut self.rng)?;
+            let key = entry.key().to_vec();
+            if entry.deadline_ms() > self.now_ms {
+                return Some(key);
+            }
+            self.expire(index, &key);
+        }
+    }
+
+    /// One step of a scan: visits the living entries of the next range of the keyspace.
+    pub fn scan(&self, index: DbIndex, cursor: u64, visit: &mut dyn FnMut(EntryRef<'_>)) -> u64 {
+        let now_ms = self.now_ms;
+        self.keyspaces[index].table.scan(cursor, &mut |entry| {
+            if entry.deadline_ms() > now_ms {
+                visit(entry);
+            }
+        })
+    }
+
+    /// Deletes at most `limit` keys whose time has come; true if there are more.
+    pub fn sweep(&mut self, index: DbIndex, limit: usize) -> bool {
+        let keyspace = &mut self.keyspaces[index];
+        if keyspace.expires == 0 {
+            return false;
+        }
+        let mut due = Vec::new();
+        let budget = DueBudget { removals: limit, visits: limit * VISITS_PER_REMOVAL };
+        let swept = keyspace.table.pop_due(self.now_ms, budget, &mut due);
+        keyspace.expires -= due.len();
+        self.stats.expired += due.len() as u64;
+        swept.more
+    }
+
+    /// Empties one keyspace and returns what it held, to be dropped where that hurts nobody.
+    pub fn flush(&mut self, index: DbIndex) -> Keyspace {
+        let empty = Keyspace { table: Table::new(self.seed), expires: 0 };
+        std::mem::replace(&mut self.keyspaces[index], empty)
+    }
+
+    /// Swaps two keyspaces.
+    pub fn swap(&mut self, a: DbIndex, b: DbIndex) {
+        self.keyspaces.swap(a, b);
+    }
+
+    /// A snapshot of the whole data set: the roots are cloned, nothing else.
+    pub fn snapshot(&self) -> Vec<Keyspace> {
+        self.keyspaces.clone()
+    }
+}
+
+impl Keyspace {
+    /// How many keys there are, those included that have expired and are not deleted yet.
+    pub fn len(&self) -> usize {
+        self.table.len()
+    }
+
+    /// Whether there is no key.
+    pub fn is_empty(&self) -> bool {
+        self.table.len() == 0
+    }
+
+    /// How many keys have a deadline.
+    pub fn expires(&self) -> usize {
+        self.expires
+    }
+
+    /// All entries, in the order of the hash.
+    pub fn iter(&self) -> impl Iterator<Item = EntryRef<'_>> {
+        self.table.iter()
+    }
+
+    /// The table beneath, for DEBUG.
+    pub fn table(&self) -> &Table<Entry> {
+        &self.table
+    }
+}
+
+/// The type of a value as TYPE names it.
+pub fn type_name(value: Value<'_>) -> &'static str {
+    match value {
+        Value::Int(_) | Value::Inline(_) | Value::Object(Object::String(_)) => "string",
+        Value::Object(Object::List(_)) => "list",
+    }
+}

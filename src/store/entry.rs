@@ -1,0 +1,521 @@
+//! An entry of the keyspace: key, deadline, access clock and value in one allocation.
+//!
+//! Layout, in this order (all offsets are multiples of 8 up to the key):
+//!
+//! | bytes | what |
+//! |---|---|
+//! | 16 | [`Header`]: reference count, access clock, length of the key, length of an inline value, kind, flags |
+//! | 8 | the deadline in Unix milliseconds, if the key has one |
+//! | 8 or 16 or 0 | an integer value (8), an [`Object`] (16), nothing for an inline string |
+//! | n | the key |
+//! | n | an inline string value |
+//!
+//! Entries are reference-counted because a snapshot shares them with the living data set. Whoever holds
+//! the only reference may change an entry in place; [`Entry`]'s mutating methods copy a shared
+//! one first, so a snapshot never sees a change. To add a type of value, add it to [`Object`].
+
+use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
+use std::fmt;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering, fence};
+
+use super::table::{Node, NodeRef};
+use super::types::list::List;
+
+/// The longest string that lies in the entry itself; a longer one is shared by reference.
+pub const MAX_INLINE: usize = 1024;
+/// The deadline of an entry that never expires.
+pub const NEVER: u64 = u64::MAX;
+
+/// A value that does not lie in the entry itself.
+#[derive(Clone, Debug)]
+pub enum Object {
+    /// A long string.
+    String(Arc<Vec<u8>>),
+    /// A list.
+    List(List),
+}
+
+/// A value to be stored.
+#[derive(Debug)]
+pub enum NewValue<'a> {
+    /// A string that is stored as an integer where it is the canonical text of one.
+    String(&'a [u8]),
+    /// A string that is stored as it is, and that OBJECT ENCODING calls raw (the result of APPEND, SETRANGE).
+    Raw(&'a [u8]),
+    /// A string that is stored as it is.
+    Text(&'a [u8]),
+    /// An integer.
+    Int(i64),
+    /// A long string, or a collection.
+    Object(Object),
+}
+
+impl<'a> NewValue<'a> {
+    /// The string `bytes`, taken over from `shared` where it is long and arrived as a buffer of its own.
+    pub fn from_argument(bytes: &'a [u8], shared: Option<&Arc<Vec<u8>>>) -> Self {
+        match shared {
+            Some(shared) if bytes.len() > MAX_INLINE => NewValue::Object(Object::String(Arc::clone(shared))),
+            _ => NewValue::String(bytes),
+        }
+    }
+
+    /// The stored form: a long string becomes an object, a number an integer.
+    fn normalise(self) -> Self {
+        match self {
+            NewValue::String(bytes) | NewValue::Text(bytes) | NewValue::Raw(bytes)
+                if bytes.len() > MAX_INLINE =>
+            {
+                NewValue::Object(Object::String(Arc::new(bytes.to_vec())))
+            }
+            NewValue::String(bytes) => match crate::text::number::parse_i64(bytes) {
+                Some(value) => NewValue::Int(value),
+                None => NewValue::Text(bytes),
+            },
+            other => other,
+        }
+    }
+}
+
+/// A stored value, borrowed.
+#[derive(Clone, Copy, Debug)]
+pub enum Value<'a> {
+    /// A string that is the canonical text of this integer.
+    Int(i64),
+    /// A string that lies in the entry.
+    Inline(&'a [u8]),
+    /// A long string, or a collection.
+    Object(&'a Object),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Kind {
+    Int,
+    Inline,
+    Object,
+}
+
+const HAS_DEADLINE: u8 = 1;
+/// The string was built by a change in place, so OBJECT ENCODING says raw whatever its length.
+const RAW: u8 = 2;
+
+#[repr(C, align(8))]
+struct Header {
+    refs: AtomicU32,
+    access: AtomicU32,
+    key_len: u32,
+    inline_len: u16,
+    kind: Kind,
+    flags: u8,
+}
+
+/// A reference to an entry.
+#[repr(transparent)]
+pub struct Entry(NonNull<Header>);
+
+// SAFETY: an entry owns its key and value, which are Send and Sync; the count and the access clock are
+// atomic, and everything else changes only through the one reference that is left.
+unsafe impl Send for Entry {}
+// SAFETY: as above: through a shared reference only the atomics change.
+unsafe impl Sync for Entry {}
+
+/// Where the parts of an entry lie.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Shape {
+    kind: Kind,
+    deadline: bool,
+    key_len: usize,
+    inline_len: usize,
+}
+
+impl Shape {
+    fn payload_at(self) -> usize {
+        size_of::<Header>() + if self.deadline { 8 } else { 0 }
+    }
+
+    fn key_at(self) -> usize {
+        self.payload_at()
+            + match self.kind {
+                Kind::Int => 8,
+                Kind::Inline => 0,
+                Kind::Object => size_of::<Object>(),
+            }
+    }
+
+    fn layout(self) -> Layout {
+        let size = self.key_at() + self.key_len + self.inline_len;
+        Layout::from_size_align(size, 8).expect("an entry is smaller than the address space: its key came as one argument")
+    }
+}
+
+impl Entry {
+    /// A new entry; `deadline_ms` is [`NEVER`] for one that does not expire.
+    pub fn new(key: &[u8], value: NewValue<'_>, deadline_ms: u64) -> Self {
+        let raw = matches!(value, NewValue::Raw(_));
+        let value = value.normalise();
+        let (kind, inline): (_, &[u8]) = match &value {
+            NewValue::Int(_) => (Kind::Int, &[]),
+            NewValue::Object(_) => (Kind::Object, &[]),
+            NewValue::String(bytes) | NewValue::Raw(bytes) | NewValue::Text(bytes) => (Kind::Inline, bytes),
+        };
+        let shape = Shape { kind, deadline: deadline_ms != NEVER, key_len: key.len(), inline_len: inline.len() };
+        let mut entry = Self::allocate(shape, if raw { RAW } else { 0 });
+        // SAFETY: the block was laid out for exactly these parts, and nobody else knows it yet.
+        unsafe {
+            std::ptr::copy_nonoverlapping(key.as_ptr(), entry.at(shape.key_at()), key.len());
+            std::ptr::copy_nonoverlapping(inline.as_ptr(), entry.at(shape.key_at() + key.len()), inline.len());
+            match value {
+                NewValue::Int(number) => entry.at(shape.payload_at()).cast::<i64>().write(number),
+                NewValue::Object(object) => entry.at(shape.payload_at()).cast::<Object>().write(object),
+                _ => {}
+            }
+        }
+        if shape.deadline {
+            entry.write_deadline(deadline_ms);
+        }
+        entry
+    }
+
+    /// A block with its header; key, deadline and value are still to be written.
+    fn allocate(shape: Shape, flags: u8) -> Self {
+        let layout = shape.layout();
+        // SAFETY: the layout is never empty, it holds at least the header.
+        let block = unsafe { alloc(layout) };
+        let Some(header) = NonNull::new(block.cast::<Header>()) else { handle_alloc_error(layout) };
+        // SAFETY: the block is at least a header long and aligned to 8.
+        unsafe {
+            header.write(Header {
+                refs: AtomicU32::new(1),
+                access: AtomicU32::new(0),
+                key_len: u32::try_from(shape.key_len).expect("a key is an argument, and those are below 4 GiB"),
+                inline_len: shape.inline_len as u16,
+                kind: shape.kind,
+                flags: flags | if shape.deadline { HAS_DEADLINE } else { 0 },
+            });
+        }
+        Entry(header)
+    }
+
+    #[inline]
+    fn header(&self) -> &Header {
+        // SAFETY: the reference that self holds keeps the block alive.
+        unsafe { self.0.as_ref() }
+    }
+
+    #[inline]
+    fn header_mut(&mut self) -> &mut Header {
+        debug_assert!(self.is_unique());
+        // SAFETY: callers hold the only reference (checked by is_unique before every change).
+        unsafe { self.0.as_mut() }
+    }
+
+    #[inline]
+    fn at(&self, offset: usize) -> *mut u8 {
+        // SAFETY: offsets come from the entry's own shape and lie within its block.
+        unsafe { self.0.cast::<u8>().as_ptr().add(offset) }
+    }
+
+    #[inline]
+    fn shape(&self) -> Shape {
+        let header = self.header();
+        Shape {
+            kind: header.kind,
+            deadline: header.flags & HAS_DEADLINE != 0,
+            key_len: header.key_len as usize,
+            inline_len: usize::from(header.inline_len),
+        }
+    }
+
+    /// The key.
+    #[inline]
+    pub fn key(&self) -> &[u8] {
+        let shape = self.shape();
+        // SAFETY: key_len bytes of key were written there when the entry was made.
+        unsafe { std::slice::from_raw_parts(self.at(shape.key_at()), shape.key_len) }
+    }
+
+    /// The deadline in Unix milliseconds, [`NEVER`] without one.
+    #[inline]
+    pub fn deadline_ms(&self) -> u64 {
+        if self.header().flags & HAS_DEADLINE == 0 {
+            return NEVER;
+        }
+        // SAFETY: the flag says that the deadline lies behind the header, where it was written.
+        unsafe { self.at(size_of::<Header>()).cast::<u64>().read() }
+    }
+
+    fn write_deadline(&mut self, deadline_ms: u64) {
+        debug_assert!(self.shape().deadline);
+        // SAFETY: the entry is unique and its shape has room for the deadline behind the header.
+        unsafe { self.at(size_of::<Header>()).cast::<u64>().write(deadline_ms) }
+    }
+
+    /// The value.
+    #[inline]
+    pub fn value(&self) -> Value<'_> {
+        let shape = self.shape();
+        // SAFETY: the kind says what was written as the payload, and it lives as long as the entry.
+        unsafe {
+            match shape.kind {
+                Kind::Int => Value::Int(self.at(shape.payload_at()).cast::<i64>().read()),
+                Kind::Object => Value::Object(&*self.at(shape.payload_at()).cast::<Object>()),
+                Kind::Inline => Value::Inline(std::slice::from_raw_parts(
+                    self.at(shape.key_at() + shape.key_len),
+                    shape.inline_len,
+                )),
+            }
+        }
+    }
+
+    /// Whether the string was last built by a change in place (APPEND, SETRANGE).
+    pub fn is_raw(&self) -> bool {
+        self.header().flags & RAW != 0
+    }
+
+    /// The access clock: what LRU and LFU remember of the last use.
+    #[inline]
+    pub fn access(&self) -> u32 {
+        self.header().access.load(Ordering::Relaxed)
+    }
+
+    /// Sets the access clock. In place even where the entry is shared: a snapshot does not mind.
+    #[inline]
+    pub fn set_access(&self, clock: u32) {
+        let access = &self.header().access;
+        // A store would dirty the cache line; most reads come within the same tick.
+        if access.load(Ordering::Relaxed) != clock {
+            access.store(clock, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether nobody else refers to this entry, so that it may be changed in place.
+    #[inline]
+    pub fn is_unique(&self) -> bool {
+        self.header().refs.load(Ordering::Acquire) == 1
+    }
+
+    /// Bytes of the entry's own block, without what an object refers to.
+    pub fn block_bytes(&self) -> usize {
+        self.shape().layout().size()
+    }
+
+    /// Replaces value and deadline; in place where the sizes agree, else by a new block.
+    #[inline]
+    pub fn replace(&mut self, value: NewValue<'_>, deadline_ms: u64) {
+        let deadline = deadline_ms != NEVER;
+        if self.is_unique() && self.shape().deadline == deadline {
+            if let NewValue::String(bytes) = value {
+                if self.overwrite_string(bytes) {
+                    if deadline {
+                        self.write_deadline(deadline_ms);
+                    }
+                    return;
+                }
+            }
+        }
+        self.rebuild(value, deadline_ms);
+    }
+
+    /// Overwrites a string by another that needs the same room; false if it cannot.
+    fn overwrite_string(&mut self, bytes: &[u8]) -> bool {
+        let shape = self.shape();
+        match (shape.kind, crate::text::number::parse_i64(bytes)) {
+            (Kind::Int, Some(number)) => self.write_int(number),
+            (Kind::Inline, None) if shape.inline_len == bytes.len() => {
+                self.header_mut().flags &= !RAW;
+                // SAFETY: unique, and the inline value is exactly that long.
+                unsafe {
+                    let to = self.at(shape.key_at() + shape.key_len);
+                    std::ptr::copy_nonoverlapping(bytes.as_ptr(), to, bytes.len());
+                }
+            }
+            _ => return false,
+        }
+        true
+    }
+
+    fn write_int(&mut self, number: i64) {
+        let at = self.shape().payload_at();
+        // SAFETY: unique, and the payload of this kind is an i64.
+        unsafe { self.at(at).cast::<i64>().write(number) }
+    }
+
+    #[cold]
+    fn rebuild(&mut self, value: NewValue<'_>, deadline_ms: u64) {
+        let rebuilt = Entry::new(self.key(), value, deadline_ms);
+        rebuilt.set_access(self.access());
+        *self = rebuilt;
+    }
+
+    /// Sets an integer value, keeping the deadline; without allocation where there was an integer.
+    #[inline]
+    pub fn set_int(&mut self, number: i64) {
+        if self.header().kind == Kind::Int && self.is_unique() {
+            self.write_int(number);
+        } else {
+            self.rebuild(NewValue::Int(number), self.deadline_ms());
+        }
+    }
+
+    /// Sets or, with [`NEVER`], removes the deadline.
+    pub fn set_deadline(&mut self, deadline_ms: u64) {
+        let has = self.shape().deadline;
+        if has == (deadline_ms != NEVER) {
+            if has {
+                self.make_unique();
+                self.write_deadline(deadline_ms);
+            }
+            return;
+        }
+        let raw = self.is_raw();
+        let value = match self.take_or_clone_object() {
+            Some(object) => NewValue::Object(object),
+            None => match self.value() {
+                Value::Int(number) => NewValue::Int(number),
+                Value::Inline(bytes) if raw => NewValue::Raw(bytes),
+                Value::Inline(bytes) => NewValue::Text(bytes),
+                Value::Object(_) => unreachable!("an object was taken above"),
+            },
+        };
+        let rebuilt = Entry::new(self.key(), value, deadline_ms);
+        rebuilt.set_access(self.access());
+        *self = rebuilt;
+    }
+
+    /// The object, to be changed in place; `None` for a short string or an integer.
+    ///
+    /// A shared entry is copied first, so its object is never seen changing by a snapshot.
+    pub fn object_mut(&mut self) -> Option<&mut Object> {
+        if self.header().kind != Kind::Object {
+            return None;
+        }
+        self.make_unique();
+        let at = self.shape().payload_at();
+        // SAFETY: unique, and the kind says that an object lies there.
+        Some(unsafe { &mut *self.at(at).cast::<Object>() })
+    }
+
+    /// The bytes of an inline string, to be changed in place; `None` for anything else.
+    pub fn inline_mut(&mut self) -> Option<&mut [u8]> {
+        if self.header().kind != Kind::Inline {
+            return None;
+        }
+        self.make_unique();
+        self.header_mut().flags |= RAW;
+        let shape = self.shape();
+        // SAFETY: unique, and the inline value is that long.
+        Some(unsafe { std::slice::from_raw_parts_mut(self.at(shape.key_at() + shape.key_len), shape.inline_len) })
+    }
+
+    /// A copy of this entry under another key.
+    pub fn with_key(&self, key: &[u8]) -> Entry {
+        self.copy_as(key, self.deadline_ms())
+    }
+
+    fn copy_as(&self, key: &[u8], deadline_ms: u64) -> Entry {
+        let value = match self.value() {
+            Value::Int(number) => NewValue::Int(number),
+            Value::Inline(bytes) if self.is_raw() => NewValue::Raw(bytes),
+            Value::Inline(bytes) => NewValue::Text(bytes),
+            Value::Object(object) => NewValue::Object(object.clone()),
+        };
+        let copy = Entry::new(key, value, deadline_ms);
+        copy.set_access(self.access());
+        copy
+    }
+
+    fn make_unique(&mut self) {
+        if !self.is_unique() {
+            *self = self.copy_as(self.key(), self.deadline_ms());
+        }
+    }
+
+    /// The object, moved out of a unique entry (an empty list stays in its place) or cloned.
+    fn take_or_clone_object(&mut self) -> Option<Object> {
+        let unique = self.is_unique();
+        let object = match self.value() {
+            Value::Object(object) if !unique => return Some(object.clone()),
+            Value::Object(_) => self.object_mut()?,
+            _ => return None,
+        };
+        Some(std::mem::replace(object, Object::List(List::default())))
+    }
+}
+
+impl<'a> NodeRef<'a, Entry> {
+    /// The value, for as long as the table is borrowed.
+    #[inline]
+    pub fn value(self) -> Value<'a> {
+        // SAFETY: what a value borrows is the entry's block, not the reference to it, and the table keeps the
+        // block during 'a.
+        unsafe { std::mem::transmute::<Value<'_>, Value<'a>>(Entry::value(&self)) }
+    }
+
+    /// The key, for as long as the table is borrowed.
+    #[inline]
+    pub fn key(self) -> &'a [u8] {
+        // SAFETY: as for the value.
+        unsafe { std::mem::transmute::<&[u8], &'a [u8]>(Entry::key(&self)) }
+    }
+}
+
+impl Clone for Entry {
+    fn clone(&self) -> Self {
+        let before = self.header().refs.fetch_add(1, Ordering::Relaxed);
+        assert!(before < u32::MAX / 2, "an entry is referred to once a snapshot, and those are few");
+        Entry(self.0)
+    }
+}
+
+impl Drop for Entry {
+    #[inline]
+    fn drop(&mut self) {
+        if self.header().refs.fetch_sub(1, Ordering::Release) != 1 {
+            return;
+        }
+        fence(Ordering::Acquire);
+        let shape = self.shape();
+        // SAFETY: this was the last reference; the object, if any, is dropped once, then the block that
+        // was allocated with the same layout.
+        unsafe {
+            if shape.kind == Kind::Object {
+                std::ptr::drop_in_place(self.at(shape.payload_at()).cast::<Object>());
+            }
+            dealloc(self.0.as_ptr().cast(), shape.layout());
+        }
+    }
+}
+
+// SAFETY: Entry is transparent over its pointer, which comes from the allocator (user-space addresses are below 2^48);
+// a clone has the same address; key and deadline only read the block, and a key never changes.
+unsafe impl Node for Entry {
+    fn into_raw(self) -> NonNull<u8> {
+        let raw = self.0.cast();
+        std::mem::forget(self);
+        raw
+    }
+
+    unsafe fn from_raw(raw: NonNull<u8>) -> Self {
+        Entry(raw.cast())
+    }
+
+    fn key(&self) -> &[u8] {
+        Entry::key(self)
+    }
+
+    fn deadline_ms(&self) -> u64 {
+        Entry::deadline_ms(self)
+    }
+}
+
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry")
+            .field("key", &String::from_utf8_lossy(self.key()))
+            .field("value", &self.value())
+            .field("deadline_ms", &self.deadline_ms())
+            .finish()
+    }
+}

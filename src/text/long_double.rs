@@ -1,0 +1,128 @@
+//! Numbers as the C type `long double` of x86-64 holds and prints them.
+//!
+//! INCRBYFLOAT and HINCRBYFLOAT calculate with it in Redis, and their results are stored as text, so a
+//! drop-in has to round where it rounds: to a significand of 64 bits. The arithmetic is that of
+//! `rustc_apfloat`; printing follows `%.17Lf` with the trailing zeros taken off.
+
+use std::ops::Add;
+
+use num_bigint::BigUint;
+use rustc_apfloat::ieee::X87DoubleExtended;
+use rustc_apfloat::{Float, Round};
+
+/// Digits after the decimal point before trailing zeros are taken off.
+const FRACTION_DIGITS: u32 = 17;
+/// The longest text that is read as a number; Redis's own buffer for it is that long.
+const MAX_TEXT: usize = 5 * 1024;
+/// Bias of the exponent and place of the binary point of the 80-bit format.
+const EXPONENT_BIAS: i32 = 16383 + 63;
+
+/// An 80-bit floating-point number.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LongDouble(X87DoubleExtended);
+
+impl LongDouble {
+    /// Zero.
+    pub const ZERO: LongDouble = LongDouble(X87DoubleExtended::ZERO);
+
+    /// Reads a decimal number, `inf` or `infinity`; `None` for anything else, a number out of range included.
+    pub fn parse(text: &[u8]) -> Option<LongDouble> {
+        let text = std::str::from_utf8(text).ok().filter(|text| text.len() <= MAX_TEXT)?;
+        let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+        if digits.eq_ignore_ascii_case("inf") || digits.eq_ignore_ascii_case("infinity") {
+            let infinity = X87DoubleExtended::INFINITY;
+            return Some(LongDouble(if text.starts_with('-') { -infinity } else { infinity }));
+        }
+        if !is_decimal(digits) {
+            return None;
+        }
+        let value = X87DoubleExtended::from_str_r(text, Round::NearestTiesToEven).ok()?.value;
+        value.is_finite().then_some(LongDouble(value))
+    }
+
+    /// This number unless it is infinite or not a number.
+    pub fn finite(self) -> Option<LongDouble> {
+        self.0.is_finite().then_some(self)
+    }
+
+    /// The decimal text, with at most 17 digits after the point. The number must be finite.
+    pub fn to_text(self) -> String {
+        let bits = self.0.to_bits();
+        let significand = BigUint::from((bits & u128::from(u64::MAX)) as u64);
+        let exponent = ((bits >> 64) & 0x7fff) as i32 - EXPONENT_BIAS;
+        let scaled = scale(significand * BigUint::from(10u32).pow(FRACTION_DIGITS), exponent).to_string();
+        let padded = format!("{scaled:0>width$}", width = FRACTION_DIGITS as usize + 1);
+        let (whole, fraction) = padded.split_at(padded.len() - FRACTION_DIGITS as usize);
+        let fraction = fraction.trim_end_matches('0');
+        let point = if fraction.is_empty() { "" } else { "." };
+        let sign = if self.0.is_negative() && (whole != "0" || !fraction.is_empty()) { "-" } else { "" };
+        format!("{sign}{whole}{point}{fraction}")
+    }
+}
+
+impl Add for LongDouble {
+    type Output = LongDouble;
+
+    fn add(self, other: LongDouble) -> LongDouble {
+        LongDouble((self.0 + other.0).value)
+    }
+}
+
+/// Whether `text` is digits with an optional point and exponent; at least one digit.
+fn is_decimal(text: &str) -> bool {
+    let (mantissa, exponent) = text.split_once(['e', 'E']).map_or((text, None), |(m, e)| (m, Some(e)));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let all_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+    let exponent_fits = exponent.is_none_or(|exponent| {
+        let digits = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+        !digits.is_empty() && digits.len() <= 6 && all_digits(digits)
+    });
+    all_digits(whole) && all_digits(fraction) && whole.len() + fraction.len() > 0 && exponent_fits
+}
+
+/// `value` times two to the power of `exponent`, rounded to the nearest integer, ties to even.
+fn scale(value: BigUint, exponent: i32) -> BigUint {
+    if exponent >= 0 {
+        return value << exponent as u32;
+    }
+    let shift = u64::from(exponent.unsigned_abs());
+    let whole = &value >> shift;
+    let rest = value - (&whole << shift);
+    let half = BigUint::from(1u32) << (shift - 1);
+    let odd = whole.bit(0);
+    if rest > half || (rest == half && odd) { whole + 1u32 } else { whole }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_print_as_redis_prints_them() {
+        let cases = [
+            ("3", "1.1", "4.1"),
+            ("0.1", "0.2", "0.3"),
+            ("5.0e3", "2.0e2", "5200"),
+            ("17179869184", "1.5", "17179869185.5"),
+            ("1.23", "-1.23", "0"),
+            ("-1", "-0.5", "-1.5"),
+            ("10.50", "0.1", "10.6"),
+            ("1", "1e-18", "1"),
+            ("-0", "0", "0"),
+            ("999999999999999999", "1", "1000000000000000000"),
+            (".5", "5.", "5.5"),
+        ];
+        for (a, b, want) in cases {
+            let sum = LongDouble::parse(a.as_bytes()).unwrap() + LongDouble::parse(b.as_bytes()).unwrap();
+            assert_eq!(sum.to_text(), want, "{a} + {b}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_number_is_refused() {
+        for text in ["", " 1", "1 ", "abc", "1a", "nan", ".", "e5", "1e", "--1", "0x10", "1e9999999", "1e5000", "1\0"] {
+            assert_eq!(LongDouble::parse(text.as_bytes()), None, "{text:?}");
+        }
+        assert!(LongDouble::parse(b"-inf").unwrap().finite().is_none());
+    }
+}

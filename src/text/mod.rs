@@ -1,0 +1,8 @@
+//! Texts that every layer reads by the same rules: numbers, quoted words, key patterns, doubles.
+//!
+//! A leaf: it uses nothing else of the crate.
+
+pub mod long_double;
+pub mod number;
+pub mod pattern;
+pub mod words;
