@@ -32,6 +32,8 @@ pub struct CommandSpec {
     pub flags: Flags,
     /// ACL categories beyond those that follow from group and flags.
     pub categories: Categories,
+    /// Whether the group's ACL category is among the command's (never a container's).
+    pub in_group_category: bool,
     /// Where its keys are.
     pub keys: &'static [KeySpec],
     /// The grammar of its arguments.
@@ -60,6 +62,7 @@ impl CommandSpec {
             arity: 0,
             flags: Flags::NONE,
             categories: Categories::NONE,
+            in_group_category: true,
             keys: &[],
             args: &[],
             history: &[],
@@ -102,6 +105,12 @@ impl CommandSpec {
             at += 1;
         }
         self
+    }
+
+    /// ACL categories in place of the group's own.
+    pub const fn categories_but_group(mut self, categories: &[Categories]) -> Self {
+        self.in_group_category = false;
+        self.categories(categories)
     }
 
     /// Where the keys are.
@@ -148,7 +157,10 @@ impl CommandSpec {
 
     /// All ACL categories: the declared ones and those that follow from group and flags.
     pub const fn acl_categories(&self) -> Categories {
-        let mut all = self.categories.with(self.group.category());
+        let mut all = self.categories;
+        if self.in_group_category && self.subcommands.is_empty() {
+            all = all.with(self.group.category());
+        }
         let flags = self.flags;
         if flags.has(Flags::WRITE) {
             all = all.with(Categories::WRITE);
