@@ -32,8 +32,6 @@ pub struct CommandSpec {
     pub flags: Flags,
     /// ACL categories beyond those that follow from group and flags.
     pub categories: Categories,
-    /// Whether the group's ACL category is among the command's (never a container's).
-    pub in_group_category: bool,
     /// Where its keys are.
     pub keys: &'static [KeySpec],
     /// The grammar of its arguments.
@@ -48,6 +46,8 @@ pub struct CommandSpec {
     pub subcommands: &'static [&'static CommandSpec],
     /// Its code; a container's answers for a missing or unknown subcommand.
     pub handler: Handler,
+    /// Whether the group gives it its ACL category.
+    pub category_of_group: bool,
 }
 
 impl CommandSpec {
@@ -62,7 +62,6 @@ impl CommandSpec {
             arity: 0,
             flags: Flags::NONE,
             categories: Categories::NONE,
-            in_group_category: true,
             keys: &[],
             args: &[],
             history: &[],
@@ -70,6 +69,7 @@ impl CommandSpec {
             deprecated: None,
             subcommands: &[],
             handler,
+            category_of_group: true,
         }
     }
 
@@ -105,12 +105,6 @@ impl CommandSpec {
             at += 1;
         }
         self
-    }
-
-    /// ACL categories in place of the group's own.
-    pub const fn categories_but_group(mut self, categories: &[Categories]) -> Self {
-        self.in_group_category = false;
-        self.categories(categories)
     }
 
     /// Where the keys are.
@@ -149,6 +143,12 @@ impl CommandSpec {
         self
     }
 
+    /// Is not in the ACL category of its group.
+    pub const fn without_group_category(mut self) -> Self {
+        self.category_of_group = false;
+        self
+    }
+
     /// Whether `words` words, names included, are as many as this command takes.
     #[inline]
     pub const fn accepts(&self, words: usize) -> bool {
@@ -158,7 +158,8 @@ impl CommandSpec {
     /// All ACL categories: the declared ones and those that follow from group and flags.
     pub const fn acl_categories(&self) -> Categories {
         let mut all = self.categories;
-        if self.in_group_category && self.subcommands.is_empty() {
+        // A container does nothing itself, so its group says nothing about it.
+        if self.category_of_group && self.subcommands.is_empty() {
             all = all.with(self.group.category());
         }
         let flags = self.flags;

@@ -21,7 +21,8 @@ pub static WAIT: CommandSpec = CommandSpec::new("WAIT", Group::Generic, wait)
     )
     .arity(3)
     .flags(&[Flags::BLOCKING])
-    .categories_but_group(&[Categories::CONNECTION])
+    .without_group_category()
+    .categories(&[Categories::CONNECTION])
     .args(&[Arg::integer("numreplicas"), Arg::integer("timeout")])
     .tips(TIPS);
 
@@ -42,7 +43,8 @@ pub static WAITAOF: CommandSpec = CommandSpec::new("WAITAOF", Group::Generic, wa
     )
     .arity(4)
     .flags(&[Flags::BLOCKING])
-    .categories_but_group(&[Categories::CONNECTION])
+    .without_group_category()
+    .categories(&[Categories::CONNECTION])
     .args(&[Arg::integer("numlocal"), Arg::integer("numreplicas"), Arg::integer("timeout")])
     .tips(TIPS);
 
