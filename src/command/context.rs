@@ -9,7 +9,7 @@ use super::session::Session;
 use crate::instance::Instance;
 use crate::resp::{Reply, Request};
 use crate::store::db::{Db, DbIndex, EntryRef};
-use crate::store::entry::NewValue;
+use crate::store::entry::{Entry, NewValue};
 
 /// The surroundings of a command that runs. A handler sees no socket: a script, a transaction or a
 /// replica's stream can stand where the client is.
@@ -55,6 +55,23 @@ impl Context<'_> {
     #[inline]
     pub fn changed(&mut self, _key: &[u8]) {
         self.db.dirty += 1;
+    }
+
+    /// Says that one change, which counts once, has changed a key in each of two places (RENAME, MOVE).
+    pub fn changed_both(&mut self, _from: (DbIndex, &[u8]), _to: (DbIndex, &[u8])) {
+        self.db.dirty += 1;
+    }
+
+    /// Says that `key` of a database that need not be the client's has changed (COPY).
+    pub fn changed_in(&mut self, _index: DbIndex, _key: &[u8]) {
+        self.db.dirty += 1;
+    }
+
+    /// Drops an entry that was taken out of the data set: a heavy one where nobody has to wait for that.
+    pub fn discard(&self, entry: Entry) {
+        if entry.is_heavy() {
+            self.instance.reclaim(entry);
+        }
     }
 
     /// The time in Unix milliseconds, the same for the whole command.

@@ -46,6 +46,8 @@ pub struct CommandSpec {
     pub subcommands: &'static [&'static CommandSpec],
     /// Its code; a container's answers for a missing or unknown subcommand.
     pub handler: Handler,
+    /// Whether the group gives it its ACL category.
+    pub category_of_group: bool,
 }
 
 impl CommandSpec {
@@ -67,6 +69,7 @@ impl CommandSpec {
             deprecated: None,
             subcommands: &[],
             handler,
+            category_of_group: true,
         }
     }
 
@@ -145,6 +148,12 @@ impl CommandSpec {
         self
     }
 
+    /// Is not in the ACL category of its group.
+    pub const fn without_group_category(mut self) -> Self {
+        self.category_of_group = false;
+        self
+    }
+
     /// Whether `words` words, names included, are as many as this command takes.
     #[inline]
     pub const fn accepts(&self, words: usize) -> bool {
@@ -157,7 +166,11 @@ impl CommandSpec {
 
     /// All ACL categories: the declared ones and those that follow from group and flags.
     pub const fn acl_categories(&self) -> Categories {
-        let mut all = self.categories.with(self.group.category());
+        let mut all = self.categories;
+        // A container does nothing itself, so its group says nothing about it.
+        if self.category_of_group && self.subcommands.is_empty() {
+            all = all.with(self.group.category());
+        }
         let flags = self.flags;
         if flags.has(Flags::WRITE) {
             all = all.with(Categories::WRITE);

@@ -270,14 +270,21 @@ impl Db {
         }
     }
 
-    /// One step of a scan: visits the living entries of the next range of the keyspace.
-    pub fn scan(&self, index: DbIndex, cursor: u64, visit: &mut dyn FnMut(EntryRef<'_>)) -> u64 {
+    /// One step of a scan: visits the living entries of the next range of the keyspace and deletes the expired ones.
+    pub fn scan(&mut self, index: DbIndex, cursor: u64, visit: &mut dyn FnMut(EntryRef<'_>)) -> u64 {
         let now_ms = self.now_ms;
-        self.keyspaces[index].table.scan(cursor, &mut |entry| {
+        let mut expired = Vec::new();
+        let next = self.keyspaces[index].table.scan(cursor, &mut |entry| {
             if entry.deadline_ms() > now_ms {
                 visit(entry);
+            } else {
+                expired.push(entry.key().to_vec());
             }
-        })
+        });
+        for key in expired {
+            self.expire(index, &key);
+        }
+        next
     }
 
     /// Deletes at most `limit` keys whose time has come; true if there are more.
@@ -314,6 +321,31 @@ impl Db {
     /// A snapshot of the whole data set: the roots are cloned, nothing else.
     pub fn snapshot(&self) -> Vec<Keyspace> {
         self.keyspaces.clone()
+    }
+
+    /// The entry of `key` for a command that asks about the key and not for its value (EXISTS, TTL): counts a hit or
+    /// a miss, leaves the access clock alone.
+    pub fn inspect(&mut self, index: DbIndex, key: &[u8]) -> Option<EntryRef<'_>> {
+        if self.is_expired(index, key) {
+            self.expire(index, key);
+        }
+        let found = self.keyspaces[index].table.get(key);
+        match found {
+            Some(_) => self.stats.hits += 1,
+            None => self.stats.misses += 1,
+        }
+        found
+    }
+
+    /// The entry of `key` for a command that changes the key and not its value (EXPIRE, RENAME): sets the access
+    /// clock, counts nothing.
+    pub fn touch(&mut self, index: DbIndex, key: &[u8]) -> Option<EntryRef<'_>> {
+        let (clock, touch) = (self.access_clock, !self.no_touch);
+        let entry = self.peek(index, key)?;
+        if touch {
+            entry.set_access(clock);
+        }
+        Some(entry)
     }
 }
 

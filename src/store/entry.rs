@@ -28,6 +28,11 @@ pub const MAX_INLINE: usize = 1024;
 /// The deadline of an entry that never expires.
 pub const NEVER: u64 = u64::MAX;
 
+/// A string or list of so many bytes is heavy to drop: pages go back to the system, or a hundred chunks to the allocator.
+const HEAVY_BYTES: usize = 1 << 20;
+/// A list's size is estimated from so many of its chunks.
+const HEAVY_SAMPLES: usize = 4;
+
 /// A value that does not lie in the entry itself.
 #[derive(Clone, Debug)]
 pub enum Object {
@@ -440,6 +445,16 @@ impl Entry {
     /// A copy of this entry under another key.
     pub fn with_key(&self, key: &[u8]) -> Entry {
         self.copy_as(key, self.deadline_ms())
+    }
+
+    /// Whether dropping this entry takes so long (some 50 microseconds and more) that it is better not done while
+    /// others wait.
+    pub fn is_heavy(&self) -> bool {
+        match self.value() {
+            Value::Int(_) | Value::Inline(_) => false,
+            Value::Object(Object::String(bytes)) => bytes.capacity() >= HEAVY_BYTES,
+            Value::Object(Object::List(list)) => list.memory_bytes(HEAVY_SAMPLES) >= HEAVY_BYTES,
+        }
     }
 
     fn copy_as(&self, key: &[u8], deadline_ms: u64) -> Entry {
