@@ -5,11 +5,12 @@
 //! documentation follow from the spec.
 
 pub mod expiry;
+pub mod list;
 pub mod string;
 
 use crate::command::CommandSpec;
 
 /// Every command that the server knows.
 pub fn all() -> impl Iterator<Item = &'static CommandSpec> + Clone {
-    [string::COMMANDS].into_iter().flatten().copied()
+    [list::COMMANDS, string::COMMANDS].into_iter().flatten().copied()
 }
