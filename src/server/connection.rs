@@ -52,14 +52,16 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         let config = instance.config();
         let session = Session::new(Arc::clone(registration.handle()), config.requirepass().is_none());
         let limits = Limits { max_bulk: config.proto_max_bulk_len() as i64, unauthenticated: !session.authenticated };
-        Connection {
+        let connection = Connection {
             framed: Framed::with_capacity(stream, RespCodec::new(limits), READ_BUFFER),
             blobs: Vec::new(),
             session,
             db,
             instance,
             limits,
-        }
+        };
+        connection.publish_figures(0, 0);
+        connection
     }
 
     /// Serves the client to its end.
@@ -102,9 +104,14 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     /// Executes the batch in the read buffer, in parts where its replies grow large.
     async fn run_batch(&mut self) -> io::Result<Next> {
         let commands = self.framed.codec().batch_len();
+        self.session.handle.figures.query_bytes.store(self.framed.read_buffer().len(), Ordering::Relaxed);
         let mut done = 0;
         while done < commands && !self.session.close_after_reply && !self.session.handle.is_killed() {
             done = self.execute_batch(done);
+            if self.session.handle.is_killed() {
+                // Its replies go with it.
+                return Ok(Next::Close);
+            }
             self.flush().await?;
         }
         let taken = self.framed.codec_mut().finish_batch();
