@@ -55,10 +55,10 @@ pub struct Stats {
     pub connections: AtomicU64,
     /// Connections refused for `maxclients`.
     pub rejected_connections: AtomicU64,
-    /// Bytes read from clients.
-    pub net_input: AtomicU64,
-    /// Bytes written to clients.
-    pub net_output: AtomicU64,
+    /// Bytes of the commands processed.
+    pub net_input: Counter,
+    /// Bytes of replies.
+    pub net_output: Counter,
     /// Replies that were errors.
     pub error_replies: Counter,
     /// The most memory that was in use at a time.
@@ -80,8 +80,8 @@ impl Stats {
             commands_processed: Counter::default(),
             connections: AtomicU64::new(0),
             rejected_connections: AtomicU64::new(0),
-            net_input: AtomicU64::new(0),
-            net_output: AtomicU64::new(0),
+            net_input: Counter::default(),
+            net_output: Counter::default(),
             error_replies: Counter::default(),
             peak_memory: AtomicUsize::new(0),
             ops_per_second: AtomicU64::new(0),
@@ -114,10 +114,10 @@ impl Stats {
                 counter.reset();
             }
         }
-        for counter in [&self.commands_processed, &self.error_replies] {
+        for counter in [&self.commands_processed, &self.error_replies, &self.net_input, &self.net_output] {
             counter.reset();
         }
-        for total in [&self.connections, &self.rejected_connections, &self.net_input, &self.net_output] {
+        for total in [&self.connections, &self.rejected_connections] {
             total.store(0, Ordering::Relaxed);
         }
         self.errors().clear();

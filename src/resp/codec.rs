@@ -57,6 +57,11 @@ impl RespCodec {
         self.parser.batch_len()
     }
 
+    /// How many bytes of the read buffer the batch takes.
+    pub fn batch_bytes(&self) -> usize {
+        self.parser.batch_bytes()
+    }
+
     /// Forgets the batch; the caller drops as many bytes from the front of the read buffer.
     #[must_use]
     pub fn finish_batch(&mut self) -> usize {

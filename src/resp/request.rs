@@ -265,6 +265,11 @@ impl Parser {
         self.commands.len()
     }
 
+    /// How many bytes of the buffer the batch takes.
+    pub fn batch_bytes(&self) -> usize {
+        self.batch_end
+    }
+
     /// Forgets the batch and returns how many bytes of the buffer it took; the caller drops them.
     #[must_use]
     pub fn finish_batch(&mut self) -> usize {

@@ -38,6 +38,8 @@ pub struct Connection<'a, S> {
     db: &'a Mutex<Db>,
     instance: &'a Instance,
     limits: Limits,
+    /// The time of the last batch, in Unix milliseconds.
+    now_ms: u64,
 }
 
 /// Whether the connection goes on.
@@ -59,6 +61,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             db,
             instance,
             limits,
+            now_ms: clock::unix_ms(),
         };
         connection.publish_figures(0, 0);
         connection
@@ -76,11 +79,14 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
 
     async fn serve(&mut self) -> io::Result<()> {
         let handle = Arc::clone(&self.session.handle);
+        // Kept across batches: to register anew for each would cost more than a small command.
+        let mut woken = std::pin::pin!(handle.woken());
         loop {
             let decoded = tokio::select! {
                 biased;
                 decoded = self.framed.next() => decoded,
-                () = handle.woken() => {
+                () = woken.as_mut() => {
+                    woken.set(handle.woken());
                     if handle.is_killed() {
                         return Ok(());
                     }
@@ -133,8 +139,10 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         let codec = self.framed.codec();
         let buffer = self.framed.read_buffer();
         let commands = codec.batch_len();
+        let pending = out.len();
         let mut db = self.db.lock().unwrap_or_else(PoisonError::into_inner);
-        db.set_clock(clock::unix_ms());
+        self.now_ms = clock::unix_ms();
+        db.set_clock(self.now_ms);
         db.no_touch = self.session.no_touch;
         self.session.handle.take_messages(&mut out);
         let mut gate = Gate { db: &mut db, session: &mut self.session, instance: self.instance };
@@ -151,7 +159,13 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                 break;
             }
         }
-        self.instance.stats.commands_processed.add((at - from) as u64);
+        let stats = &self.instance.stats;
+        stats.commands_processed.add((at - from) as u64);
+        let large: usize = self.blobs.iter().map(|blob| blob.bytes.len()).sum();
+        stats.net_output.add((out.len() - pending + large) as u64);
+        if at == commands {
+            stats.net_input.add(codec.batch_bytes() as u64);
+        }
         drop(db);
         *self.framed.write_buffer_mut() = out;
         at
@@ -201,13 +215,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     }
 
     fn count_output(&self, bytes: usize) {
-        self.instance.stats.net_output.fetch_add(bytes as u64, Ordering::Relaxed);
         let total = &self.session.handle.figures.output_total;
         total.store(total.load(Ordering::Relaxed) + bytes as u64, Ordering::Relaxed);
     }
 
     fn publish_figures(&self, input: usize, commands: usize) {
-        self.instance.stats.net_input.fetch_add(input as u64, Ordering::Relaxed);
         let figures = &self.session.handle.figures;
         let buffer = self.framed.read_buffer();
         let set = |figure: &std::sync::atomic::AtomicUsize, value| figure.store(value, Ordering::Relaxed);
@@ -215,7 +227,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         set(&figures.query_free_bytes, buffer.capacity() - buffer.len());
         set(&figures.output_buffer_bytes, self.framed.write_buffer().capacity());
         set(&figures.argument_bytes, self.framed.codec().memory_bytes());
-        figures.last_command_ms.store(clock::unix_ms(), Ordering::Relaxed);
+        figures.last_command_ms.store(self.now_ms, Ordering::Relaxed);
         figures.db.store(self.session.db as u32, Ordering::Relaxed);
         let version = if self.session.protocol == crate::resp::Protocol::Resp3 { 3 } else { 2 };
         figures.protocol.store(version, Ordering::Relaxed);

@@ -94,8 +94,8 @@ pub async fn sample_rates(instance: Arc<Instance>) {
     let totals = || {
         [
             stats.commands_processed.get(),
-            stats.net_input.load(Ordering::Relaxed),
-            stats.net_output.load(Ordering::Relaxed),
+            stats.net_input.get(),
+            stats.net_output.get(),
         ]
     };
     let mut history = std::collections::VecDeque::from([(Instant::now(), totals())]);
