@@ -5,8 +5,9 @@
 //! name, no allocation.
 
 use super::flags::Flags;
-use super::keys::{Begin, Find};
+use super::keys::{Begin, Find, KeyRange};
 use super::spec::CommandSpec;
+use crate::resp::Request;
 
 /// A command as the server runs it.
 #[derive(Debug)]
@@ -59,17 +60,7 @@ impl Command {
 
     /// The flags as COMMAND INFO shows them, those included that follow from the key specs.
     pub fn flags(&self) -> Flags {
-        let movable = self.spec.keys.iter().any(|keys| {
-            !matches!(
-                (keys.begin, keys.find),
-                (Begin::Index(_), Find::Range { .. })
-            ) || keys.flags.has(super::keys::KeyFlags::INCOMPLETE)
-        });
-        if movable {
-            self.spec.flags | Flags::MOVABLEKEYS
-        } else {
-            self.spec.flags
-        }
+        if KeyRange::of(self.spec.keys).movable { self.spec.flags | Flags::MOVABLEKEYS } else { self.spec.flags }
     }
 }
 
@@ -141,6 +132,35 @@ impl Registry {
     pub fn iter_all(&self) -> impl Iterator<Item = &Command> + Clone {
         self.iter()
             .flat_map(|command| std::iter::once(command).chain(&command.subcommands))
+    }
+
+    /// The command or subcommand that the first words of `request` name.
+    pub fn resolve(&self, request: Request<'_>) -> Option<&Command> {
+        let command = self.find(request.get(0))?;
+        if command.subcommands.is_empty() || request.len() < 2 {
+            return Some(command);
+        }
+        command.subcommand(request.get(1))
+    }
+
+    /// The command of a name as COMMAND INFO takes it: `get`, `config|set`.
+    pub fn find_full(&self, name: &[u8]) -> Option<&Command> {
+        let mut words = name.split(|&byte| byte == b'|');
+        let command = self.find(words.next()?)?;
+        match (words.next(), words.next()) {
+            (None, _) => Some(command),
+            (Some(sub), None) => command.subcommand(sub),
+            _ => None,
+        }
+    }
+
+    /// The full names by the ids of the commands; empty for a command that the configuration hides.
+    pub fn names(&self) -> Vec<&str> {
+        let mut names = vec![""; self.ids];
+        for command in self.iter_all() {
+            names[command.id] = &command.full_name;
+        }
+        names
     }
 
     /// How many ids of commands there are: the length of a table of counters.

@@ -7,7 +7,7 @@
 use super::context::Context;
 use super::error::CommandResult;
 use super::flags::{Categories, Flags, Group};
-use super::keys::KeySpec;
+use super::keys::{self, KeyAt, KeyFinder, KeyFlags, KeySpec, Misfit};
 use crate::resp::Request;
 
 /// The code of a command: parses its arguments, changes the data set, writes its reply.
@@ -46,6 +46,8 @@ pub struct CommandSpec {
     pub subcommands: &'static [&'static CommandSpec],
     /// Its code; a container's answers for a missing or unknown subcommand.
     pub handler: Handler,
+    /// Finds the keys where the key specs cannot.
+    pub key_finder: Option<KeyFinder>,
     /// Whether the group gives it its ACL category.
     pub category_of_group: bool,
 }
@@ -69,6 +71,7 @@ impl CommandSpec {
             deprecated: None,
             subcommands: &[],
             handler,
+            key_finder: None,
             category_of_group: true,
         }
     }
@@ -148,10 +151,32 @@ impl CommandSpec {
         self
     }
 
+    /// Finds the keys of requests for which the key specs do not suffice.
+    pub const fn key_finder(mut self, finder: KeyFinder) -> Self {
+        self.key_finder = Some(finder);
+        self
+    }
+
     /// Is not in the ACL category of its group.
     pub const fn without_group_category(mut self) -> Self {
         self.category_of_group = false;
         self
+    }
+
+    /// Whether its requests can have keys.
+    pub fn has_keys(&self) -> bool {
+        self.key_finder.is_some() || self.keys.iter().any(|keys| !keys.flags.has(KeyFlags::NOT_KEY))
+    }
+
+    /// The keys of a request. Where what is done with a key depends on options, or a spec does not fit, the command's
+    /// own finder tells.
+    pub fn find_keys(&self, request: Request<'_>) -> Result<Vec<KeyAt>, Misfit> {
+        let variable = self.keys.iter().any(|keys| keys.flags.has(KeyFlags::VARIABLE_FLAGS));
+        match self.key_finder {
+            Some(find) if variable => find(request),
+            Some(find) => keys::by_specs(self.keys, request).or_else(|Misfit| find(request)),
+            None => keys::by_specs(self.keys, request),
+        }
     }
 
     /// Whether `words` words, names included, are as many as this command takes.

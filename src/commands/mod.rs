@@ -6,23 +6,12 @@
 
 pub mod connection;
 pub mod expiry;
-pub mod generic;
 pub mod introspection;
-pub mod list;
 pub mod string;
 
 use crate::command::CommandSpec;
 
 /// Every command that the server knows.
 pub fn all() -> impl Iterator<Item = &'static CommandSpec> + Clone {
-    [
-        connection::COMMANDS,
-        generic::COMMANDS,
-        introspection::COMMANDS,
-        list::COMMANDS,
-        string::COMMANDS,
-    ]
-    .into_iter()
-    .flatten()
-    .copied()
+    [string::COMMANDS, connection::COMMANDS, introspection::COMMANDS].into_iter().flatten().copied()
 }

@@ -57,15 +57,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         instance: &'a Instance,
     ) -> Self {
         let config = instance.config();
-        let session = Session::new(
-            Arc::clone(registration.handle()),
-            config.requirepass().is_none(),
-        );
-        let limits = Limits {
-            max_bulk: config.proto_max_bulk_len() as i64,
-            unauthenticated: !session.authenticated,
-        };
-        Connection {
+        let session = Session::new(Arc::clone(registration.handle()), config.requirepass().is_none());
+        let limits = Limits { max_bulk: config.proto_max_bulk_len() as i64, unauthenticated: !session.authenticated };
+        let connection = Connection {
             framed: Framed::with_capacity(stream, RespCodec::new(limits), READ_BUFFER),
             blobs: Vec::new(),
             session,
@@ -73,7 +67,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             instance,
             limits,
             now_ms: clock::unix_ms(),
-        }
+        };
+        connection.publish_figures(0, 0);
+        connection
     }
 
     /// Serves the client to its end.
@@ -119,10 +115,15 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     /// Executes the batch in the read buffer, in parts where its replies grow large.
     async fn run_batch(&mut self) -> io::Result<Next> {
         let commands = self.framed.codec().batch_len();
+        self.session.handle.figures.query_bytes.store(self.framed.read_buffer().len(), Ordering::Relaxed);
         let mut done = 0;
         while done < commands && !self.session.close_after_reply && !self.session.handle.is_killed()
         {
             done = self.execute_batch(done);
+            if self.session.handle.is_killed() {
+                // Its replies go with it.
+                return Ok(Next::Close);
+            }
             self.flush().await?;
         }
         let taken = self.framed.codec_mut().finish_batch();

@@ -52,7 +52,7 @@ impl IoThreads {
                 .build()?;
             std::thread::Builder::new()
                 .name(format!("io-{number}"))
-                .spawn(move || runtime.block_on(serve_all(receiver, db, instance)))?;
+                .spawn(move || runtime.block_on(serve_all(receiver, number, db, instance)))?;
             senders.push(sender);
         }
         Ok(IoThreads {
@@ -71,20 +71,21 @@ impl IoThreads {
 
 async fn serve_all(
     mut receiver: UnboundedReceiver<Accepted>,
+    number: usize,
     db: Arc<Mutex<Db>>,
     instance: Arc<Instance>,
 ) {
     while let Some(accepted) = receiver.recv().await {
         let (db, instance) = (Arc::clone(&db), Arc::clone(&instance));
         tokio::spawn(async move {
-            if let Err(error) = serve_one(accepted, &db, &instance).await {
+            if let Err(error) = serve_one(accepted, number, &db, &instance).await {
                 tracing::debug!("Setting up a client connection: {error}");
             }
         });
     }
 }
 
-async fn serve_one(accepted: Accepted, db: &Mutex<Db>, instance: &Instance) -> io::Result<()> {
+async fn serve_one(accepted: Accepted, io_thread: usize, db: &Mutex<Db>, instance: &Instance) -> io::Result<()> {
     match accepted {
         Accepted::Tcp(stream) => {
             // Errors of these calls mean that the peer has gone.
@@ -105,12 +106,7 @@ async fn serve_one(accepted: Accepted, db: &Mutex<Db>, instance: &Instance) -> i
                 refuse(stream, PROTECTED).await;
                 return Ok(());
             }
-            let endpoint = Endpoint {
-                addr: peer.to_string(),
-                local_addr: local.to_string(),
-                unix: false,
-                fd,
-            };
+            let endpoint = Endpoint { addr: peer.to_string(), local_addr: local.to_string(), unix: false, fd, io_thread };
             serve(stream, endpoint, db, instance).await;
         }
         Accepted::Unix(stream) => {
@@ -122,12 +118,7 @@ async fn serve_one(accepted: Accepted, db: &Mutex<Db>, instance: &Instance) -> i
                 });
             let fd = stream.as_raw_fd();
             let name = format!("{path}:0");
-            let endpoint = Endpoint {
-                addr: name.clone(),
-                local_addr: name,
-                unix: true,
-                fd,
-            };
+            let endpoint = Endpoint { addr: name.clone(), local_addr: name, unix: true, fd, io_thread };
             serve(UnixStream::from_std(stream)?, endpoint, db, instance).await;
         }
     }
