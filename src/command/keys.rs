@@ -185,15 +185,31 @@ impl KeySpec {
     /// be one of the command's.
     pub fn positions(&self, request: Request<'_>) -> Result<StepBy<Range<usize>>, Misfit> {
         let words = request.len();
-        let Some(begin) = self.beginning(request)? else { return Ok((0..0).step_by(1)) };
+        let Some(begin) = self.beginning(request)? else {
+            return Ok((0..0).step_by(1));
+        };
         let (first, last, step) = match self.find {
-            Find::Range { last, step, limit } => (begin, range_end(begin, words, last, limit).ok_or(Misfit)?, step),
-            Find::KeyNum { number, first, step } => {
+            Find::Range { last, step, limit } => (
+                begin,
+                range_end(begin, words, last, limit).ok_or(Misfit)?,
+                step,
+            ),
+            Find::KeyNum {
+                number,
+                first,
+                step,
+            } => {
                 let at = begin + usize::from(number);
                 let count = (at < words).then(|| parse_i64(request.get(at))).flatten();
-                let count = count.and_then(|count| usize::try_from(count).ok()).ok_or(Misfit)?;
+                let count = count
+                    .and_then(|count| usize::try_from(count).ok())
+                    .ok_or(Misfit)?;
                 let first = begin + usize::from(first);
-                (first, (first + count.min(words)).checked_sub(1).ok_or(Misfit)?, step)
+                (
+                    first,
+                    (first + count.min(words)).checked_sub(1).ok_or(Misfit)?,
+                    step,
+                )
             }
             Find::Unknown => return Err(Misfit),
         };
@@ -213,7 +229,9 @@ impl KeySpec {
                 let found = if from > 0 {
                     (usize::from(from.unsigned_abs())..words.saturating_sub(1)).find(is_word)
                 } else {
-                    (2..=words.saturating_sub(usize::from(from.unsigned_abs()))).rev().find(is_word)
+                    (2..=words.saturating_sub(usize::from(from.unsigned_abs())))
+                        .rev()
+                        .find(is_word)
                 };
                 Ok(found.map(|at| at + 1))
             }
@@ -250,8 +268,14 @@ pub type KeyFinder = fn(Request<'_>) -> Result<Vec<KeyAt>, Misfit>;
 /// The keys of `request` by `specs`, those left out that are no real keys; an incomplete spec finds nothing.
 pub fn by_specs(specs: &[KeySpec], request: Request<'_>) -> Result<Vec<KeyAt>, Misfit> {
     let mut keys = Vec::new();
-    for spec in specs.iter().filter(|spec| !spec.flags.has(KeyFlags::NOT_KEY)) {
-        keys.extend(spec.positions(request)?.map(|index| KeyAt { index, flags: spec.flags }));
+    for spec in specs
+        .iter()
+        .filter(|spec| !spec.flags.has(KeyFlags::NOT_KEY))
+    {
+        keys.extend(spec.positions(request)?.map(|index| KeyAt {
+            index,
+            flags: spec.flags,
+        }));
         if spec.flags.has(KeyFlags::INCOMPLETE) {
             return Err(Misfit);
         }
@@ -276,12 +300,18 @@ impl KeyRange {
     /// The range that `specs` amount to: one range spec as it is, else the run of adjoining ranges of step 1.
     pub fn of(specs: &[KeySpec]) -> KeyRange {
         let incomplete = |spec: &KeySpec| spec.flags.has(KeyFlags::INCOMPLETE);
-        let absolute = |first: u16, last: i16| i32::from(last) + if last >= 0 { i32::from(first) } else { 0 };
+        let absolute =
+            |first: u16, last: i16| i32::from(last) + if last >= 0 { i32::from(first) } else { 0 };
         if let [spec] = specs
             && let (Begin::Index(first), Find::Range { last, step, .. }) = (spec.begin, spec.find)
         {
             let (last, first) = (absolute(first, last), i32::from(first));
-            return KeyRange { first, last, step: i32::from(step), movable: incomplete(spec) };
+            return KeyRange {
+                first,
+                last,
+                step: i32::from(step),
+                movable: incomplete(spec),
+            };
         }
         let mut range = KeyRange::default();
         for spec in specs {
@@ -290,7 +320,11 @@ impl KeyRange {
                     if range.first == 0 || range.last == i32::from(first) - 1 =>
                 {
                     range.movable |= incomplete(spec);
-                    range.first = if range.first == 0 { i32::from(first) } else { range.first };
+                    range.first = if range.first == 0 {
+                        i32::from(first)
+                    } else {
+                        range.first
+                    };
                     // A last word counted from the end is behind every other one.
                     range.last = (range.last as u32).max(absolute(first, last) as u32) as i32;
                     range.step = 1;

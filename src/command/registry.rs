@@ -60,7 +60,11 @@ impl Command {
 
     /// The flags as COMMAND INFO shows them, those included that follow from the key specs.
     pub fn flags(&self) -> Flags {
-        if KeyRange::of(self.spec.keys).movable { self.spec.flags | Flags::MOVABLEKEYS } else { self.spec.flags }
+        if KeyRange::of(self.spec.keys).movable {
+            self.spec.flags | Flags::MOVABLEKEYS
+        } else {
+            self.spec.flags
+        }
     }
 }
 

@@ -165,13 +165,20 @@ impl CommandSpec {
 
     /// Whether its requests can have keys.
     pub fn has_keys(&self) -> bool {
-        self.key_finder.is_some() || self.keys.iter().any(|keys| !keys.flags.has(KeyFlags::NOT_KEY))
+        self.key_finder.is_some()
+            || self
+                .keys
+                .iter()
+                .any(|keys| !keys.flags.has(KeyFlags::NOT_KEY))
     }
 
     /// The keys of a request. Where what is done with a key depends on options, or a spec does not fit, the command's
     /// own finder tells.
     pub fn find_keys(&self, request: Request<'_>) -> Result<Vec<KeyAt>, Misfit> {
-        let variable = self.keys.iter().any(|keys| keys.flags.has(KeyFlags::VARIABLE_FLAGS));
+        let variable = self
+            .keys
+            .iter()
+            .any(|keys| keys.flags.has(KeyFlags::VARIABLE_FLAGS));
         match self.key_finder {
             Some(find) if variable => find(request),
             Some(find) => keys::by_specs(self.keys, request).or_else(|Misfit| find(request)),

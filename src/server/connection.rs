@@ -57,8 +57,14 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         instance: &'a Instance,
     ) -> Self {
         let config = instance.config();
-        let session = Session::new(Arc::clone(registration.handle()), config.requirepass().is_none());
-        let limits = Limits { max_bulk: config.proto_max_bulk_len() as i64, unauthenticated: !session.authenticated };
+        let session = Session::new(
+            Arc::clone(registration.handle()),
+            config.requirepass().is_none(),
+        );
+        let limits = Limits {
+            max_bulk: config.proto_max_bulk_len() as i64,
+            unauthenticated: !session.authenticated,
+        };
         let connection = Connection {
             framed: Framed::with_capacity(stream, RespCodec::new(limits), READ_BUFFER),
             blobs: Vec::new(),
@@ -115,7 +121,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     /// Executes the batch in the read buffer, in parts where its replies grow large.
     async fn run_batch(&mut self) -> io::Result<Next> {
         let commands = self.framed.codec().batch_len();
-        self.session.handle.figures.query_bytes.store(self.framed.read_buffer().len(), Ordering::Relaxed);
+        self.session
+            .handle
+            .figures
+            .query_bytes
+            .store(self.framed.read_buffer().len(), Ordering::Relaxed);
         let mut done = 0;
         while done < commands && !self.session.close_after_reply && !self.session.handle.is_killed()
         {

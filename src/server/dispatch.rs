@@ -41,8 +41,18 @@ impl Gate<'_> {
     }
 
     #[inline]
-    fn execute_command(&mut self, command: &Command, request: Request<'_>, mut reply: Reply<'_>, mark: (usize, usize)) {
-        self.session.handle.figures.last_command.store(command.id + 1, Ordering::Relaxed);
+    fn execute_command(
+        &mut self,
+        command: &Command,
+        request: Request<'_>,
+        mut reply: Reply<'_>,
+        mark: (usize, usize),
+    ) {
+        self.session
+            .handle
+            .figures
+            .last_command
+            .store(command.id + 1, Ordering::Relaxed);
         if let Some(error) = refuse(command, request, self.session, self.instance) {
             return self.reject(Some(command), error, &mut reply, mark);
         }
@@ -73,7 +83,13 @@ impl Gate<'_> {
     }
 
     #[cold]
-    fn reject_unknown(&mut self, error: CommandError, request: Request<'_>, mut reply: Reply<'_>, mark: (usize, usize)) {
+    fn reject_unknown(
+        &mut self,
+        error: CommandError,
+        request: Request<'_>,
+        mut reply: Reply<'_>,
+        mark: (usize, usize),
+    ) {
         if is_http(request) {
             // A browser was made to send this, by a page that must not get to run what may stand behind.
             tracing::warn!(
@@ -83,12 +99,22 @@ impl Gate<'_> {
             );
             return self.session.handle.kill();
         }
-        self.session.handle.figures.last_command.store(0, Ordering::Relaxed);
+        self.session
+            .handle
+            .figures
+            .last_command
+            .store(0, Ordering::Relaxed);
         self.reject(None, error, &mut reply, mark);
     }
 
     #[cold]
-    fn reject(&mut self, command: Option<&Command>, error: CommandError, reply: &mut Reply<'_>, mark: (usize, usize)) {
+    fn reject(
+        &mut self,
+        command: Option<&Command>,
+        error: CommandError,
+        reply: &mut Reply<'_>,
+        mark: (usize, usize),
+    ) {
         if let Some(command) = command {
             self.instance.stats.commands[command.id].rejected.add(1);
         }
@@ -99,7 +125,9 @@ impl Gate<'_> {
 
 /// Whether a line is the first one, or the one that names the host, of an HTTP request.
 fn is_http(request: Request<'_>) -> bool {
-    [b"POST".as_slice(), b"Host:"].iter().any(|word| request.get(0).eq_ignore_ascii_case(word))
+    [b"POST".as_slice(), b"Host:"]
+        .iter()
+        .any(|word| request.get(0).eq_ignore_ascii_case(word))
 }
 
 /// Takes an answer back where the client wants none (CLIENT REPLY OFF and SKIP).
@@ -134,7 +162,12 @@ pub fn find<'r>(registry: &'r Registry, request: Request<'_>) -> Result<&'r Comm
 
 /// Why a command may not run now, if so.
 #[inline]
-fn refuse(command: &Command, request: Request<'_>, session: &Session, instance: &Instance) -> Option<CommandError> {
+fn refuse(
+    command: &Command,
+    request: Request<'_>,
+    session: &Session,
+    instance: &Instance,
+) -> Option<CommandError> {
     if !command.spec.accepts(request.len()) {
         return Some(CommandError::WrongArity(command.full_name.clone()));
     }

@@ -85,7 +85,12 @@ async fn serve_all(
     }
 }
 
-async fn serve_one(accepted: Accepted, io_thread: usize, db: &Mutex<Db>, instance: &Instance) -> io::Result<()> {
+async fn serve_one(
+    accepted: Accepted,
+    io_thread: usize,
+    db: &Mutex<Db>,
+    instance: &Instance,
+) -> io::Result<()> {
     match accepted {
         Accepted::Tcp(stream) => {
             // Errors of these calls mean that the peer has gone.
@@ -106,7 +111,13 @@ async fn serve_one(accepted: Accepted, io_thread: usize, db: &Mutex<Db>, instanc
                 refuse(stream, PROTECTED).await;
                 return Ok(());
             }
-            let endpoint = Endpoint { addr: peer.to_string(), local_addr: local.to_string(), unix: false, fd, io_thread };
+            let endpoint = Endpoint {
+                addr: peer.to_string(),
+                local_addr: local.to_string(),
+                unix: false,
+                fd,
+                io_thread,
+            };
             serve(stream, endpoint, db, instance).await;
         }
         Accepted::Unix(stream) => {
@@ -118,7 +129,13 @@ async fn serve_one(accepted: Accepted, io_thread: usize, db: &Mutex<Db>, instanc
                 });
             let fd = stream.as_raw_fd();
             let name = format!("{path}:0");
-            let endpoint = Endpoint { addr: name.clone(), local_addr: name, unix: true, fd, io_thread };
+            let endpoint = Endpoint {
+                addr: name.clone(),
+                local_addr: name,
+                unix: true,
+                fd,
+                io_thread,
+            };
             serve(UnixStream::from_std(stream)?, endpoint, db, instance).await;
         }
     }

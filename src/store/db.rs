@@ -271,7 +271,12 @@ impl Db {
     }
 
     /// One step of a scan: visits the living entries of the next range of the keyspace and deletes the expired ones.
-    pub fn scan(&mut self, index: DbIndex, cursor: u64, visit: &mut dyn FnMut(EntryRef<'_>)) -> u64 {
+    pub fn scan(
+        &mut self,
+        index: DbIndex,
+        cursor: u64,
+        visit: &mut dyn FnMut(EntryRef<'_>),
+    ) -> u64 {
         let now_ms = self.now_ms;
         let mut expired = Vec::new();
         let next = self.keyspaces[index].table.scan(cursor, &mut |entry| {

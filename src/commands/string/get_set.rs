@@ -3,7 +3,8 @@
 use super::{Str, reply_value};
 use crate::command::context::value_argument;
 use crate::command::{
-    Arg, ArgKind, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyAt, KeyFlags, KeySpec, Misfit,
+    Arg, ArgKind, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyAt,
+    KeyFlags, KeySpec, Misfit,
 };
 use crate::commands::expiry::Unit;
 use crate::resp::Request;
@@ -53,8 +54,14 @@ pub static SET: CommandSpec = CommandSpec::new("SET", Group::String, set)
     )
     .arity(-3)
     .flags(&[Flags::WRITE, Flags::DENYOOM])
-    .keys(&[KeySpec::at(1, KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::UPDATE).with(KeyFlags::VARIABLE_FLAGS))
-        .notes("RW and ACCESS due to the optional `GET` argument")])
+    .keys(&[KeySpec::at(
+        1,
+        KeyFlags::RW
+            .with(KeyFlags::ACCESS)
+            .with(KeyFlags::UPDATE)
+            .with(KeyFlags::VARIABLE_FLAGS),
+    )
+    .notes("RW and ACCESS due to the optional `GET` argument")])
     .key_finder(set_key)
     .args(&[
         Arg::key("key", 0),
@@ -75,9 +82,18 @@ pub static SET: CommandSpec = CommandSpec::new("SET", Group::String, set)
 
 /// With GET the value is read too.
 fn set_key(request: Request<'_>) -> Result<Vec<KeyAt>, Misfit> {
-    let gets = request.iter_from(3).any(|word| word.eq_ignore_ascii_case(b"GET"));
-    let reads = if gets { KeyFlags::RW | KeyFlags::ACCESS } else { KeyFlags::OW };
-    Ok(vec![KeyAt { index: 1, flags: reads | KeyFlags::UPDATE }])
+    let gets = request
+        .iter_from(3)
+        .any(|word| word.eq_ignore_ascii_case(b"GET"));
+    let reads = if gets {
+        KeyFlags::RW | KeyFlags::ACCESS
+    } else {
+        KeyFlags::OW
+    };
+    Ok(vec![KeyAt {
+        index: 1,
+        flags: reads | KeyFlags::UPDATE,
+    }])
 }
 
 /// When SET stores its value.
