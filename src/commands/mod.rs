@@ -4,7 +4,11 @@
 //! add its test and a line in CHANGELOG.md. COMMAND, key extraction, ACL categories and the tables in the
 //! documentation follow from the spec.
 
+pub mod connection;
 pub mod expiry;
+pub mod generic;
+pub mod introspection;
+pub mod list;
 pub mod server;
 pub mod string;
 
@@ -12,5 +16,15 @@ use crate::command::CommandSpec;
 
 /// Every command that the server knows.
 pub fn all() -> impl Iterator<Item = &'static CommandSpec> + Clone {
-    [server::COMMANDS, string::COMMANDS].into_iter().flatten().copied()
+    [
+        connection::COMMANDS,
+        generic::COMMANDS,
+        introspection::COMMANDS,
+        list::COMMANDS,
+        server::COMMANDS,
+        string::COMMANDS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
 }

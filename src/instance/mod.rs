@@ -146,14 +146,14 @@ impl Instance {
         self.active_expire.load(Ordering::Relaxed)
     }
 
-    /// Whether periodic work rests.
-    pub fn cron_rests(&self) -> bool {
-        self.cron_paused.load(Ordering::Relaxed)
-    }
-
     /// Drops `garbage`, one object of the data set, away from the caller, who may hold the data set's lock.
     pub fn reclaim(&self, garbage: impl Send + 'static) {
         self.reclaimer.hand_over(1, garbage);
+    }
+
+    /// Whether periodic work rests.
+    pub fn cron_rests(&self) -> bool {
+        self.cron_paused.load(Ordering::Relaxed)
     }
 
     /// The 40 hexadecimal digits that name the history of this data set to replicas.

@@ -31,7 +31,9 @@ impl Reclaimer {
     /// Hands over garbage that consists of so many objects of the data set. Returns at once; where there is no
     /// thread to be had, the garbage is dropped here.
     pub fn hand_over(&self, objects: usize, garbage: impl Send + 'static) {
-        let Some(queue) = self.queue.get_or_init(|| start(&self.figures)) else { return };
+        let Some(queue) = self.queue.get_or_init(|| start(&self.figures)) else {
+            return;
+        };
         self.figures.pending.fetch_add(objects, Ordering::Relaxed);
         if queue.send((objects, Box::new(garbage))).is_err() {
             // The thread is gone, and the garbage with the error that came back.
@@ -65,7 +67,10 @@ fn start(figures: &Arc<Figures>) -> Option<Sender<Piece>> {
             figures.pending.fetch_sub(objects, Ordering::Release);
         }
     };
-    match std::thread::Builder::new().name("reclaim".to_owned()).spawn(reclaim) {
+    match std::thread::Builder::new()
+        .name("reclaim".to_owned())
+        .spawn(reclaim)
+    {
         Ok(_) => Some(sender),
         Err(error) => {
             tracing::warn!("No thread for reclaiming memory, it is done in place: {error}");
@@ -93,7 +98,9 @@ mod tests {
         reclaimer.hand_over(1, Witness(sender.clone()));
         reclaimer.hand_over(7, Witness(sender));
         for _ in 0..2 {
-            let by = receiver.recv().expect("a witness reports from where it is dropped");
+            let by = receiver
+                .recv()
+                .expect("a witness reports from where it is dropped");
             assert_ne!(by, std::thread::current().id());
         }
         while reclaimer.pending() > 0 {

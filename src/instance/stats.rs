@@ -17,7 +17,10 @@ impl Counter {
     /// Adds `n`, without the cost of an atomic read-modify-write.
     #[inline]
     pub fn add(&self, n: u64) {
-        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+        self.0.store(
+            self.0.load(Ordering::Relaxed).wrapping_add(n),
+            Ordering::Relaxed,
+        );
     }
 
     /// The value.
@@ -55,10 +58,10 @@ pub struct Stats {
     pub connections: AtomicU64,
     /// Connections refused for `maxclients`.
     pub rejected_connections: AtomicU64,
-    /// Bytes read from clients.
-    pub net_input: AtomicU64,
-    /// Bytes written to clients.
-    pub net_output: AtomicU64,
+    /// Bytes of the commands processed.
+    pub net_input: Counter,
+    /// Bytes of replies.
+    pub net_output: Counter,
     /// Replies that were errors.
     pub error_replies: Counter,
     /// Batches of commands executed, which is about how often clients' sockets were read.
@@ -84,8 +87,8 @@ impl Stats {
             commands_processed: Counter::default(),
             connections: AtomicU64::new(0),
             rejected_connections: AtomicU64::new(0),
-            net_input: AtomicU64::new(0),
-            net_output: AtomicU64::new(0),
+            net_input: Counter::default(),
+            net_output: Counter::default(),
             error_replies: Counter::default(),
             batches: Counter::default(),
             sweep_us: AtomicU64::new(0),
@@ -116,14 +119,25 @@ impl Stats {
     /// CONFIG RESETSTAT.
     pub fn reset(&self) {
         for command in &self.commands {
-            for counter in [&command.calls, &command.nanoseconds, &command.rejected, &command.failed] {
+            for counter in [
+                &command.calls,
+                &command.nanoseconds,
+                &command.rejected,
+                &command.failed,
+            ] {
                 counter.reset();
             }
         }
-        for counter in [&self.commands_processed, &self.error_replies, &self.batches] {
+        for counter in [
+            &self.commands_processed,
+            &self.error_replies,
+            &self.net_input,
+            &self.net_output,
+            &self.batches,
+        ] {
             counter.reset();
         }
-        for total in [&self.connections, &self.rejected_connections, &self.net_input, &self.net_output, &self.sweep_us] {
+        for total in [&self.connections, &self.rejected_connections, &self.sweep_us] {
             total.store(0, Ordering::Relaxed);
         }
         self.errors().clear();

@@ -38,6 +38,8 @@ pub struct Connection<'a, S> {
     db: &'a Mutex<Db>,
     instance: &'a Instance,
     limits: Limits,
+    /// The time of the last batch, in Unix milliseconds.
+    now_ms: u64,
 }
 
 /// Whether the connection goes on.
@@ -48,18 +50,32 @@ enum Next {
 
 impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     /// A connection over `stream` for a registered client.
-    pub fn new(stream: S, registration: &Registration<'a>, db: &'a Mutex<Db>, instance: &'a Instance) -> Self {
+    pub fn new(
+        stream: S,
+        registration: &Registration<'a>,
+        db: &'a Mutex<Db>,
+        instance: &'a Instance,
+    ) -> Self {
         let config = instance.config();
-        let session = Session::new(Arc::clone(registration.handle()), config.requirepass().is_none());
-        let limits = Limits { max_bulk: config.proto_max_bulk_len() as i64, unauthenticated: !session.authenticated };
-        Connection {
+        let session = Session::new(
+            Arc::clone(registration.handle()),
+            config.requirepass().is_none(),
+        );
+        let limits = Limits {
+            max_bulk: config.proto_max_bulk_len() as i64,
+            unauthenticated: !session.authenticated,
+        };
+        let connection = Connection {
             framed: Framed::with_capacity(stream, RespCodec::new(limits), READ_BUFFER),
             blobs: Vec::new(),
             session,
             db,
             instance,
             limits,
-        }
+            now_ms: clock::unix_ms(),
+        };
+        connection.publish_figures(0, 0);
+        connection
     }
 
     /// Serves the client to its end.
@@ -80,11 +96,14 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
 
     async fn serve(&mut self) -> io::Result<()> {
         let handle = Arc::clone(&self.session.handle);
+        // Kept across batches: to register anew for each would cost more than a small command.
+        let mut woken = std::pin::pin!(handle.woken());
         loop {
             let decoded = tokio::select! {
                 biased;
                 decoded = self.framed.next() => decoded,
-                () = handle.woken() => {
+                () = woken.as_mut() => {
+                    woken.set(handle.woken());
                     if handle.is_killed() {
                         return Ok(());
                     }
@@ -108,9 +127,19 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     /// Executes the batch in the read buffer, in parts where its replies grow large.
     async fn run_batch(&mut self) -> io::Result<Next> {
         let commands = self.framed.codec().batch_len();
+        self.session
+            .handle
+            .figures
+            .query_bytes
+            .store(self.framed.read_buffer().len(), Ordering::Relaxed);
         let mut done = 0;
-        while done < commands && !self.session.close_after_reply && !self.session.handle.is_killed() {
+        while done < commands && !self.session.close_after_reply && !self.session.handle.is_killed()
+        {
             done = self.execute_batch(done);
+            if self.session.handle.is_killed() {
+                // Its replies go with it.
+                return Ok(Next::Close);
+            }
             self.flush().await?;
         }
         let taken = self.framed.codec_mut().finish_batch();
@@ -122,7 +151,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         }
         self.publish_figures(taken, done);
         self.follow_authentication();
-        Ok(if self.session.close_after_reply { Next::Close } else { Next::Continue })
+        Ok(if self.session.close_after_reply {
+            Next::Close
+        } else {
+            Next::Continue
+        })
     }
 
     /// Executes commands from the one at `from` on under one lock; returns how many of the batch are done.
@@ -132,11 +165,17 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         let codec = self.framed.codec();
         let buffer = self.framed.read_buffer();
         let commands = codec.batch_len();
+        let pending = out.len();
         let mut db = self.db.lock().unwrap_or_else(PoisonError::into_inner);
-        db.set_clock(clock::unix_ms());
+        self.now_ms = clock::unix_ms();
+        db.set_clock(self.now_ms);
         db.no_touch = self.session.no_touch;
         self.session.handle.take_messages(&mut out);
-        let mut gate = Gate { db: &mut db, session: &mut self.session, instance: self.instance };
+        let mut gate = Gate {
+            db: &mut db,
+            session: &mut self.session,
+            instance: self.instance,
+        };
         let mut at = from;
         while at < commands && !gate.session.close_after_reply {
             if (at - from) % PREFETCH_WINDOW == 0 && commands - at > 1 {
@@ -150,8 +189,14 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                 break;
             }
         }
-        self.instance.stats.commands_processed.add((at - from) as u64);
-        self.instance.stats.batches.add(1);
+        let stats = &self.instance.stats;
+        stats.commands_processed.add((at - from) as u64);
+        stats.batches.add(1);
+        let large: usize = self.blobs.iter().map(|blob| blob.bytes.len()).sum();
+        stats.net_output.add((out.len() - pending + large) as u64);
+        if at == commands {
+            stats.net_input.add(codec.batch_bytes() as u64);
+        }
         drop(db);
         *self.framed.write_buffer_mut() = out;
         at
@@ -182,10 +227,17 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     }
 
     async fn answer_fault(&mut self, fault: ProtocolError) -> io::Result<Next> {
-        tracing::debug!("Protocol error ({fault}) from client: {}", self.session.handle.addr);
+        tracing::debug!(
+            "Protocol error ({fault}) from client: {}",
+            self.session.handle.addr
+        );
         self.instance.stats.count_error("ERR");
-        Reply::new(self.framed.write_buffer_mut(), &mut self.blobs, self.session.protocol)
-            .error(format!("ERR {fault}").as_bytes());
+        Reply::new(
+            self.framed.write_buffer_mut(),
+            &mut self.blobs,
+            self.session.protocol,
+        )
+        .error(format!("ERR {fault}").as_bytes());
         self.flush().await?;
         Ok(Next::Close)
     }
@@ -201,23 +253,34 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     }
 
     fn count_output(&self, bytes: usize) {
-        self.instance.stats.net_output.fetch_add(bytes as u64, Ordering::Relaxed);
         let total = &self.session.handle.figures.output_total;
-        total.store(total.load(Ordering::Relaxed) + bytes as u64, Ordering::Relaxed);
+        total.store(
+            total.load(Ordering::Relaxed) + bytes as u64,
+            Ordering::Relaxed,
+        );
     }
 
     fn publish_figures(&self, input: usize, commands: usize) {
-        self.instance.stats.net_input.fetch_add(input as u64, Ordering::Relaxed);
         let figures = &self.session.handle.figures;
         let buffer = self.framed.read_buffer();
-        let set = |figure: &std::sync::atomic::AtomicUsize, value| figure.store(value, Ordering::Relaxed);
+        let set =
+            |figure: &std::sync::atomic::AtomicUsize, value| figure.store(value, Ordering::Relaxed);
         set(&figures.query_bytes, buffer.len());
         set(&figures.query_free_bytes, buffer.capacity() - buffer.len());
-        set(&figures.output_buffer_bytes, self.framed.write_buffer().capacity());
+        set(
+            &figures.output_buffer_bytes,
+            self.framed.write_buffer().capacity(),
+        );
         set(&figures.argument_bytes, self.framed.codec().memory_bytes());
-        figures.last_command_ms.store(clock::unix_ms(), Ordering::Relaxed);
+        figures
+            .last_command_ms
+            .store(self.now_ms, Ordering::Relaxed);
         figures.db.store(self.session.db as u32, Ordering::Relaxed);
-        let version = if self.session.protocol == crate::resp::Protocol::Resp3 { 3 } else { 2 };
+        let version = if self.session.protocol == crate::resp::Protocol::Resp3 {
+            3
+        } else {
+            2
+        };
         figures.protocol.store(version, Ordering::Relaxed);
         let count = |total: &std::sync::atomic::AtomicU64, by: usize| {
             total.store(total.load(Ordering::Relaxed) + by as u64, Ordering::Relaxed);
@@ -234,7 +297,11 @@ fn prefetch<'r>(gate: &Gate<'_>, window: impl Iterator<Item = Request<'r>>) {
     let mut hashes = [0u64; PREFETCH_WINDOW];
     let mut known = 0;
     for request in window {
-        let first_key = gate.instance.registry.find(request.get(0)).and_then(|command| command.first_key);
+        let first_key = gate
+            .instance
+            .registry
+            .find(request.get(0))
+            .and_then(|command| command.first_key);
         if let Some(at) = first_key.map(usize::from).filter(|&at| at < request.len()) {
             hashes[known] = gate.db.prefetch_bucket(index, request.get(at));
             known += 1;

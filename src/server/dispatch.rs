@@ -1,16 +1,18 @@
 //! The gate: every command passes here, and all policy is here and not in handlers.
 //!
-//! In this order: look-up, subcommand, arity, permission, then the handler, then statistics and the slow log. To add a
-//! rule that holds for all commands, add it to [`refuse`].
+//! In this order: look-up, subcommand, arity, permission, then the handler, then statistics and the slow log. To add
+//! a rule that holds for all commands, add it to [`refuse`].
 
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use super::clock;
 use crate::command::session::ReplyMode;
 use crate::command::{Command, CommandError, Context, Flags, Registry, Session, redact};
 use crate::instance::Instance;
 use crate::resp::{Reply, Request};
 use crate::store::db::Db;
-use super::clock;
+use crate::text::words::until_nul;
 
 /// An unknown command's words are quoted in its error up to so many bytes.
 const QUOTED_BYTES: usize = 128;
@@ -35,21 +37,29 @@ impl Gate<'_> {
         }
         match find(&self.instance.registry, request) {
             Ok(command) => self.execute_command(command, request, reply, mark),
-            Err(error) => {
-                let mut reply = reply;
-                self.reject(None, error, &mut reply, mark);
-            }
+            Err(error) => self.reject_unknown(error, request, reply, mark),
         }
     }
 
     #[inline]
-    fn execute_command(&mut self, command: &Command, request: Request<'_>, mut reply: Reply<'_>, mark: (usize, usize)) {
+    fn execute_command(
+        &mut self,
+        command: &Command,
+        request: Request<'_>,
+        mut reply: Reply<'_>,
+        mark: (usize, usize),
+    ) {
+        self.session
+            .handle
+            .figures
+            .last_command
+            .store(command.id + 1, Ordering::Relaxed);
         if let Some(error) = refuse(command, request, self.session, self.instance) {
             return self.reject(Some(command), error, &mut reply, mark);
         }
-        self.session.handle.figures.last_command.store(command.id + 1, std::sync::atomic::Ordering::Relaxed);
         // The clock costs as much as a small command; those that cannot take long go without, unless all are asked for.
-        let timed = !command.spec.flags.has(Flags::FAST) || self.instance.slow_log.times_quick_commands();
+        let slow_log = &self.instance.slow_log;
+        let timed = !command.spec.flags.has(Flags::FAST) || slow_log.times_quick_commands();
         let start = timed.then(Instant::now);
         let mut context = Context {
             db: self.db,
@@ -63,8 +73,10 @@ impl Gate<'_> {
         counters.calls.add(1);
         if let Some(start) = start {
             let took = start.elapsed();
-            counters.nanoseconds.add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
-            if self.instance.slow_log.is_slow(took) {
+            counters
+                .nanoseconds
+                .add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+            if slow_log.is_slow(took) {
                 log_slow(&context, request, took);
             }
         }
@@ -77,13 +89,51 @@ impl Gate<'_> {
     }
 
     #[cold]
-    fn reject(&mut self, command: Option<&Command>, error: CommandError, reply: &mut Reply<'_>, mark: (usize, usize)) {
+    fn reject_unknown(
+        &mut self,
+        error: CommandError,
+        request: Request<'_>,
+        mut reply: Reply<'_>,
+        mark: (usize, usize),
+    ) {
+        if is_http(request) {
+            // A browser was made to send this, by a page that must not get to run what may stand behind.
+            tracing::warn!(
+                "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Ruddle. \
+                 A web page may be trying to reach it through a browser (cross-protocol scripting). Connection from {} aborted.",
+                self.session.handle.addr
+            );
+            return self.session.handle.kill();
+        }
+        self.session
+            .handle
+            .figures
+            .last_command
+            .store(0, Ordering::Relaxed);
+        self.reject(None, error, &mut reply, mark);
+    }
+
+    #[cold]
+    fn reject(
+        &mut self,
+        command: Option<&Command>,
+        error: CommandError,
+        reply: &mut Reply<'_>,
+        mark: (usize, usize),
+    ) {
         if let Some(command) = command {
             self.instance.stats.commands[command.id].rejected.add(1);
         }
         write_error(self.instance, &error, reply);
         mute(self.session, reply, mark);
     }
+}
+
+/// Whether a line is the first one, or the one that names the host, of an HTTP request.
+fn is_http(request: Request<'_>) -> bool {
+    [b"POST".as_slice(), b"Host:"]
+        .iter()
+        .any(|word| request.get(0).eq_ignore_ascii_case(word))
 }
 
 /// Takes an answer back where the client wants none (CLIENT REPLY OFF and SKIP).
@@ -102,26 +152,35 @@ fn mute(session: &mut Session, reply: &mut Reply<'_>, mark: (usize, usize)) {
 /// Finds the command, or the subcommand, that a request names.
 #[inline]
 pub fn find<'r>(registry: &'r Registry, request: Request<'_>) -> Result<&'r Command, CommandError> {
-    let Some(command) = registry.find(request.get(0)) else { return Err(unknown(request)) };
+    let Some(command) = registry.find(request.get(0)) else {
+        return Err(unknown(request));
+    };
     if command.subcommands.is_empty() || request.len() < 2 {
         return Ok(command);
     }
-    command.subcommand(request.get(1)).ok_or_else(|| CommandError::UnknownSubcommand {
-        name: cut(request.get(1)).to_vec(),
-        container: command.spec.name,
-    })
+    command
+        .subcommand(request.get(1))
+        .ok_or_else(|| CommandError::UnknownSubcommand {
+            name: cut(request.get(1)).to_vec(),
+            container: command.spec.name,
+        })
 }
 
 /// Why a command may not run now, if so.
 #[inline]
-fn refuse(command: &Command, request: Request<'_>, session: &Session, instance: &Instance) -> Option<CommandError> {
+fn refuse(
+    command: &Command,
+    request: Request<'_>,
+    session: &Session,
+    instance: &Instance,
+) -> Option<CommandError> {
     if !command.spec.accepts(request.len()) {
         return Some(CommandError::WrongArity(command.full_name.clone()));
     }
     if command.spec.flags.has(Flags::PROTECTED) && !protection_allows(command, session, instance) {
         return Some(CommandError::Protected(command.spec.name));
     }
-    if !session.authenticated && !command.spec.flags.has(Flags::NO_AUTH) {
+    if session.needs_authentication(instance) && !command.spec.flags.has(Flags::NO_AUTH) {
         return Some(CommandError::NoAuth);
     }
     None
@@ -146,7 +205,8 @@ fn log_slow(context: &Context<'_>, request: Request<'_>, took: Duration) {
     let handle = &context.session.handle;
     let name = handle.names().name.clone();
     let words = redact::shown(context.command, request);
-    context.instance.slow_log.record(words, took, clock::unix_ms() / 1000, &handle.addr, &name);
+    let now_s = clock::unix_ms() / 1000;
+    context.instance.slow_log.record(words, took, now_s, &handle.addr, &name);
 }
 
 #[cold]
@@ -158,7 +218,7 @@ fn write_error(instance: &Instance, error: &CommandError, reply: &mut Reply<'_>)
 #[cold]
 fn unknown(request: Request<'_>) -> CommandError {
     let mut args = Vec::new();
-    for word in request.iter_from(1) {
+    for word in request.iter_from(1).map(until_nul) {
         if args.len() >= QUOTED_BYTES {
             break;
         }
@@ -167,9 +227,14 @@ fn unknown(request: Request<'_>) -> CommandError {
         args.extend_from_slice(&word[..word.len().min(room)]);
         args.extend_from_slice(b"' ");
     }
-    CommandError::UnknownCommand { name: cut(request.get(0)).to_vec(), args }
+    CommandError::UnknownCommand {
+        name: cut(request.get(0)).to_vec(),
+        args,
+    }
 }
 
+/// The part of a word that is quoted in an error; to Redis a NUL ends it.
 fn cut(word: &[u8]) -> &[u8] {
+    let word = until_nul(word);
     &word[..word.len().min(QUOTED_BYTES)]
 }

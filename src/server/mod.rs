@@ -16,9 +16,12 @@ use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
+use tokio::task::JoinHandle;
+
 use crate::command::Registry;
 use crate::config::Config;
 use crate::instance::{Instance, random_id};
+use crate::store::alloc;
 use crate::store::db::Db;
 use io_threads::IoThreads;
 use listener::{ListenError, Listeners};
@@ -58,7 +61,11 @@ impl Server {
         if let Some(address) = listeners.addresses().first() {
             instance.port = address.port();
         }
-        Ok(Server { instance: Arc::new(instance), db: Arc::new(Mutex::new(db)), listeners })
+        Ok(Server {
+            instance: Arc::new(instance),
+            db: Arc::new(Mutex::new(db)),
+            listeners,
+        })
     }
 
     /// The TCP addresses that are listened on.
@@ -73,21 +80,39 @@ impl Server {
 
     /// Serves until a shutdown is asked for, and shuts down. Call within a tokio runtime.
     pub async fn run(self) -> io::Result<shutdown::Outcome> {
-        let Server { instance, db, listeners } = self;
+        let Server {
+            instance,
+            db,
+            listeners,
+        } = self;
         let unix_path = listeners.unix_path().cloned();
-        let threads = Arc::new(IoThreads::start(instance.config().io_threads(), &db, &instance)?);
+        let threads = Arc::new(IoThreads::start(
+            instance.config().io_threads(),
+            &db,
+            &instance,
+        )?);
         let mut tasks = listeners.start(&threads)?;
-        tasks.push(tokio::spawn(cron::sweep_expired(Arc::clone(&db), Arc::clone(&instance))));
-        tasks.push(tokio::spawn(cron::close_idle_clients(Arc::clone(&instance))));
+        tasks.push(tokio::spawn(cron::sweep_expired(
+            Arc::clone(&db),
+            Arc::clone(&instance),
+        )));
+        tasks.push(tokio::spawn(cron::close_idle_clients(Arc::clone(
+            &instance,
+        ))));
         tasks.push(tokio::spawn(cron::sample_rates(Arc::clone(&instance))));
-        instance.startup_bytes.store(crate::store::alloc::used_bytes(), Ordering::Relaxed);
+        instance.startup_bytes.store(alloc::used_bytes(), Ordering::Relaxed);
         tracing::info!("Ready to accept connections");
         if let Some(path) = &unix_path {
-            tracing::info!("The server is now ready to accept connections at {}", path.display());
+            tracing::info!(
+                "The server is now ready to accept connections at {}",
+                path.display()
+            );
         }
         let outcome = shutdown::wait(&instance).await;
+        tasks.iter().for_each(JoinHandle::abort);
         for task in tasks {
-            task.abort();
+            // Its end by abortion is no news; with it the addresses are free before any client is told.
+            let _ = task.await;
         }
         if outcome == shutdown::Outcome::Graceful {
             shutdown::drain(&instance).await;

@@ -152,6 +152,7 @@ impl<'a> Encoded<'a> {
     ///
     /// # Panics
     /// If `bytes` is longer than [`MAX_ELEMENT_BYTES`], which owners of flat buffers rule out long before.
+    #[inline]
     pub fn new(bytes: &'a [u8]) -> Encoded<'a> {
         match parse_canonical_i64(bytes) {
             Some(value) => Encoded::int(value),
@@ -192,6 +193,7 @@ impl<'a> Encoded<'a> {
         }
     }
 
+    #[inline]
     fn string(body: &'a [u8]) -> Encoded<'a> {
         assert!(
             body.len() <= MAX_ELEMENT_BYTES,
@@ -228,6 +230,27 @@ impl<'a> Encoded<'a> {
     pub fn size(&self) -> usize {
         let inner = usize::from(self.head_len) + self.body.len();
         inner + back_len(inner)
+    }
+
+    /// Appends the element to `out`, which should have room for it.
+    #[inline]
+    fn append_to(&self, out: &mut Vec<u8>) {
+        let head_len = usize::from(self.head_len);
+        let inner = head_len + self.body.len();
+        if head_len == 1 {
+            out.push(self.head[0]);
+        } else {
+            out.extend_from_slice(&self.head[..head_len]);
+        }
+        out.extend_from_slice(self.body);
+        if inner <= 127 {
+            out.push(inner as u8);
+        } else {
+            let mut back = [0; 5];
+            let back = &mut back[..back_len(inner)];
+            write_back(inner, back);
+            out.extend_from_slice(back);
+        }
     }
 
     /// Fills `room`, which is exactly [`size`](Self::size) bytes long.
@@ -310,21 +333,37 @@ fn shape(bytes: &[u8]) -> Option<(usize, usize)> {
 /// rest counts as one entry, so that no reader can run past the end or stand still.
 #[inline]
 fn entry_size(bytes: &[u8]) -> usize {
-    match shape(bytes) {
-        Some((head, body)) => (head + body + back_len(head + body)).min(bytes.len()),
-        None => bytes.len(),
-    }
+    let size = match bytes.first() {
+        // The two kinds that nearly all entries are, whose head and back length take a byte each.
+        Some(0x00..=0x7f) => 2,
+        Some(&first @ 0x80..=0xbf) => usize::from(first & 0x3f) + 2,
+        _ => match shape(bytes) {
+            Some((head, body)) => head + body + back_len(head + body),
+            None => bytes.len(),
+        },
+    };
+    size.min(bytes.len())
 }
 
 /// The element that starts `bytes`.
 #[inline]
 fn decode(bytes: &[u8]) -> Item<'_> {
+    match bytes {
+        [first @ 0x80..=0xbf, rest @ ..] => {
+            Item::Bytes(rest.get(..usize::from(first & 0x3f)).unwrap_or_default())
+        }
+        [small @ 0x00..=0x7f, ..] => Item::Int(i64::from(*small)),
+        _ => decode_long(bytes),
+    }
+}
+
+/// The element that starts `bytes` if its head is longer than one byte.
+fn decode_long(bytes: &[u8]) -> Item<'_> {
     let Some((head, body)) = shape(bytes) else {
         return Item::Bytes(&[]);
     };
     match bytes[0] {
-        small @ 0x00..=0x7f => Item::Int(i64::from(small)),
-        0x80..=0xbf | 0xe0..=0xf0 => Item::Bytes(bytes.get(head..head + body).unwrap_or_default()),
+        0xe0..=0xf0 => Item::Bytes(bytes.get(head..head + body).unwrap_or_default()),
         high @ 0xc0..=0xdf => {
             let raw = i64::from(high & 0x1f) << 8 | bytes.get(1).map_or(0, |&low| i64::from(low));
             Item::Int(raw << 51 >> 51)
@@ -461,8 +500,11 @@ impl Flat {
 
     /// The element at `index`; nothing if there are not so many.
     pub fn get(&self, index: usize) -> Option<Item<'_>> {
-        if index >= self.len() {
-            return None;
+        match index {
+            0 => return self.first(),
+            _ if index + 1 == self.len() => return self.last(),
+            _ if index >= self.len() => return None,
+            _ => {}
         }
         Some(decode(&self.entries()[self.offset_of(index)..]))
     }
@@ -481,21 +523,30 @@ impl Flat {
     }
 
     /// Adds an element behind the last.
+    #[inline]
     pub fn push_back(&mut self, element: &Encoded<'_>) {
         self.count += 1;
-        let at = self.bytes();
-        element.write(self.open(at, element.size()));
+        self.reserve_behind(element.size());
+        element.append_to(&mut self.buf);
     }
 
     /// Adds an element in front of the first.
+    #[inline]
     pub fn push_front(&mut self, element: &Encoded<'_>) {
+        let size = element.size();
         self.count += 1;
-        element.write(self.open(0, element.size()));
+        self.reserve_in_front(size);
+        let end = self.start as usize;
+        self.start -= size as u32;
+        element.write(&mut self.buf[end - size..end]);
     }
 
     /// Puts an element in front of the one at `index`, or behind all for an index of `len()` or more.
     pub fn insert(&mut self, index: usize, element: &Encoded<'_>) {
-        let at = self.offset_of(index.min(self.len()));
+        if index >= self.len() {
+            return self.push_back(element);
+        }
+        let at = self.offset_of(index);
         self.count += 1;
         element.write(self.open(at, element.size()));
     }
@@ -525,8 +576,19 @@ impl Flat {
     /// Removes the elements in `range`, as far as there are such.
     pub fn remove(&mut self, range: Range<usize>) {
         let range = range.start..range.end.min(self.len());
-        if range.is_empty() {
-            return;
+        if range.len() <= 1 {
+            match range.start {
+                _ if range.is_empty() => return,
+                0 => {
+                    self.pop_front();
+                    return;
+                }
+                last if last + 1 == self.len() => {
+                    self.pop_back();
+                    return;
+                }
+                _ => {}
+            }
         }
         let from = self.offset_of(range.start);
         let mut to = from;

@@ -11,11 +11,16 @@ pub mod flat;
 ///
 /// So `"12"` and `"-7"` are integers, `"012"`, `"+5"`, `"-0"`, `" 1"` and the empty string are not: only what comes
 /// back unchanged may be stored as a number.
+#[inline]
 pub fn parse_canonical_i64(text: &[u8]) -> Option<i64> {
-    // Nineteen digits and a sign are the longest there is.
-    if text.is_empty() || text.len() > 20 {
-        return None;
+    // Nineteen digits and a sign are the longest there is. Most byte strings are told from a number by this alone.
+    match text.first()? {
+        b'-' | b'0'..=b'9' if text.len() <= 20 => parse_digits(text),
+        _ => None,
     }
+}
+
+fn parse_digits(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),
         rest => (false, rest),

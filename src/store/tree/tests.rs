@@ -421,7 +421,7 @@ fn heap_bytes_are_those_of_chunks_and_nodes() {
     (0..1000u32).for_each(|_| tree.push(End::Back, 7, SMALL));
     let exact = tree.heap_bytes(0);
     assert_eq!(tree.heap_bytes(3), exact, "all chunks are alike");
-    let leaf_bytes = size_of::<Node<Numbers>>() + 16;
+    let leaf_bytes = size_of::<Node<Numbers>>() + 8;
     assert!(exact >= 4000 + 250 * leaf_bytes);
     assert!(exact <= 4000 + 260 * (leaf_bytes + 90));
 }

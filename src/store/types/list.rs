@@ -20,6 +20,8 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use triomphe::Arc as NodeArc;
+
 use crate::store::encoding::flat::{self, Encoded, Flat, Item, Needle};
 use crate::store::tree::{Chunk, ChunkLimit, Cursor, End, Tree};
 
@@ -83,7 +85,7 @@ pub struct List(Repr);
 
 #[derive(Clone)]
 enum Repr {
-    Small(Arc<Flat>),
+    Small(NodeArc<Flat>),
     Large(Tree<ListChunk>),
 }
 
@@ -368,7 +370,7 @@ impl Default for List {
 impl List {
     /// An empty list, small.
     pub fn new() -> List {
-        List(Repr::Small(Arc::new(Flat::new())))
+        List(Repr::Small(NodeArc::new(Flat::new())))
     }
 
     /// A list of whole chunks, as a dump file has them. Empty chunks are dropped.
@@ -519,7 +521,7 @@ impl List {
     #[inline]
     fn push_unchecked(&mut self, end: End, value: Value<'_>, fill: Fill) {
         match &mut self.0 {
-            Repr::Small(flat) => push_flat(Arc::make_mut(flat), end, &value.encoded()),
+            Repr::Small(flat) => push_flat(NodeArc::make_mut(flat), end, &value.encoded()),
             Repr::Large(tree) => {
                 let limit = fill.chunk_limit();
                 value.with_new(limit, |new| tree.push(end, new, limit));
@@ -541,7 +543,7 @@ impl List {
                     End::Back => flat.last(),
                 };
                 let result = read(Element::from_item(item?));
-                let flat = Arc::make_mut(flat);
+                let flat = NodeArc::make_mut(flat);
                 match end {
                     End::Front => flat.pop_front(),
                     End::Back => flat.pop_back(),
@@ -609,7 +611,7 @@ impl List {
         self.grow(value.len(), 1, fill);
         match &mut self.0 {
             Repr::Small(flat) => {
-                Arc::make_mut(flat).replace(index, &value.encoded());
+                NodeArc::make_mut(flat).replace(index, &value.encoded());
             }
             Repr::Large(tree) => {
                 let limit = fill.chunk_limit();
@@ -625,7 +627,7 @@ impl List {
         let value = value.into();
         self.grow(value.len(), 1, fill);
         match &mut self.0 {
-            Repr::Small(flat) => Arc::make_mut(flat).insert(index, &value.encoded()),
+            Repr::Small(flat) => NodeArc::make_mut(flat).insert(index, &value.encoded()),
             Repr::Large(tree) => {
                 let limit = fill.chunk_limit();
                 value.with_new(limit, |new| tree.insert(index, new, limit));
@@ -655,7 +657,7 @@ impl List {
             return;
         }
         match &mut self.0 {
-            Repr::Small(flat) => Arc::make_mut(flat).remove(range),
+            Repr::Small(flat) => NodeArc::make_mut(flat).remove(range),
             Repr::Large(tree) => {
                 tree.remove(range, fill.chunk_limit());
                 self.shrink(fill);
@@ -759,7 +761,7 @@ impl List {
     /// Heap bytes that the list owns, its share in other lists included, estimated from `samples` chunks (0: all).
     pub fn memory_bytes(&self, samples: usize) -> usize {
         match &self.0 {
-            Repr::Small(flat) => size_of::<Flat>() + 2 * size_of::<usize>() + flat.heap_bytes(),
+            Repr::Small(flat) => size_of::<Flat>() + size_of::<usize>() + flat.heap_bytes(),
             Repr::Large(tree) => tree.heap_bytes(samples),
         }
     }
@@ -775,7 +777,7 @@ impl List {
                 flat.len().saturating_add(elements),
             )
         {
-            let flat = Arc::unwrap_or_clone(std::mem::take(flat));
+            let flat = NodeArc::unwrap_or_clone(std::mem::take(flat));
             let mut tree = Tree::new();
             tree.push_chunk(ListChunk::Flat(flat));
             self.0 = Repr::Large(tree);
@@ -803,7 +805,7 @@ impl List {
             return;
         }
         match std::mem::take(tree).into_only_chunk() {
-            Ok(ListChunk::Flat(flat)) => self.0 = Repr::Small(Arc::new(flat)),
+            Ok(ListChunk::Flat(flat)) => self.0 = Repr::Small(NodeArc::new(flat)),
             Ok(plain) => tree.push_chunk(plain),
             Err(whole) => *tree = whole,
         }

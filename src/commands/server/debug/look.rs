@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 
 use crate::command::{Args, CommandError, CommandResult, Context};
+use crate::commands::generic::object::encoding_name;
 use crate::observe::log;
 use crate::resp::Request;
 use crate::store::db::{EntryRef, Keyspace};
@@ -14,8 +15,6 @@ use crate::text::number::parse_i64;
 
 /// The access clock counts seconds in so many bits.
 const CLOCK_MASK: u32 = 0x00ff_ffff;
-/// The longest string that Redis keeps in one block with its object's header. It shows in the encoding's name alone.
-const MAX_EMBSTR: usize = 44;
 /// A listpack has a head of 6 bytes and an end of 1 around its entries.
 const LISTPACK_OVERHEAD: usize = 7;
 
@@ -48,15 +47,6 @@ pub(super) fn object(context: &mut Context<'_>, request: Request<'_>) -> Command
     }
     context.reply.simple(&line);
     Ok(())
-}
-
-fn encoding_name(entry: EntryRef<'_>) -> &'static str {
-    match entry.value() {
-        Value::Int(_) => "int",
-        Value::Inline(text) if text.len() <= MAX_EMBSTR && !entry.is_raw() => "embstr",
-        Value::Inline(_) | Value::Object(Object::String(_)) => "raw",
-        Value::Object(Object::List(list)) => list.encoding_name(),
-    }
 }
 
 fn is_large(list: &List) -> bool {

@@ -185,8 +185,8 @@ pub(super) fn stats(page: &mut Page, context: &Context<'_>) {
         ("total_connections_received", load(&stats.connections)),
         ("total_commands_processed", stats.commands_processed.get()),
         ("instantaneous_ops_per_sec", load(&stats.ops_per_second)),
-        ("total_net_input_bytes", load(&stats.net_input)),
-        ("total_net_output_bytes", load(&stats.net_output)),
+        ("total_net_input_bytes", stats.net_input.get()),
+        ("total_net_output_bytes", stats.net_output.get()),
         ("total_net_repl_input_bytes", 0),
         ("total_net_repl_output_bytes", 0),
     ]);

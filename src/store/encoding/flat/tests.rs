@@ -254,3 +254,46 @@ fn a_queue_in_one_buffer_keeps_its_size() {
         assert!(flat.heap_bytes() < 2_400, "{}", flat.heap_bytes());
     }
 }
+
+/// A listpack as Redis 7.0.15 wrote it: the value of a list of these elements, taken from the answer of DUMP.
+#[test]
+fn entries_are_those_that_redis_writes() {
+    let listpack = include_bytes!("listpack-7.0.15.bin");
+    let entries = &listpack[6..listpack.len() - 1];
+    let short = [
+        "0",
+        "127",
+        "128",
+        "-1",
+        "-4096",
+        "4095",
+        "4096",
+        "-4097",
+        "32767",
+        "-32768",
+        "32768",
+        "-8388608",
+        "8388607",
+        "8388608",
+        "-2147483648",
+        "2147483647",
+        "2147483648",
+        "9223372036854775807",
+        "-9223372036854775808",
+        "9223372036854775808",
+        "007",
+        "-0",
+        "",
+        "word",
+    ];
+    let long = [('x', 63), ('x', 64), ('y', 125), ('y', 126), ('z', 300)];
+    let long = long.map(|(letter, len)| String::from(letter).repeat(len));
+    let texts: VecDeque<_> = short.into_iter().map(String::from).chain(long).collect();
+    let mut flat = Flat::new();
+    texts
+        .iter()
+        .for_each(|text| flat.push_back(&Encoded::new(text.as_bytes())));
+    assert_eq!(flat.entries(), entries);
+    let read = Flat::from_entries(entries.to_vec()).expect("a real listpack is well formed");
+    check(&read, &texts.into_iter().map(String::into_bytes).collect());
+}

@@ -442,3 +442,21 @@ fn a_million_short_elements_take_little_more_than_their_text() {
     }
     assert!(size_of::<List>() <= 16);
 }
+
+#[test]
+fn a_snapshot_can_be_read_by_another_thread_while_the_list_changes() {
+    let fill = Fill(4);
+    let mut list = List::new();
+    (0..500).for_each(|i| list.push(End::Back, Value::Int(i), fill));
+    let snapshot = list.clone();
+    let reader =
+        std::thread::spawn(move || snapshot.iter().map(|e| e.to_vec()).collect::<Vec<_>>());
+    (0..300).for_each(|_| assert!(list.pop(End::Front, fill, |_| ()).is_some()));
+    (0..300).for_each(|i| list.insert(i, Value::Int(-1), fill));
+    let read = reader.join().expect("the reader does not panic");
+    assert!(
+        read.into_iter()
+            .eq((0..500).map(|i| i.to_string().into_bytes()))
+    );
+    assert_eq!(list.len(), 500);
+}

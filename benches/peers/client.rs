@@ -1,0 +1,112 @@
+//! The load generator's own connection: blocking, pipelined, with just enough of RESP to write unique keys and to
+//! see that each write was accepted.
+//!
+//! redis-benchmark draws its keys at random, so it can neither write each key once nor time a single batch.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, TcpStream};
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+/// Commands in one write of [`Client::load`].
+const LOAD_BATCH: u64 = 1000;
+
+/// A server that answers nothing for this long is taken for hung.
+const REPLY_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// A connection to a server under measurement.
+#[derive(Debug)]
+pub(crate) struct Client {
+    stream: BufReader<TcpStream>,
+    out: Vec<u8>,
+    line: Vec<u8>,
+}
+
+impl Client {
+    /// Connects to a port of 127.0.0.1.
+    pub(crate) fn connect(port: u16) -> Result<Client> {
+        let stream = TcpStream::connect((Ipv4Addr::LOCALHOST, port))?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(REPLY_TIMEOUT))?;
+        Ok(Client {
+            stream: BufReader::with_capacity(64 * 1024, stream),
+            out: Vec::new(),
+            line: Vec::new(),
+        })
+    }
+
+    /// Fails unless the server answers PONG.
+    pub(crate) fn ping(&mut self) -> Result<()> {
+        self.push(&[b"PING"]);
+        self.flush()?;
+        match self.reply_line()? {
+            b"+PONG" => Ok(()),
+            other => bail!("PING was answered with {}", other.escape_ascii()),
+        }
+    }
+
+    /// Adds a command to the batch that the next [`Client::flush`] sends.
+    pub(crate) fn push(&mut self, arguments: &[&[u8]]) {
+        // Writing to a Vec cannot fail.
+        let _ = write!(self.out, "*{}\r\n", arguments.len());
+        for argument in arguments {
+            let _ = write!(self.out, "${}\r\n", argument.len());
+            self.out.extend_from_slice(argument);
+            self.out.extend_from_slice(b"\r\n");
+        }
+    }
+
+    /// Sends the batch.
+    pub(crate) fn flush(&mut self) -> Result<()> {
+        self.stream.get_mut().write_all(&self.out)?;
+        self.out.clear();
+        Ok(())
+    }
+
+    /// Reads `count` replies of one line each; fails on an error reply.
+    pub(crate) fn expect_ok(&mut self, count: u64) -> Result<()> {
+        for _ in 0..count {
+            let line = self.reply_line()?;
+            if !line.starts_with(b"+") && !line.starts_with(b":") {
+                bail!("a write was answered with {}", line.escape_ascii());
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes numbers 0 to `count` by the commands that `push` adds for each; `per_number` is how many those are.
+    pub(crate) fn load(
+        &mut self,
+        count: u64,
+        per_number: u64,
+        mut push: impl FnMut(&mut Client, u64),
+    ) -> Result<()> {
+        let mut number = 0;
+        while number < count {
+            let batch = LOAD_BATCH.min(count - number);
+            for _ in 0..batch {
+                push(self, number);
+                number += 1;
+            }
+            self.flush()?;
+            self.expect_ok(batch * per_number)?;
+        }
+        Ok(())
+    }
+
+    /// The next line of the stream, without its end.
+    fn reply_line(&mut self) -> Result<&[u8]> {
+        self.line.clear();
+        self.stream.read_until(b'\n', &mut self.line)?;
+        match self.line.strip_suffix(b"\r\n") {
+            Some(line) => Ok(line),
+            None => bail!("the connection was closed"),
+        }
+    }
+}
+
+/// The name that redis-benchmark draws for `number`: 16 bytes for the prefix `key:`.
+pub(crate) fn key_name(prefix: &str, number: u64) -> String {
+    format!("{prefix}{number:012}")
+}

@@ -1,0 +1,235 @@
+//! What is measured of a server by itself: memory a key, start-up, idle memory, and the slowest batch while the
+//! keyspace grows. Each measurement has a fresh process.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use crate::client::{Client, key_name};
+use crate::report::median;
+use crate::server::{Program, Server};
+
+/// A deadline that no run lives to see.
+const FAR_SECONDS: &[u8] = b"100000000";
+
+/// A way to fill a server with keys of 16 bytes.
+#[derive(Debug)]
+pub(crate) struct Fill {
+    /// What is written, for the report.
+    pub(crate) name: &'static str,
+    /// Size of each value.
+    value_bytes: usize,
+    /// How each key gets its deadline.
+    deadline: Deadline,
+    /// The most resident memory that Ruddle may take for a key, in bytes.
+    pub(crate) limit_bytes: f64,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Deadline {
+    Never,
+    WithSet,
+    ByExpire,
+}
+
+/// Every fill, in the order of the report.
+pub(crate) const FILLS: &[Fill] = &[
+    Fill {
+        name: "8-byte values",
+        value_bytes: 8,
+        deadline: Deadline::Never,
+        limit_bytes: 52.0,
+    },
+    Fill {
+        name: "8-byte values, SET with EX",
+        value_bytes: 8,
+        deadline: Deadline::WithSet,
+        limit_bytes: 62.0,
+    },
+    Fill {
+        name: "8-byte values, SET then EXPIRE",
+        value_bytes: 8,
+        deadline: Deadline::ByExpire,
+        limit_bytes: 62.0,
+    },
+    Fill {
+        name: "64-byte values",
+        value_bytes: 64,
+        deadline: Deadline::Never,
+        limit_bytes: 108.0,
+    },
+];
+
+/// Growth of resident memory for each key, in bytes: `[fill][server]`.
+pub(crate) fn memory_per_key(programs: &[Program], keys: u64) -> Result<Vec<Vec<f64>>> {
+    let measure = |fill: &Fill, program: &Program| {
+        eprintln!("memory: {}, {}", fill.name, program.name);
+        let server = program.start()?;
+        let before = settled_resident_bytes(&server)?;
+        write_fill(&mut server.connect()?, fill, keys)?;
+        let after = settled_resident_bytes(&server)?;
+        Ok(after.saturating_sub(before) as f64 / keys as f64)
+    };
+    FILLS
+        .iter()
+        .map(|fill| {
+            programs
+                .iter()
+                .map(|program| measure(fill, program))
+                .collect()
+        })
+        .collect()
+}
+
+fn write_fill(client: &mut Client, fill: &Fill, keys: u64) -> Result<()> {
+    let value = vec![b'v'; fill.value_bytes];
+    let per_key = if matches!(fill.deadline, Deadline::ByExpire) {
+        2
+    } else {
+        1
+    };
+    client.load(keys, per_key, |client, number| {
+        let key = key_name("key:", number);
+        let key = key.as_bytes();
+        match fill.deadline {
+            Deadline::Never => client.push(&[b"SET", key, &value]),
+            Deadline::WithSet => client.push(&[b"SET", key, &value, b"EX", FAR_SECONDS]),
+            Deadline::ByExpire => {
+                client.push(&[b"SET", key, &value]);
+                client.push(&[b"EXPIRE", key, FAR_SECONDS]);
+            }
+        }
+    })
+}
+
+/// Resident memory once two readings a fifth of a second apart agree: what a server frees or moves in the
+/// background after a load (an old hash table, pages given back) is then done.
+fn settled_resident_bytes(server: &Server) -> Result<u64> {
+    let mut last = server.resident_bytes()?;
+    for _ in 0..25 {
+        std::thread::sleep(Duration::from_millis(200));
+        let now = server.resident_bytes()?;
+        if now == last {
+            break;
+        }
+        last = now;
+    }
+    Ok(last)
+}
+
+/// Start-up of one server.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Start {
+    /// From the start of the process to its first PONG: median of the samples, in milliseconds.
+    pub(crate) pong_ms: f64,
+    /// Resident memory of the idle process: median of the samples, in bytes.
+    pub(crate) idle_bytes: f64,
+}
+
+/// Starts each server `samples` times, in turns.
+pub(crate) fn start_up(programs: &[Program], samples: u32) -> Result<Vec<Start>> {
+    let mut pongs = vec![Vec::new(); programs.len()];
+    let mut sizes = vec![Vec::new(); programs.len()];
+    for sample in 0..samples {
+        for (index, program) in programs.iter().enumerate() {
+            let server = program.start()?;
+            pongs[index].push(server.time_to_pong.as_secs_f64() * 1e3);
+            if sample < 3 {
+                sizes[index].push(settled_resident_bytes(&server)? as f64);
+            }
+        }
+    }
+    eprintln!("start-up: {samples} starts of each server");
+    let pairs = pongs.iter().zip(&sizes);
+    Ok(pairs
+        .map(|(pongs, sizes)| Start {
+            pong_ms: median(pongs),
+            idle_bytes: median(sizes),
+        })
+        .collect())
+}
+
+/// Commands in a batch of the growing keyspace: small, so that one slow command stands out.
+pub(crate) const INSERT_BATCH: u64 = 16;
+
+/// How long batches of inserts took.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Inserts {
+    /// Median round trip of a batch in milliseconds.
+    pub(crate) median_ms: f64,
+    /// Of a thousand batches, 999 were faster than this many milliseconds.
+    pub(crate) p999_ms: f64,
+    /// The slowest round trip in milliseconds, with whatever else the machine did meanwhile.
+    pub(crate) worst_ms: f64,
+    /// The most CPU time of the server for one batch in milliseconds: what the server itself is to blame for.
+    pub(crate) worst_cpu_ms: f64,
+}
+
+impl Inserts {
+    /// What every measurement is below.
+    const SLOWEST: Inserts = Inserts {
+        median_ms: f64::INFINITY,
+        p999_ms: f64::INFINITY,
+        worst_ms: f64::INFINITY,
+        worst_cpu_ms: f64::INFINITY,
+    };
+
+    /// The lesser of each figure.
+    fn min(self, other: Inserts) -> Inserts {
+        Inserts {
+            median_ms: self.median_ms.min(other.median_ms),
+            p999_ms: self.p999_ms.min(other.p999_ms),
+            worst_ms: self.worst_ms.min(other.worst_ms),
+            worst_cpu_ms: self.worst_cpu_ms.min(other.worst_cpu_ms),
+        }
+    }
+}
+
+/// Inserts `keys` new keys over one connection and times each batch, `runs` times with each server. Of each figure
+/// the least counts: what the server itself makes slow comes back in every run, what the machine did meanwhile does not.
+pub(crate) fn inserts(programs: &[Program], keys: u64, runs: u32) -> Result<Vec<Inserts>> {
+    let mut least = vec![Inserts::SLOWEST; programs.len()];
+    for run in 1..=runs {
+        for (program, least) in programs.iter().zip(&mut least) {
+            eprintln!(
+                "inserts: {keys} keys, run {run} of {runs}, {}",
+                program.name
+            );
+            *least = least.min(time_inserts(&program.start()?, keys)?);
+        }
+    }
+    Ok(least)
+}
+
+fn time_inserts(server: &Server, keys: u64) -> Result<Inserts> {
+    let mut client = server.connect()?;
+    let batches = keys.div_ceil(INSERT_BATCH);
+    let mut round_trips_ms = Vec::with_capacity(batches as usize);
+    let mut worst_cpu = Duration::ZERO;
+    let mut cpu_before = server.cpu_time()?;
+    for batch in 0..batches {
+        for number in batch * INSERT_BATCH..(batch + 1) * INSERT_BATCH {
+            client.push(&[
+                b"SET",
+                key_name("key:", number).as_bytes(),
+                &[b'v'; crate::load::VALUE_BYTES],
+            ]);
+        }
+        let sent = Instant::now();
+        client.flush()?;
+        client.expect_ok(INSERT_BATCH)?;
+        round_trips_ms.push(sent.elapsed().as_secs_f64() * 1e3);
+        let cpu = server.cpu_time()?;
+        worst_cpu = worst_cpu.max(cpu - cpu_before);
+        cpu_before = cpu;
+    }
+    round_trips_ms.sort_unstable_by(f64::total_cmp);
+    let at = |share: f64| round_trips_ms[((round_trips_ms.len() - 1) as f64 * share) as usize];
+    let worst_cpu_ms = worst_cpu.as_secs_f64() * 1e3;
+    Ok(Inserts {
+        median_ms: at(0.5),
+        p999_ms: at(0.999),
+        worst_ms: at(1.0),
+        worst_cpu_ms,
+    })
+}

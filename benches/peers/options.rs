@@ -1,0 +1,159 @@
+//! What to measure: the command line, and the table of load cases with their limits.
+//!
+//! To add a load case, add a line to [`CASES`]; its command is a name that
+//! redis-benchmark's `-t` knows, and `load::prepare` sets up the data that it needs.
+
+use clap::Parser;
+
+/// Ruddle beside the Redis-compatible servers of this machine, under the same load.
+#[derive(Debug, Parser)]
+#[command(name = "peers", bin_name = "cargo bench --bench peers --")]
+pub(crate) struct Options {
+    /// Interleaved rounds of each load case
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    rounds: Option<u32>,
+    /// Load cases to run, such as get-100,set-16 (all by default)
+    #[arg(long, value_delimiter = ',', value_parser = case_named)]
+    cases: Vec<&'static Case>,
+    /// Keys loaded before the load cases, and the range of their random keys
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    keys: Option<u64>,
+    /// Requests of each run of each load case, instead of the case's own number
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1000..=1_000_000_000))]
+    requests: Option<u64>,
+    /// Fewer rounds, requests and keys: a look at the trend in under 90 seconds
+    #[arg(long)]
+    quick: bool,
+    /// Run the load cases, and nothing that is not also asked for
+    #[arg(long)]
+    only_load: bool,
+    /// Measure resident memory a key, and nothing that is not also asked for
+    #[arg(long)]
+    only_memory: bool,
+    /// Measure start-up and idle memory, and nothing that is not also asked for
+    #[arg(long)]
+    only_start: bool,
+    /// Measure the slowest batch of an ever growing keyspace, and nothing that is not also asked for
+    #[arg(long)]
+    only_insert: bool,
+    /// Exit with status 1 when a limit is missed
+    #[arg(long)]
+    pub(crate) assert: bool,
+    /// Given by `cargo bench`; without it (`cargo test --benches`) nothing is measured
+    #[arg(long, hide = true)]
+    pub(crate) bench: bool,
+}
+
+/// The options with every default filled in.
+#[derive(Debug)]
+pub(crate) struct Plan {
+    /// Load cases, in the order of the report; empty when they are not asked for.
+    pub(crate) cases: Vec<&'static Case>,
+    /// Interleaved rounds of each load case.
+    pub(crate) rounds: u32,
+    /// Size of the keyspace under load.
+    pub(crate) keys: u64,
+    /// Requests of one run, instead of each case's own.
+    requests: Option<u64>,
+    /// Divides each case's own number of requests.
+    request_divisor: u64,
+    /// Keys written to measure memory, unless that is not asked for.
+    pub(crate) memory_keys: Option<u64>,
+    /// Starts to take the median of, unless that is not asked for.
+    pub(crate) start_samples: Option<u32>,
+    /// Keys inserted while the slowest batch is looked for, unless that is not asked for.
+    pub(crate) insert_keys: Option<u64>,
+    /// How often that is done.
+    pub(crate) insert_runs: u32,
+}
+
+impl Options {
+    /// Fills in the defaults.
+    pub(crate) fn plan(&self) -> Plan {
+        let all = !(self.only_load || self.only_memory || self.only_start || self.only_insert);
+        let cases = match (all || self.only_load, self.cases.is_empty()) {
+            (false, _) => Vec::new(),
+            (true, true) => CASES.iter().collect(),
+            (true, false) => self.cases.clone(),
+        };
+        Plan {
+            cases,
+            rounds: self.rounds.unwrap_or(if self.quick { 2 } else { 5 }),
+            keys: self.keys.unwrap_or(1_000_000),
+            requests: self.requests,
+            request_divisor: if self.quick { 4 } else { 1 },
+            memory_keys: (all || self.only_memory).then_some(1_000_000),
+            start_samples: (all || self.only_start).then_some(if self.quick { 7 } else { 21 }),
+            insert_keys: (all || self.only_insert).then_some(if self.quick {
+                2_000_000
+            } else {
+                5_000_000
+            }),
+            insert_runs: if self.quick { 1 } else { 2 },
+        }
+    }
+}
+
+impl Plan {
+    /// Requests of one run of `case`.
+    pub(crate) fn requests(&self, case: &Case) -> u64 {
+        self.requests
+            .unwrap_or(case.requests / self.request_divisor)
+    }
+}
+
+/// A load that every server is put under.
+#[derive(Debug)]
+pub(crate) struct Case {
+    /// The command: the name of redis-benchmark's own test.
+    pub(crate) command: &'static str,
+    /// Commands sent at once by each client.
+    pub(crate) pipeline: u32,
+    /// Requests of one run: about two seconds' worth.
+    pub(crate) requests: u64,
+    /// The most that Ruddle may use of Redis's CPU time for each operation.
+    pub(crate) limit: Option<f64>,
+}
+
+impl Case {
+    /// Name in the report and for `--cases`.
+    pub(crate) fn name(&self) -> String {
+        format!("{}-{}", self.command, self.pipeline)
+    }
+}
+
+/// Every load case, in the order of the report.
+pub(crate) const CASES: &[Case] = &[
+    case("get", 100, 2_000_000, Some(0.30)),
+    case("get", 16, 1_000_000, Some(0.60)),
+    case("get", 1, 200_000, Some(0.95)),
+    case("set", 100, 1_500_000, Some(0.40)),
+    case("set", 16, 1_000_000, Some(0.60)),
+    case("set", 1, 200_000, Some(0.95)),
+    case("incr", 16, 1_000_000, Some(0.60)),
+    case("mset", 16, 150_000, Some(0.60)),
+    case("lpush", 16, 1_000_000, Some(0.70)),
+    case("lpop", 16, 1_000_000, Some(0.70)),
+    case("ping_mbulk", 16, 1_000_000, None),
+];
+
+/// A shorthand that keeps the table one line a case.
+const fn case(command: &'static str, pipeline: u32, requests: u64, limit: Option<f64>) -> Case {
+    Case {
+        command,
+        pipeline,
+        requests,
+        limit,
+    }
+}
+
+/// Finds the case of an element of `--cases`.
+fn case_named(name: &str) -> Result<&'static Case, String> {
+    CASES
+        .iter()
+        .find(|case| case.name() == name)
+        .ok_or_else(|| {
+            let names: Vec<_> = CASES.iter().map(Case::name).collect();
+            format!("no such load case; there are {}", names.join(", "))
+        })
+}

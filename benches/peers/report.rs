@@ -1,0 +1,251 @@
+//! The report: Markdown tables as docs/BENCHMARKS.md holds them, each figure beside its limit.
+
+use std::fmt::Write as _;
+
+use crate::footprint::{FILLS, INSERT_BATCH, Inserts, Start};
+use crate::load::{CLIENTS, CaseRuns, Run, VALUE_BYTES};
+use crate::options::Plan;
+use crate::server::{Program, machine};
+
+/// Milliseconds from the start of the process to its first PONG.
+const START_LIMIT_MS: f64 = 5.0;
+/// Resident bytes of the idle server.
+const IDLE_LIMIT_BYTES: f64 = 6e6;
+/// Milliseconds of the slowest batch while the keyspace grows.
+const INSERT_LIMIT_MS: f64 = 2.0;
+
+/// The text of the report, and how many limits it saw missed.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    /// Markdown.
+    pub(crate) text: String,
+    /// Figures beyond their limit.
+    pub(crate) misses: u32,
+    /// Parts that could not be measured.
+    pub(crate) failures: u32,
+}
+
+impl Report {
+    /// Adds a line.
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+
+    /// `OK` or `MISS` for a figure that must not be above its limit.
+    fn verdict(&mut self, figure: f64, limit: f64) -> &'static str {
+        if figure <= limit {
+            return "OK";
+        }
+        self.misses += 1;
+        "**MISS**"
+    }
+
+    /// Says why a part has no tables.
+    pub(crate) fn failure(&mut self, error: &anyhow::Error) {
+        self.failures += 1;
+        self.line(&format!("\n**Not measured:** {error:#}"));
+    }
+
+    /// Which machine, which servers, which command.
+    pub(crate) fn heading(&mut self, programs: &[Program]) {
+        let arguments: Vec<_> = std::env::args()
+            .skip(1)
+            .filter(|argument| argument != "--bench")
+            .collect();
+        let versions: Vec<_> = programs
+            .iter()
+            .map(|program| format!("{} {}", program.name, program.version))
+            .collect();
+        let separator = if arguments.is_empty() { "" } else { " -- " };
+        self.line(&format!(
+            "* Command: `cargo bench --bench peers{separator}{}`",
+            arguments.join(" ")
+        ));
+        self.line(&format!(
+            "* Machine: {}; servers and load generator on the same cores",
+            machine()
+        ));
+        self.line(&format!(
+            "* Servers: {}; each with its defaults, persistence off",
+            versions.join(", ")
+        ));
+        if programs.len() == 1 {
+            self.line("* No peer is on PATH: there is nothing to compare with.");
+        }
+    }
+
+    /// A line for each case and server.
+    pub(crate) fn load(&mut self, programs: &[Program], plan: &Plan, results: &[CaseRuns]) {
+        self.line("\n### Load\n");
+        self.line(&format!(
+            "redis-benchmark, {CLIENTS} clients, {} keys, {VALUE_BYTES}-byte values, {} interleaved rounds. \
+             Throughput, p50, p99 and CPU time are medians over the rounds, max is the slowest request of all. \
+             The ratio is Ruddle's CPU time for each operation by the peer's, the median of the rounds' ratios \
+             (lowest to highest in brackets).\n",
+            plan.keys, plan.rounds
+        ));
+        self.line("| Case-pipeline | Server | Requests/s | p50 ms | p99 ms | max ms | CPU µs/op | Ratio | Limit | |");
+        self.line("|---|---|--:|--:|--:|--:|--:|--:|--:|---|");
+        for result in results {
+            for (index, program) in programs.iter().enumerate() {
+                let limit = result.case.limit.filter(|_| program.is_reference);
+                let ratio = if index == 0 {
+                    String::new()
+                } else {
+                    self.ratio(result, index, limit)
+                };
+                let ratio = if index == 0 { "| | |" } else { &ratio };
+                let figures = figures(&result.runs[index]);
+                self.line(&format!(
+                    "| {} | {} | {figures} | {ratio}",
+                    result.case.name(),
+                    program.name
+                ));
+            }
+        }
+    }
+
+    /// The last three cells of a peer's line.
+    fn ratio(&mut self, result: &CaseRuns, peer: usize, limit: Option<f64>) -> String {
+        let pairs = result.runs[0].iter().zip(&result.runs[peer]);
+        let mut ratios: Vec<f64> = pairs
+            .map(|(own, other)| own.cpu_us / other.cpu_us)
+            .collect();
+        ratios.sort_unstable_by(f64::total_cmp);
+        let ratio = median(&ratios);
+        let range = match ratios[..] {
+            [lowest, .., highest] => format!(" ({lowest:.2} to {highest:.2})"),
+            _ => String::new(),
+        };
+        match limit {
+            Some(limit) => format!(
+                "{ratio:.2}{range} | {limit:.2} | {} |",
+                self.verdict(ratio, limit)
+            ),
+            None => format!("{ratio:.2}{range} | | |"),
+        }
+    }
+
+    /// A line for each fill.
+    pub(crate) fn memory(&mut self, programs: &[Program], keys: u64, bytes: &[Vec<f64>]) {
+        self.line("\n### Memory\n");
+        self.line(&format!(
+            "Growth of resident memory for each of {keys} keys of 16 bytes, in bytes.\n"
+        ));
+        self.figure_heading("Keys with", programs);
+        for (fill, bytes) in FILLS.iter().zip(bytes) {
+            self.figure_line(
+                fill.name,
+                bytes,
+                |bytes| format!("{bytes:.1}"),
+                Some(fill.limit_bytes),
+            );
+        }
+    }
+
+    /// Start-up and idle memory.
+    pub(crate) fn start(&mut self, programs: &[Program], starts: &[Start]) {
+        self.line("\n### Start\n");
+        self.figure_heading("Figure", programs);
+        let pongs: Vec<_> = starts.iter().map(|start| start.pong_ms).collect();
+        let pong_name = "start of the process to first PONG, ms (median)";
+        self.figure_line(
+            pong_name,
+            &pongs,
+            |ms| format!("{ms:.2}"),
+            Some(START_LIMIT_MS),
+        );
+        let sizes: Vec<_> = starts.iter().map(|start| start.idle_bytes).collect();
+        let size_name = "resident memory when idle, MB";
+        self.figure_line(
+            size_name,
+            &sizes,
+            |bytes| format!("{:.2}", bytes / 1e6),
+            Some(IDLE_LIMIT_BYTES),
+        );
+    }
+
+    /// The slowest batches of a growing keyspace.
+    pub(crate) fn inserts(
+        &mut self,
+        programs: &[Program],
+        plan: &Plan,
+        keys: u64,
+        inserts: &[Inserts],
+    ) {
+        self.line("\n### Slowest operations\n");
+        self.line(&format!(
+            "{keys} new keys with {VALUE_BYTES}-byte values over one connection, {INSERT_BATCH} commands a round trip, \
+             the least of {} runs for each figure. A slowest round trip holds what else the machine did meanwhile; \
+             CPU time is the server's own.\n",
+            plan.insert_runs
+        ));
+        self.figure_heading("Round trip, ms", programs);
+        let mut line = |name, limit, of: fn(&Inserts) -> f64| {
+            let figures: Vec<_> = inserts.iter().map(of).collect();
+            self.figure_line(name, &figures, |ms| format!("{ms:.3}"), limit);
+        };
+        line("median", None, |inserts| inserts.median_ms);
+        line("p99.9", None, |inserts| inserts.p999_ms);
+        line("slowest", Some(INSERT_LIMIT_MS), |inserts| inserts.worst_ms);
+        line(
+            "most CPU time of the server",
+            Some(INSERT_LIMIT_MS),
+            |inserts| inserts.worst_cpu_ms,
+        );
+    }
+
+    /// The head of a table with a column for each server.
+    fn figure_heading(&mut self, title: &str, programs: &[Program]) {
+        let names: Vec<_> = programs
+            .iter()
+            .map(|program| program.name.as_str())
+            .collect();
+        self.line(&format!("| {title} | {} | Limit | |", names.join(" | ")));
+        self.line(&format!("|---|{}--:|---|", "--:|".repeat(programs.len())));
+    }
+
+    /// A line of such a table. The limit is Ruddle's, the first server's.
+    fn figure_line(
+        &mut self,
+        name: &str,
+        figures: &[f64],
+        show: impl Fn(f64) -> String,
+        limit: Option<f64>,
+    ) {
+        let mut line = format!("| {name} |");
+        for &figure in figures {
+            // Writing to a String cannot fail.
+            let _ = write!(line, " {} |", show(figure));
+        }
+        let Some(limit) = limit else {
+            return self.line(&format!("{line} | |"));
+        };
+        let verdict = self.verdict(figures[0], limit);
+        self.line(&format!("{line} {} | {verdict} |", show(limit)));
+    }
+}
+
+/// The cells of a server's runs: throughput, latency, CPU time.
+fn figures(runs: &[Run]) -> String {
+    let median_of = |of: fn(&Run) -> f64| median(&runs.iter().map(of).collect::<Vec<_>>());
+    let max_ms = runs.iter().map(|run| run.max_ms).fold(0.0, f64::max);
+    let (p50_ms, p99_ms) = (median_of(|run| run.p50_ms), median_of(|run| run.p99_ms));
+    let (rate, cpu_us) = (
+        median_of(|run| run.requests_per_second),
+        median_of(|run| run.cpu_us),
+    );
+    format!("{rate:.0} | {p50_ms:.2} | {p99_ms:.2} | {max_ms:.1} | {cpu_us:.3}")
+}
+
+/// The middle of the figures, or the mean of the two in the middle.
+pub(crate) fn median(figures: &[f64]) -> f64 {
+    let mut sorted = figures.to_vec();
+    sorted.sort_unstable_by(f64::total_cmp);
+    match sorted.len() {
+        0 => f64::NAN,
+        count if count % 2 == 1 => sorted[count / 2],
+        count => f64::midpoint(sorted[count / 2 - 1], sorted[count / 2]),
+    }
+}
