@@ -11,11 +11,17 @@ use crate::resp::Request;
 pub const REDACTED: &[u8] = b"(redacted)";
 
 /// The words of `request`, secrets replaced.
-pub fn shown<'r>(command: &Command, request: Request<'r>) -> impl ExactSizeIterator<Item = &'r [u8]> {
-    request
-        .iter_from(0)
-        .enumerate()
-        .map(move |(index, word)| if is_secret(&command.full_name, request, index) { REDACTED } else { word })
+pub fn shown<'r>(
+    command: &Command,
+    request: Request<'r>,
+) -> impl ExactSizeIterator<Item = &'r [u8]> {
+    request.iter_from(0).enumerate().map(move |(index, word)| {
+        if is_secret(&command.full_name, request, index) {
+            REDACTED
+        } else {
+            word
+        }
+    })
 }
 
 fn is_secret(full_name: &str, request: Request<'_>, index: usize) -> bool {
@@ -24,7 +30,9 @@ fn is_secret(full_name: &str, request: Request<'_>, index: usize) -> bool {
         "acl|setuser" => index > 1,
         "config|set" => index > 2 && index % 2 == 1 && Spec::is_sensitive(request.get(index - 1)),
         "hello" => follows(request, index, b"AUTH", 2, 2),
-        "migrate" => follows(request, index, b"AUTH", 1, 6) || follows(request, index, b"AUTH2", 2, 6),
+        "migrate" => {
+            follows(request, index, b"AUTH", 1, 6) || follows(request, index, b"AUTH2", 2, 6)
+        }
         _ => false,
     }
 }
@@ -48,7 +56,13 @@ mod tests {
             at += word.len() + 1;
         }
         let request = Request::new(line.as_bytes(), &spans, &[]);
-        let word = |index| if is_secret(full_name, request, index) { "*" } else { line.split(' ').nth(index).unwrap_or("") };
+        let word = |index| {
+            if is_secret(full_name, request, index) {
+                "*"
+            } else {
+                line.split(' ').nth(index).unwrap_or("")
+            }
+        };
         (0..spans.len()).map(word).collect::<Vec<_>>().join(" ")
     }
 
@@ -56,11 +70,27 @@ mod tests {
     fn passwords_are_secret_and_nothing_else_is() {
         for (name, line, shown) in [
             ("auth", "AUTH user pw", "AUTH * *"),
-            ("hello", "HELLO 3 AUTH user pw SETNAME x", "HELLO 3 AUTH * * SETNAME x"),
-            ("config|set", "config set requirepass pw maxmemory 1 masterauth pw", "config set requirepass * maxmemory 1 masterauth *"),
+            (
+                "hello",
+                "HELLO 3 AUTH user pw SETNAME x",
+                "HELLO 3 AUTH * * SETNAME x",
+            ),
+            (
+                "config|set",
+                "config set requirepass pw maxmemory 1 masterauth pw",
+                "config set requirepass * maxmemory 1 masterauth *",
+            ),
             ("acl|setuser", "acl setuser u >pw", "acl setuser * *"),
-            ("migrate", "migrate h 1 auth 0 9 AUTH pw KEYS a", "migrate h 1 auth 0 9 AUTH * KEYS a"),
-            ("migrate", "migrate h 1 k 0 9 auth2 u pw", "migrate h 1 k 0 9 auth2 * *"),
+            (
+                "migrate",
+                "migrate h 1 auth 0 9 AUTH pw KEYS a",
+                "migrate h 1 auth 0 9 AUTH * KEYS a",
+            ),
+            (
+                "migrate",
+                "migrate h 1 k 0 9 auth2 u pw",
+                "migrate h 1 k 0 9 auth2 * *",
+            ),
             ("set", "set auth pw", "set auth pw"),
         ] {
             assert_eq!(secrets(name, line), shown);

@@ -76,8 +76,13 @@ impl Instance {
     /// The state of a server that starts with `config`.
     pub fn new(config: Config, registry: Registry, run_id: String) -> Self {
         let stats = Stats::new(registry.ids());
-        let slow_log = SlowLog::new(config.slowlog_log_slower_than_us(), config.slowlog_max_len());
-        let unix_s = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |elapsed| elapsed.as_secs());
+        let slow_log = SlowLog::new(
+            config.slowlog_log_slower_than_us(),
+            config.slowlog_max_len(),
+        );
+        let unix_s = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |elapsed| elapsed.as_secs());
         Instance {
             registry,
             clients: Clients::default(),
@@ -158,16 +163,24 @@ impl Instance {
 
     /// The 40 hexadecimal digits that name the history of this data set to replicas.
     pub fn replication_id(&self) -> String {
-        self.replication_id.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.replication_id
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 
     /// Starts another history, which no replica can continue.
     pub fn change_replication_id(&self, rng: &mut fastrand::Rng) {
-        *self.replication_id.lock().unwrap_or_else(PoisonError::into_inner) = random_id(rng);
+        *self
+            .replication_id
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = random_id(rng);
     }
 }
 
 /// 40 random hexadecimal digits, as runs and histories are named.
 pub fn random_id(rng: &mut fastrand::Rng) -> String {
-    (0..40).map(|_| char::from_digit(rng.u32(0..16), 16).unwrap_or('0')).collect()
+    (0..40)
+        .map(|_| char::from_digit(rng.u32(0..16), 16).unwrap_or('0'))
+        .collect()
 }

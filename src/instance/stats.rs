@@ -137,7 +137,11 @@ impl Stats {
         ] {
             counter.reset();
         }
-        for total in [&self.connections, &self.rejected_connections, &self.sweep_us] {
+        for total in [
+            &self.connections,
+            &self.rejected_connections,
+            &self.sweep_us,
+        ] {
             total.store(0, Ordering::Relaxed);
         }
         self.errors().clear();

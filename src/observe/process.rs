@@ -41,17 +41,25 @@ fn cpu_time(who: UsageWho) -> CpuTime {
         let micros = u32::try_from(time.tv_usec()).unwrap_or(0);
         Duration::new(u64::try_from(time.tv_sec()).unwrap_or(0), micros * 1000)
     };
-    let of = |usage: Usage| CpuTime { system: part(usage.system_time()), user: part(usage.user_time()) };
+    let of = |usage: Usage| CpuTime {
+        system: part(usage.system_time()),
+        user: part(usage.user_time()),
+    };
     getrusage(who).map_or_else(|_| CpuTime::default(), of)
 }
 
 /// Bytes of memory that are in RAM.
 pub fn resident_bytes() -> usize {
-    let pages = fs::read_to_string("/proc/self/statm").ok().and_then(|text| {
-        // Size and resident pages come first.
-        text.split_ascii_whitespace().nth(1)?.parse::<usize>().ok()
-    });
-    let page_bytes = sysconf(SysconfVar::PAGE_SIZE).ok().flatten().and_then(|bytes| usize::try_from(bytes).ok());
+    let pages = fs::read_to_string("/proc/self/statm")
+        .ok()
+        .and_then(|text| {
+            // Size and resident pages come first.
+            text.split_ascii_whitespace().nth(1)?.parse::<usize>().ok()
+        });
+    let page_bytes = sysconf(SysconfVar::PAGE_SIZE)
+        .ok()
+        .flatten()
+        .and_then(|bytes| usize::try_from(bytes).ok());
     pages.unwrap_or(0) * page_bytes.unwrap_or(4096)
 }
 
@@ -66,7 +74,9 @@ pub fn machine_bytes() -> usize {
 /// The operating system's name, its release, and the machine's architecture.
 pub fn system_name() -> String {
     match nix::sys::utsname::uname() {
-        Ok(name) => [name.sysname(), name.release(), name.machine()].map(|part| part.to_string_lossy().into_owned()).join(" "),
+        Ok(name) => [name.sysname(), name.release(), name.machine()]
+            .map(|part| part.to_string_lossy().into_owned())
+            .join(" "),
         Err(_) => String::new(),
     }
 }
@@ -112,7 +122,10 @@ mod tests {
     #[cfg(target_os = "linux")]
     fn this_process_has_memory_and_the_machine_more() {
         let (resident, machine) = (resident_bytes(), machine_bytes());
-        assert!(resident > 0 && resident < machine, "{resident} of {machine}");
+        assert!(
+            resident > 0 && resident < machine,
+            "{resident} of {machine}"
+        );
         assert!(system_name().starts_with("Linux "), "{}", system_name());
     }
 }

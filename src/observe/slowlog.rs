@@ -93,7 +93,14 @@ impl SlowLog {
         let id = kept.next_id;
         kept.next_id += 1;
         let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
-        kept.entries.push_front(SlowEntry { id, time_s, duration_us, words, addr: addr.to_owned(), name: name.to_vec() });
+        kept.entries.push_front(SlowEntry {
+            id,
+            time_s,
+            duration_us,
+            words,
+            addr: addr.to_owned(),
+            name: name.to_vec(),
+        });
         kept.entries.truncate(self.max_len.load(Ordering::Relaxed));
     }
 
@@ -136,7 +143,11 @@ fn cut<'w>(words: impl ExactSizeIterator<Item = &'w [u8]>) -> Vec<Vec<u8>> {
 fn cut_word(word: &[u8]) -> Vec<u8> {
     match word.len().checked_sub(MAX_WORD_BYTES) {
         None | Some(0) => word.to_vec(),
-        Some(more) => [&word[..MAX_WORD_BYTES], format!("... ({more} more bytes)").as_bytes()].concat(),
+        Some(more) => [
+            &word[..MAX_WORD_BYTES],
+            format!("... ({more} more bytes)").as_bytes(),
+        ]
+        .concat(),
     }
 }
 
@@ -145,7 +156,13 @@ mod tests {
     use super::*;
 
     fn record(log: &SlowLog, words: &[&[u8]]) {
-        log.record(words.iter().copied(), Duration::from_micros(1500), 7, "127.0.0.1:9", b"me");
+        log.record(
+            words.iter().copied(),
+            Duration::from_micros(1500),
+            7,
+            "127.0.0.1:9",
+            b"me",
+        );
     }
 
     #[test]
@@ -154,7 +171,12 @@ mod tests {
         for word in [b"a", b"b", b"c"] {
             record(&log, &[word]);
         }
-        let ids = |log: &SlowLog| log.newest(9).iter().map(|entry| entry.id).collect::<Vec<_>>();
+        let ids = |log: &SlowLog| {
+            log.newest(9)
+                .iter()
+                .map(|entry| entry.id)
+                .collect::<Vec<_>>()
+        };
         assert_eq!(ids(&log), [2, 1]);
         log.reset();
         assert!(log.is_empty());
@@ -167,13 +189,21 @@ mod tests {
     fn long_words_and_long_commands_are_cut() {
         let log = SlowLog::new(0, 9);
         let long = [b'x'; MAX_WORD_BYTES + 1];
-        let words: Vec<&[u8]> = std::iter::repeat_n(&long[..MAX_WORD_BYTES], 31).chain([&long[..], b"y"]).collect();
+        let words: Vec<&[u8]> = std::iter::repeat_n(&long[..MAX_WORD_BYTES], 31)
+            .chain([&long[..], b"y"])
+            .collect();
         record(&log, &words[30..]);
         record(&log, &words[..32]);
         record(&log, &words);
-        let [three, thirty_two, short] = &log.newest(3)[..] else { panic!("three entries") };
+        let [three, thirty_two, short] = &log.newest(3)[..] else {
+            panic!("three entries")
+        };
         assert_eq!(short.words[0].len(), MAX_WORD_BYTES);
-        assert!(short.words[1].ends_with(b"x... (1 more bytes)"), "{:?}", short.words[1]);
+        assert!(
+            short.words[1].ends_with(b"x... (1 more bytes)"),
+            "{:?}",
+            short.words[1]
+        );
         assert_eq!(thirty_two.words.len(), 32);
         assert_eq!(three.words.len(), 32);
         assert_eq!(three.words[31], b"... (2 more arguments)");
@@ -182,11 +212,19 @@ mod tests {
     #[test]
     fn thresholds_say_what_is_timed_and_kept() {
         let took = Duration::from_micros(999);
-        for (threshold, len, quick, slow) in
-            [(-1, 9, false, false), (0, 9, true, true), (999, 9, true, true), (1000, 9, false, false), (0, 0, false, false)]
-        {
+        for (threshold, len, quick, slow) in [
+            (-1, 9, false, false),
+            (0, 9, true, true),
+            (999, 9, true, true),
+            (1000, 9, false, false),
+            (0, 0, false, false),
+        ] {
             let log = SlowLog::new(threshold, len);
-            assert_eq!((log.times_quick_commands(), log.is_slow(took)), (quick, slow), "{threshold} {len}");
+            assert_eq!(
+                (log.times_quick_commands(), log.is_slow(took)),
+                (quick, slow),
+                "{threshold} {len}"
+            );
         }
     }
 }

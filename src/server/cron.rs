@@ -41,7 +41,10 @@ pub async fn sweep_expired(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
             let start = Instant::now();
             sweep_once(&db, sweep_budget(period, effort)).await;
             let took_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
-            instance.stats.sweep_us.fetch_add(took_us, Ordering::Relaxed);
+            instance
+                .stats
+                .sweep_us
+                .fetch_add(took_us, Ordering::Relaxed);
         }
     }
 }

@@ -206,7 +206,10 @@ fn log_slow(context: &Context<'_>, request: Request<'_>, took: Duration) {
     let name = handle.names().name.clone();
     let words = redact::shown(context.command, request);
     let now_s = clock::unix_ms() / 1000;
-    context.instance.slow_log.record(words, took, now_s, &handle.addr, &name);
+    context
+        .instance
+        .slow_log
+        .record(words, took, now_s, &handle.addr, &name);
 }
 
 #[cold]

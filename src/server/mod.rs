@@ -100,7 +100,9 @@ impl Server {
             &instance,
         ))));
         tasks.push(tokio::spawn(cron::sample_rates(Arc::clone(&instance))));
-        instance.startup_bytes.store(alloc::used_bytes(), Ordering::Relaxed);
+        instance
+            .startup_bytes
+            .store(alloc::used_bytes(), Ordering::Relaxed);
         tracing::info!("Ready to accept connections");
         if let Some(path) = &unix_path {
             tracing::info!(

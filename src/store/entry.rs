@@ -447,7 +447,9 @@ impl Entry {
         let object = match self.value() {
             Value::Int(_) | Value::Inline(_) => 0,
             // The reference count, and the vector's own words.
-            Value::Object(Object::String(bytes)) => 2 * size_of::<usize>() + size_of::<Vec<u8>>() + bytes.capacity(),
+            Value::Object(Object::String(bytes)) => {
+                2 * size_of::<usize>() + size_of::<Vec<u8>>() + bytes.capacity()
+            }
             Value::Object(Object::List(list)) => list.memory_bytes(samples),
         };
         self.block_bytes() + object

@@ -9,7 +9,9 @@ use std::path::{Path, PathBuf};
 
 use crate::command::{Arg, CommandError, CommandResult, CommandSpec, Context, Flags, Group};
 use crate::config::error::system_text;
-use crate::config::{ChangeSet, Config, ConfigSetError, Param, SetContext, Spec, SystemHost, rewrite};
+use crate::config::{
+    ChangeSet, Config, ConfigSetError, Param, SetContext, Spec, SystemHost, rewrite,
+};
 use crate::instance::Instance;
 use crate::observe::log;
 use crate::resp::Request;
@@ -18,7 +20,11 @@ use crate::text::pattern;
 
 /// CONFIG subcommand ...
 pub static CONFIG: CommandSpec = CommandSpec::new("CONFIG", Group::Server, super::container)
-    .doc("Reads and changes the configuration.", "2.0.0", "Depends on the subcommand.")
+    .doc(
+        "Reads and changes the configuration.",
+        "2.0.0",
+        "Depends on the subcommand.",
+    )
     .arity(-2)
     .subcommands(&[&GET, &HELP, &RESETSTAT, &REWRITE, &SET]);
 
@@ -27,7 +33,11 @@ const ON_ALL_NODES: &[&str] = &["request_policy:all_nodes", "response_policy:all
 
 /// CONFIG GET parameter [parameter ...]
 static GET: CommandSpec = CommandSpec::new("GET", Group::Server, get)
-    .doc("Answers the values of the parameters whose names match.", "2.0.0", "O(N) for N names and patterns.")
+    .doc(
+        "Answers the values of the parameters whose names match.",
+        "2.0.0",
+        "O(N) for N names and patterns.",
+    )
     .arity(-3)
     .flags(ADMIN)
     .args(&[Arg::string("parameter").multiple()])
@@ -46,7 +56,11 @@ fn get(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 
 /// CONFIG SET parameter value [parameter value ...]
 static SET: CommandSpec = CommandSpec::new("SET", Group::Server, set)
-    .doc("Changes parameters: all of them or, where one is refused, none.", "2.0.0", "O(N) for N parameters.")
+    .doc(
+        "Changes parameters: all of them or, where one is refused, none.",
+        "2.0.0",
+        "O(N) for N parameters.",
+    )
     .arity(-4)
     .flags(ADMIN)
     .args(&[Arg::block("data", &[Arg::string("parameter"), Arg::string("value")]).multiple()])
@@ -54,16 +68,24 @@ static SET: CommandSpec = CommandSpec::new("SET", Group::Server, set)
     .tips(ON_ALL_NODES);
 
 fn set(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
-    if request.len() % 2 != 0 {
+    if !request.len().is_multiple_of(2) {
         return Err(CommandError::Syntax);
     }
-    let pairs: Vec<(&[u8], &[u8])> =
-        (2..request.len()).step_by(2).map(|at| (request.get(at), request.get(at + 1))).collect();
+    let pairs: Vec<(&[u8], &[u8])> = (2..request.len())
+        .step_by(2)
+        .map(|at| (request.get(at), request.get(at + 1)))
+        .collect();
     let instance = context.instance;
     let mut config = instance.config_mut();
-    let protected_allowed = config.enable_protected_configs().allows(context.session.handle.is_local());
+    let protected_allowed = config
+        .enable_protected_configs()
+        .allows(context.session.handle.is_local());
     let mut host = SystemHost;
-    let mut conditions = SetContext { protected_allowed, loading: false, host: &mut host };
+    let mut conditions = SetContext {
+        protected_allowed,
+        loading: false,
+        host: &mut host,
+    };
     let changes = config.set_many(&pairs, &mut conditions).map_err(refusal)?;
     if let Err((param, reason)) = apply(&config, &changes, instance, context.db) {
         config.undo(&changes, &mut host);
@@ -81,7 +103,12 @@ fn set(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 type Failure = (Param, String);
 
 /// Puts the parameters of `changes` into effect with the values that `config` has.
-fn apply(config: &Config, changes: &ChangeSet, instance: &Instance, db: &mut Db) -> Result<(), Failure> {
+fn apply(
+    config: &Config,
+    changes: &ChangeSet,
+    instance: &Instance,
+    db: &mut Db,
+) -> Result<(), Failure> {
     for &param in &changes.changed {
         match param {
             Param::Port if config.port() != instance.port => return Err((param, PORT.to_owned())),
@@ -90,9 +117,14 @@ fn apply(config: &Config, changes: &ChangeSet, instance: &Instance, db: &mut Db)
             Param::Appendonly if config.appendonly() => return Err((param, AOF.to_owned())),
             Param::Loglevel => log::set_level(config.loglevel()),
             Param::SlowlogLogSlowerThan | Param::SlowlogMaxLen => {
-                instance.slow_log.configure(config.slowlog_log_slower_than_us(), config.slowlog_max_len());
+                instance.slow_log.configure(
+                    config.slowlog_log_slower_than_us(),
+                    config.slowlog_max_len(),
+                );
             }
-            Param::ListMaxListpackSize => db.limits.list_max_listpack_size = config.list_max_listpack_size(),
+            Param::ListMaxListpackSize => {
+                db.limits.list_max_listpack_size = config.list_max_listpack_size()
+            }
             _ => {}
         }
     }
@@ -106,14 +138,22 @@ const BIND: &str = "Failed to bind to specified addresses.";
 const AOF: &str = "Unable to turn on AOF. Check server logs.";
 
 fn refusal(error: ConfigSetError) -> CommandError {
-    let code = if error == ConfigSetError::Loading { "LOADING" } else { "ERR" };
+    let code = if error == ConfigSetError::Loading {
+        "LOADING"
+    } else {
+        "ERR"
+    };
     let message = error.message();
     CommandError::Other(format!("{code} {}", String::from_utf8_lossy(&message)).into())
 }
 
 /// CONFIG RESETSTAT
 static RESETSTAT: CommandSpec = CommandSpec::new("RESETSTAT", Group::Server, resetstat)
-    .doc("Sets the counters that INFO shows back to zero.", "2.0.0", "O(1)")
+    .doc(
+        "Sets the counters that INFO shows back to zero.",
+        "2.0.0",
+        "O(1)",
+    )
     .arity(2)
     .flags(ADMIN)
     .tips(ON_ALL_NODES);
@@ -128,14 +168,20 @@ fn resetstat(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult 
 
 /// CONFIG REWRITE
 static REWRITE: CommandSpec = CommandSpec::new("REWRITE", Group::Server, rewrite_command)
-    .doc("Brings the configuration file up to date with the parameters in effect.", "2.8.0", "O(1)")
+    .doc(
+        "Brings the configuration file up to date with the parameters in effect.",
+        "2.8.0",
+        "O(1)",
+    )
     .arity(2)
     .flags(ADMIN)
     .tips(ON_ALL_NODES);
 
 fn rewrite_command(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
     let Some(path) = &context.instance.config_file else {
-        return Err(CommandError::fixed("ERR The server is running without a config file"));
+        return Err(CommandError::fixed(
+            "ERR The server is running without a config file",
+        ));
     };
     match rewrite_file(path, &context.instance.config(), false) {
         Ok(()) => {
@@ -145,7 +191,10 @@ fn rewrite_command(context: &mut Context<'_>, _request: Request<'_>) -> CommandR
         }
         Err(error) => {
             tracing::warn!("CONFIG REWRITE failed: {error}");
-            Err(CommandError::err(format_args!("Rewriting config file: {}", system_text(&error))))
+            Err(CommandError::err(format_args!(
+                "Rewriting config file: {}",
+                system_text(&error)
+            )))
         }
     }
 }
@@ -161,7 +210,8 @@ pub(super) fn rewrite_file(path: &Path, config: &Config, force_all: bool) -> io:
     let mut beside = path.as_os_str().to_owned();
     beside.push(format!("-{}.tmp", std::process::id()));
     let beside = PathBuf::from(beside);
-    let written = write_synchronised(&beside, &text, path).and_then(|()| std::fs::rename(&beside, path));
+    let written =
+        write_synchronised(&beside, &text, path).and_then(|()| std::fs::rename(&beside, path));
     if written.is_err() {
         // The error is answered; the remains are of no use.
         let _ = std::fs::remove_file(&beside);
@@ -191,15 +241,18 @@ static HELP: CommandSpec = CommandSpec::new("HELP", Group::Server, help)
     .flags(&[Flags::LOADING, Flags::STALE]);
 
 fn help(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
-    context.help("CONFIG", &[
-        "GET <pattern> [<pattern> ...]",
-        "    Answer the parameters whose names match, with their values.",
-        "SET <parameter> <value> [<parameter> <value> ...]",
-        "    Change parameters, all of them or none.",
-        "RESETSTAT",
-        "    Set the counters of INFO back to zero.",
-        "REWRITE",
-        "    Bring the configuration file up to date.",
-    ]);
+    context.help(
+        "CONFIG",
+        &[
+            "GET <pattern> [<pattern> ...]",
+            "    Answer the parameters whose names match, with their values.",
+            "SET <parameter> <value> [<parameter> <value> ...]",
+            "    Change parameters, all of them or none.",
+            "RESETSTAT",
+            "    Set the counters of INFO back to zero.",
+            "REWRITE",
+            "    Bring the configuration file up to date.",
+        ],
+    );
     Ok(())
 }

@@ -12,7 +12,11 @@ use crate::text::number::parse_i64;
 
 /// DBSIZE
 pub static DBSIZE: CommandSpec = CommandSpec::new("DBSIZE", Group::Server, dbsize)
-    .doc("Answers how many keys the selected database has.", "1.0.0", "O(1)")
+    .doc(
+        "Answers how many keys the selected database has.",
+        "1.0.0",
+        "O(1)",
+    )
     .arity(1)
     .flags(&[Flags::READONLY, Flags::FAST])
     .categories(&[Categories::KEYSPACE])
@@ -27,7 +31,10 @@ fn dbsize(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
 /// When the memory of what is flushed is given back: the words that FLUSHALL and FLUSHDB take.
 static MODE: &[Arg] = &[Arg::one_of(
     "flush-type",
-    &[Arg::token("async", "ASYNC").since("4.0.0"), Arg::token("sync", "SYNC").since("6.2.0")],
+    &[
+        Arg::token("async", "ASYNC").since("4.0.0"),
+        Arg::token("sync", "SYNC").since("6.2.0"),
+    ],
 )
 .optional()];
 static MODE_HISTORY: &[(&str, &str)] = &[("4.0.0", "`ASYNC`."), ("6.2.0", "`SYNC`.")];
@@ -35,7 +42,11 @@ static MODE_TIPS: &[&str] = &["request_policy:all_shards", "response_policy:all_
 
 /// FLUSHALL [ASYNC | SYNC]
 pub static FLUSHALL: CommandSpec = CommandSpec::new("FLUSHALL", Group::Server, flushall)
-    .doc("Removes all keys from all databases.", "1.0.0", "O(N) for N keys, off the path of other commands.")
+    .doc(
+        "Removes all keys from all databases.",
+        "1.0.0",
+        "O(N) for N keys, off the path of other commands.",
+    )
     .arity(-1)
     .flags(&[Flags::WRITE])
     .categories(&[Categories::KEYSPACE, Categories::DANGEROUS])
@@ -58,7 +69,11 @@ fn flushall(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 
 /// FLUSHDB [ASYNC | SYNC]
 pub static FLUSHDB: CommandSpec = CommandSpec::new("FLUSHDB", Group::Server, flushdb)
-    .doc("Removes all keys from the selected database.", "1.0.0", "O(N) for N keys, off the path of other commands.")
+    .doc(
+        "Removes all keys from the selected database.",
+        "1.0.0",
+        "O(N) for N keys, off the path of other commands.",
+    )
     .arity(-1)
     .flags(&[Flags::WRITE])
     .categories(&[Categories::KEYSPACE, Categories::DANGEROUS])
@@ -105,14 +120,23 @@ pub static SWAPDB: CommandSpec = CommandSpec::new("SWAPDB", Group::Server, swapd
 
 fn swapdb(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     if context.instance.config().cluster_enabled() {
-        return Err(CommandError::fixed("ERR SWAPDB is not allowed in cluster mode"));
+        return Err(CommandError::fixed(
+            "ERR SWAPDB is not allowed in cluster mode",
+        ));
     }
-    let number = |at: usize, error| parse_i64(request.get(at)).and_then(|n| i32::try_from(n).ok()).ok_or(error);
+    let number = |at: usize, error| {
+        parse_i64(request.get(at))
+            .and_then(|n| i32::try_from(n).ok())
+            .ok_or(error)
+    };
     let first = number(1, CommandError::fixed("ERR invalid first DB index"))?;
     let second = number(2, CommandError::fixed("ERR invalid second DB index"))?;
     let databases = context.db.databases();
     let index = |number: i32| {
-        usize::try_from(number).ok().filter(|&index| index < databases).ok_or(CommandError::DbIndexOutOfRange)
+        usize::try_from(number)
+            .ok()
+            .filter(|&index| index < databases)
+            .ok_or(CommandError::DbIndexOutOfRange)
     };
     context.db.swap(index(first)?, index(second)?);
     context.db.dirty += 1;

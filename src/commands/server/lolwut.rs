@@ -27,7 +27,9 @@ fn lolwut(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         args.integer()?;
     }
     let mut text = draw(&mut context.db.rng);
-    text.push_str(&format!("\nRed ochre on limestone. Ruddle ver. {RUDDLE_VERSION}\nRedis ver. {REDIS_VERSION}\n"));
+    text.push_str(&format!(
+        "\nRed ochre on limestone. Ruddle ver. {RUDDLE_VERSION}\nRedis ver. {REDIS_VERSION}\n"
+    ));
     context.reply.verbatim("txt", text.as_bytes());
     Ok(())
 }
@@ -50,7 +52,12 @@ fn draw(rng: &mut fastrand::Rng) -> String {
             };
         }
     }
-    let line = |row: &[usize; WIDTH]| row.iter().map(|&coat| SHADES[coat]).chain(['\n']).collect::<String>();
+    let line = |row: &[usize; WIDTH]| {
+        row.iter()
+            .map(|&coat| SHADES[coat])
+            .chain(['\n'])
+            .collect::<String>()
+    };
     wall.iter().map(line).collect()
 }
 

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::sync::atomic::Ordering;
 
-use crate::command::{Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags, KeySpec};
+use crate::command::{
+    Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags, KeySpec,
+};
 use crate::instance::clients::ClientHandle;
 use crate::observe::process;
 use crate::resp::Request;
@@ -39,7 +41,10 @@ impl MemoryFigures {
     pub(super) fn take(context: &Context<'_>) -> Self {
         let instance = context.instance;
         let used = alloc::used_bytes();
-        instance.stats.peak_memory.fetch_max(used, Ordering::Relaxed);
+        instance
+            .stats
+            .peak_memory
+            .fetch_max(used, Ordering::Relaxed);
         let mut figures = MemoryFigures {
             used,
             peak: instance.stats.peak_memory.load(Ordering::Relaxed),
@@ -47,7 +52,9 @@ impl MemoryFigures {
             startup: instance.startup_bytes.load(Ordering::Relaxed),
             ..MemoryFigures::default()
         };
-        instance.clients.for_each(|client| figures.clients += client_bytes(client));
+        instance
+            .clients
+            .for_each(|client| figures.clients += client_bytes(client));
         for index in 0..context.db.databases() {
             let keys = context.db.keyspace(index).len();
             if keys > 0 {
@@ -90,7 +97,11 @@ impl MemoryFigures {
 }
 
 fn percent(part: usize, whole: usize) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 * 100.0 / whole as f64 }
+    if whole == 0 {
+        0.0
+    } else {
+        part as f64 * 100.0 / whole as f64
+    }
 }
 
 fn client_bytes(client: &ClientHandle) -> usize {
@@ -102,24 +113,43 @@ fn client_bytes(client: &ClientHandle) -> usize {
         &figures.output_bytes,
         &figures.argument_bytes,
     ];
-    size_of::<ClientHandle>() + buffers.iter().map(|bytes| bytes.load(Ordering::Relaxed)).sum::<usize>()
+    size_of::<ClientHandle>()
+        + buffers
+            .iter()
+            .map(|bytes| bytes.load(Ordering::Relaxed))
+            .sum::<usize>()
 }
 
 /// MEMORY subcommand ...
 pub static MEMORY: CommandSpec = CommandSpec::new("MEMORY", Group::Server, super::container)
-    .doc("Answers where the memory is.", "4.0.0", "Depends on the subcommand.")
+    .doc(
+        "Answers where the memory is.",
+        "4.0.0",
+        "Depends on the subcommand.",
+    )
     .arity(-2)
     .subcommands(&[&DOCTOR, &HELP, &MALLOC_STATS, &PURGE, &STATS, &USAGE]);
 
-const FROM_ALL_SHARDS: &[&str] = &["nondeterministic_output", "request_policy:all_shards", "response_policy:special"];
+const FROM_ALL_SHARDS: &[&str] = &[
+    "nondeterministic_output",
+    "request_policy:all_shards",
+    "response_policy:special",
+];
 
 /// MEMORY USAGE key [SAMPLES count]
 static USAGE: CommandSpec = CommandSpec::new("USAGE", Group::Server, usage)
-    .doc("Estimates the bytes that a key and its value take.", "4.0.0", "O(N), N being the number of samples.")
+    .doc(
+        "Estimates the bytes that a key and its value take.",
+        "4.0.0",
+        "O(N), N being the number of samples.",
+    )
     .arity(-3)
     .flags(&[Flags::READONLY])
     .keys(&[KeySpec::at(2, KeyFlags::RO)])
-    .args(&[Arg::key("key", 0), Arg::integer("count").with_token("SAMPLES").optional()]);
+    .args(&[
+        Arg::key("key", 0),
+        Arg::integer("count").with_token("SAMPLES").optional(),
+    ]);
 
 fn usage(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let mut args = Args::new(request, 3);
@@ -137,7 +167,9 @@ fn usage(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     // As it lies there: the look changes neither access clock nor statistics, and an expired key still takes memory.
     let keyspace = context.db.keyspace(context.session.db);
     match keyspace.table().get(request.get(2)) {
-        Some(entry) => context.reply.count(entry.memory_bytes(samples) + TABLE_BYTES_A_KEY),
+        Some(entry) => context
+            .reply
+            .count(entry.memory_bytes(samples) + TABLE_BYTES_A_KEY),
         None => context.reply.null(),
     }
     Ok(())
@@ -145,7 +177,11 @@ fn usage(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 
 /// MEMORY STATS
 static STATS: CommandSpec = CommandSpec::new("STATS", Group::Server, stats)
-    .doc("Answers what the memory is used for.", "4.0.0", "O(N) for N clients.")
+    .doc(
+        "Answers what the memory is used for.",
+        "4.0.0",
+        "O(N) for N clients.",
+    )
     .arity(2)
     .tips(FROM_ALL_SHARDS);
 
@@ -202,7 +238,10 @@ fn name_figures(figures: &MemoryFigures) -> Vec<(Cow<'static, str>, Figure)> {
     let tail = [
         ("overhead.total", Count(figures.overhead())),
         ("keys.count", Count(figures.keys)),
-        ("keys.bytes-per-key", Count(grown.checked_div(figures.keys).unwrap_or(0))),
+        (
+            "keys.bytes-per-key",
+            Count(grown.checked_div(figures.keys).unwrap_or(0)),
+        ),
         ("dataset.bytes", Count(figures.dataset())),
         ("dataset.percentage", Ratio(figures.dataset_percent())),
         ("peak.percentage", Ratio(figures.peak_percent())),
@@ -219,13 +258,24 @@ fn name_figures(figures: &MemoryFigures) -> Vec<(Cow<'static, str>, Figure)> {
         ("fragmentation.bytes", Difference(difference)),
     ];
     let named = |(name, figure)| (Cow::Borrowed(name), figure);
-    let tables = figures.tables.iter().map(|(index, bytes)| (Cow::Owned(format!("db.{index}")), Table(*bytes)));
-    head.into_iter().map(named).chain(tables).chain(tail.into_iter().map(named)).collect()
+    let tables = figures
+        .tables
+        .iter()
+        .map(|(index, bytes)| (Cow::Owned(format!("db.{index}")), Table(*bytes)));
+    head.into_iter()
+        .map(named)
+        .chain(tables)
+        .chain(tail.into_iter().map(named))
+        .collect()
 }
 
 /// MEMORY DOCTOR
 static DOCTOR: CommandSpec = CommandSpec::new("DOCTOR", Group::Server, doctor)
-    .doc("Says what is noticeable about the memory.", "4.0.0", "O(N) for N clients.")
+    .doc(
+        "Says what is noticeable about the memory.",
+        "4.0.0",
+        "O(N) for N clients.",
+    )
     .arity(2)
     .tips(FROM_ALL_SHARDS);
 
@@ -239,7 +289,9 @@ const LARGE_CLIENT_BYTES: usize = 200 << 10;
 fn doctor(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
     let figures = MemoryFigures::take(context);
     let clients = context.instance.clients.len().max(1);
-    context.reply.verbatim("txt", diagnose(&figures, clients).as_bytes());
+    context
+        .reply
+        .verbatim("txt", diagnose(&figures, clients).as_bytes());
     Ok(())
 }
 
@@ -269,24 +321,37 @@ fn diagnose(figures: &MemoryFigures, clients: usize) -> String {
     if findings.is_empty() {
         return "Nothing noticeable about the memory.\n".to_owned();
     }
-    findings.iter().map(|finding| format!(" * {finding}\n\n")).collect()
+    findings
+        .iter()
+        .map(|finding| format!(" * {finding}\n\n"))
+        .collect()
 }
 
 /// MEMORY MALLOC-STATS
 static MALLOC_STATS: CommandSpec = CommandSpec::new("MALLOC-STATS", Group::Server, malloc_stats)
-    .doc("Answers the allocator's own report, where it has one.", "4.0.0", "Depends on the allocator.")
+    .doc(
+        "Answers the allocator's own report, where it has one.",
+        "4.0.0",
+        "Depends on the allocator.",
+    )
     .arity(2)
     .flags(&[Flags::LOADING])
     .tips(FROM_ALL_SHARDS);
 
 fn malloc_stats(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
-    context.reply.text("Stats not supported for the current allocator");
+    context
+        .reply
+        .text("Stats not supported for the current allocator");
     Ok(())
 }
 
 /// MEMORY PURGE
 static PURGE: CommandSpec = CommandSpec::new("PURGE", Group::Server, purge)
-    .doc("Asks the allocator to give unused memory back, where that needs asking.", "4.0.0", "Depends on the allocator.")
+    .doc(
+        "Asks the allocator to give unused memory back, where that needs asking.",
+        "4.0.0",
+        "Depends on the allocator.",
+    )
     .arity(2)
     .flags(&[Flags::LOADING])
     .tips(&["request_policy:all_shards", "response_policy:all_succeeded"]);
@@ -304,19 +369,22 @@ static HELP: CommandSpec = CommandSpec::new("HELP", Group::Server, help)
     .flags(&[Flags::LOADING, Flags::STALE]);
 
 fn help(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
-    context.help("MEMORY", &[
-        "DOCTOR",
-        "    Say what is noticeable about the memory.",
-        "MALLOC-STATS",
-        "    Answer the allocator's own report.",
-        "PURGE",
-        "    Have the allocator give unused memory back.",
-        "STATS",
-        "    Answer what the memory is used for.",
-        "USAGE <key> [SAMPLES <count>]",
-        "    Estimate the bytes that a key and its value take, from <count> parts of the value",
-        "    (5 by default, 0 for all).",
-    ]);
+    context.help(
+        "MEMORY",
+        &[
+            "DOCTOR",
+            "    Say what is noticeable about the memory.",
+            "MALLOC-STATS",
+            "    Answer the allocator's own report.",
+            "PURGE",
+            "    Have the allocator give unused memory back.",
+            "STATS",
+            "    Answer what the memory is used for.",
+            "USAGE <key> [SAMPLES <count>]",
+            "    Estimate the bytes that a key and its value take, from <count> parts of the value",
+            "    (5 by default, 0 for all).",
+        ],
+    );
     Ok(())
 }
 
@@ -326,13 +394,36 @@ mod tests {
 
     #[test]
     fn the_doctor_names_what_is_noticeable() {
-        let healthy = MemoryFigures { used: 100 << 20, peak: 110 << 20, resident: 120 << 20, ..Default::default() };
+        let healthy = MemoryFigures {
+            used: 100 << 20,
+            peak: 110 << 20,
+            resident: 120 << 20,
+            ..Default::default()
+        };
         let says = |figures: MemoryFigures| diagnose(&figures, 2);
         assert!(says(MemoryFigures::default()).contains("next to no data"));
         assert!(says(healthy.clone()).contains("Nothing noticeable"));
-        assert!(says(MemoryFigures { peak: 200 << 20, ..healthy.clone() }).contains("Peak memory"));
-        assert!(says(MemoryFigures { resident: 150 << 20, ..healthy.clone() }).contains("Fragmentation"));
-        assert!(says(MemoryFigures { clients: 1 << 20, ..healthy }).contains("Clients"));
+        assert!(
+            says(MemoryFigures {
+                peak: 200 << 20,
+                ..healthy.clone()
+            })
+            .contains("Peak memory")
+        );
+        assert!(
+            says(MemoryFigures {
+                resident: 150 << 20,
+                ..healthy.clone()
+            })
+            .contains("Fragmentation")
+        );
+        assert!(
+            says(MemoryFigures {
+                clients: 1 << 20,
+                ..healthy
+            })
+            .contains("Clients")
+        );
     }
 
     #[test]

@@ -23,7 +23,11 @@ pub static SHUTDOWN: CommandSpec = CommandSpec::new("SHUTDOWN", Group::Server, s
         Flags::ALLOW_BUSY,
     ])
     .args(&[
-        Arg::one_of("save-selector", &[Arg::token("nosave", "NOSAVE"), Arg::token("save", "SAVE")]).optional(),
+        Arg::one_of(
+            "save-selector",
+            &[Arg::token("nosave", "NOSAVE"), Arg::token("save", "SAVE")],
+        )
+        .optional(),
         Arg::token("now", "NOW").optional().since("7.0.0"),
         Arg::token("force", "FORCE").optional().since("7.0.0"),
         Arg::token("abort", "ABORT").optional().since("7.0.0"),
@@ -92,7 +96,11 @@ mod tests {
             ("abort now", Err(CommandError::Syntax)),
             ("later", Err(CommandError::Syntax)),
         ] {
-            assert_eq!(parse(words.split_ascii_whitespace().map(str::as_bytes)), want, "{words:?}");
+            assert_eq!(
+                parse(words.split_ascii_whitespace().map(str::as_bytes)),
+                want,
+                "{words:?}"
+            );
         }
     }
 }

@@ -8,7 +8,11 @@ const DEFAULT_COUNT: usize = 10;
 
 /// SLOWLOG subcommand ...
 pub static SLOWLOG: CommandSpec = CommandSpec::new("SLOWLOG", Group::Server, super::container)
-    .doc("Reads and empties the log of slow commands.", "2.2.12", "Depends on the subcommand.")
+    .doc(
+        "Reads and empties the log of slow commands.",
+        "2.2.12",
+        "Depends on the subcommand.",
+    )
     .arity(-2)
     .subcommands(&[&GET, &HELP, &LEN, &RESET]);
 
@@ -16,7 +20,11 @@ const ADMIN: &[Flags] = &[Flags::ADMIN, Flags::LOADING, Flags::STALE];
 
 /// SLOWLOG GET [count]
 static GET: CommandSpec = CommandSpec::new("GET", Group::Server, get)
-    .doc("Answers the newest entries of the slow log.", "2.2.12", "O(N), N being the number of entries answered.")
+    .doc(
+        "Answers the newest entries of the slow log.",
+        "2.2.12",
+        "O(N), N being the number of entries answered.",
+    )
     .arity(-2)
     .flags(ADMIN)
     .args(&[Arg::integer("count").optional()])
@@ -25,9 +33,16 @@ static GET: CommandSpec = CommandSpec::new("GET", Group::Server, get)
 
 fn get(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let mut args = Args::new(request, 2);
-    let count = if args.is_empty() { DEFAULT_COUNT } else { parse_count(&mut args)? };
+    let count = if args.is_empty() {
+        DEFAULT_COUNT
+    } else {
+        parse_count(&mut args)?
+    };
     if !args.is_empty() {
-        return Err(CommandError::UnknownForm { word: request.get(1).to_vec(), command: "SLOWLOG" });
+        return Err(CommandError::UnknownForm {
+            word: request.get(1).to_vec(),
+            command: "SLOWLOG",
+        });
     }
     let entries = context.instance.slow_log.newest(count);
     let reply = &mut context.reply;
@@ -59,10 +74,18 @@ fn parse_count(args: &mut Args<'_>) -> Result<usize, CommandError> {
 
 /// SLOWLOG LEN
 static LEN: CommandSpec = CommandSpec::new("LEN", Group::Server, len)
-    .doc("Answers how many entries the slow log has.", "2.2.12", "O(1)")
+    .doc(
+        "Answers how many entries the slow log has.",
+        "2.2.12",
+        "O(1)",
+    )
     .arity(2)
     .flags(ADMIN)
-    .tips(&["request_policy:all_nodes", "response_policy:agg_sum", "nondeterministic_output"]);
+    .tips(&[
+        "request_policy:all_nodes",
+        "response_policy:agg_sum",
+        "nondeterministic_output",
+    ]);
 
 fn len(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
     context.reply.count(context.instance.slow_log.len());
@@ -71,7 +94,11 @@ fn len(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
 
 /// SLOWLOG RESET
 static RESET: CommandSpec = CommandSpec::new("RESET", Group::Server, reset)
-    .doc("Forgets all entries of the slow log.", "2.2.12", "O(N), N being the number of entries.")
+    .doc(
+        "Forgets all entries of the slow log.",
+        "2.2.12",
+        "O(N), N being the number of entries.",
+    )
     .arity(2)
     .flags(ADMIN)
     .tips(&["request_policy:all_nodes", "response_policy:all_succeeded"]);
@@ -89,14 +116,17 @@ static HELP: CommandSpec = CommandSpec::new("HELP", Group::Server, help)
     .flags(&[Flags::LOADING, Flags::STALE]);
 
 fn help(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
-    context.help("SLOWLOG", &[
-        "GET [<count>]",
-        "    Answer the newest <count> entries (10 by default, all for -1), each with id,",
-        "    Unix time, microseconds, words, the client's address, and its name.",
-        "LEN",
-        "    Answer how many entries there are.",
-        "RESET",
-        "    Forget all entries.",
-    ]);
+    context.help(
+        "SLOWLOG",
+        &[
+            "GET [<count>]",
+            "    Answer the newest <count> entries (10 by default, all for -1), each with id,",
+            "    Unix time, microseconds, words, the client's address, and its name.",
+            "LEN",
+            "    Answer how many entries there are.",
+            "RESET",
+            "    Forget all entries.",
+        ],
+    );
     Ok(())
 }

@@ -39,7 +39,10 @@ impl Digest {
     }
 
     fn xor(&mut self, other: Digest) {
-        self.0.iter_mut().zip(other.0).for_each(|(byte, other)| *byte ^= other);
+        self.0
+            .iter_mut()
+            .zip(other.0)
+            .for_each(|(byte, other)| *byte ^= other);
     }
 
     fn hex(self) -> String {
@@ -122,9 +125,21 @@ mod tests {
             mix_value(&mut digest, &Entry::new(b"a", value, deadline_ms));
             digest.hex()
         };
-        assert_eq!(digest_of(NewValue::Int(1), NEVER), "b4fc66738120fba0b5aa500ab5c2bf89cea1c5da");
-        assert_eq!(digest_of(NewValue::Text(b"1"), NEVER), digest_of(NewValue::Int(1), NEVER));
-        assert_ne!(digest_of(NewValue::Int(1), 99), digest_of(NewValue::Int(1), NEVER));
-        assert_eq!(digest_of(NewValue::Int(1), 99), digest_of(NewValue::Int(1), 98));
+        assert_eq!(
+            digest_of(NewValue::Int(1), NEVER),
+            "b4fc66738120fba0b5aa500ab5c2bf89cea1c5da"
+        );
+        assert_eq!(
+            digest_of(NewValue::Text(b"1"), NEVER),
+            digest_of(NewValue::Int(1), NEVER)
+        );
+        assert_ne!(
+            digest_of(NewValue::Int(1), 99),
+            digest_of(NewValue::Int(1), NEVER)
+        );
+        assert_eq!(
+            digest_of(NewValue::Int(1), 99),
+            digest_of(NewValue::Int(1), 98)
+        );
     }
 }

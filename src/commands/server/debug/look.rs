@@ -20,7 +20,12 @@ const LISTPACK_OVERHEAD: usize = 7;
 
 /// The entry of the key that is the third word.
 fn entry<'c>(context: &'c Context<'_>, request: Request<'_>) -> Result<EntryRef<'c>, CommandError> {
-    context.db.keyspace(context.session.db).table().get(request.get(2)).ok_or(CommandError::NoSuchKey)
+    context
+        .db
+        .keyspace(context.session.db)
+        .table()
+        .get(request.get(2))
+        .ok_or(CommandError::NoSuchKey)
 }
 
 pub(super) fn object(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
@@ -36,7 +41,9 @@ pub(super) fn object(context: &mut Context<'_>, request: Request<'_>) -> Command
     if let Value::Object(Object::List(list)) = entry.value()
         && is_large(list)
     {
-        let (nodes, bytes) = list.chunks().fold((0, 0), |(nodes, bytes), chunk| (nodes + 1, bytes + chunk_bytes(chunk)));
+        let (nodes, bytes) = list.chunks().fold((0, 0), |(nodes, bytes), chunk| {
+            (nodes + 1, bytes + chunk_bytes(chunk))
+        });
         let fill = context.db.limits.list_max_listpack_size;
         let average = list.len() as f64 / f64::from(nodes);
         // Writing to a string cannot fail.
@@ -68,7 +75,9 @@ fn serialized_bytes(value: Value<'_>) -> usize {
         Value::Object(Object::String(bytes)) => string_bytes(bytes),
         Value::Object(Object::List(list)) => {
             let with_length = |bytes: usize| length_bytes(bytes) + bytes;
-            let chunks = list.chunks().map(|chunk| 1 + with_length(chunk_bytes(chunk)));
+            let chunks = list
+                .chunks()
+                .map(|chunk| 1 + with_length(chunk_bytes(chunk)));
             length_bytes(list.chunks().count()) + chunks.sum::<usize>()
         }
     }
@@ -77,7 +86,8 @@ fn serialized_bytes(value: Value<'_>) -> usize {
 /// A string that is the text of a small integer is written as that.
 fn string_bytes(bytes: &[u8]) -> usize {
     const LONGEST: usize = 11;
-    match parse_i64(bytes).filter(|number| bytes.len() <= LONGEST && i32::try_from(*number).is_ok()) {
+    match parse_i64(bytes).filter(|number| bytes.len() <= LONGEST && i32::try_from(*number).is_ok())
+    {
         Some(number) => integer_bytes(number),
         None => length_bytes(bytes.len()) + bytes.len(),
     }
@@ -108,15 +118,24 @@ fn length_bytes(length: usize) -> usize {
 /// The form is Redis's, the figures are those of this server's table: `table size` is the slots that it has room for.
 pub(super) fn htstats(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let index = Args::new(request, 2).integer()?;
-    let index = usize::try_from(index).ok().filter(|&index| index < context.db.databases());
-    let Some(index) = index else { return Err(CommandError::fixed("ERR Out of range database")) };
+    let index = usize::try_from(index)
+        .ok()
+        .filter(|&index| index < context.db.databases());
+    let Some(index) = index else {
+        return Err(CommandError::fixed("ERR Out of range database"));
+    };
     let keyspace = context.db.keyspace(index);
-    let text = format!("[Dictionary HT]\n{}[Expires HT]\n{}", table_text(keyspace), expires_text(keyspace));
+    let text = format!(
+        "[Dictionary HT]\n{}[Expires HT]\n{}",
+        table_text(keyspace),
+        expires_text(keyspace)
+    );
     context.reply.verbatim("txt", text.as_bytes());
     Ok(())
 }
 
-const EMPTY: &str = "Hash table 0 stats (main hash table):\nNo stats available for empty dictionaries\n";
+const EMPTY: &str =
+    "Hash table 0 stats (main hash table):\nNo stats available for empty dictionaries\n";
 
 fn table_text(keyspace: &Keyspace) -> String {
     let stats = keyspace.table().stats();
@@ -126,7 +145,13 @@ fn table_text(keyspace: &Keyspace) -> String {
     format!(
         "Hash table 0 stats (main hash table):\n table size: {}\n number of elements: {}\n segments: {}\n \
          crowded segments: {}\n buckets: {}\n deepest segment, bits: {}\n bytes: {}\n",
-        stats.slots, stats.elements, stats.segments, stats.crowded_segments, stats.buckets, stats.deepest, stats.bytes
+        stats.slots,
+        stats.elements,
+        stats.segments,
+        stats.crowded_segments,
+        stats.buckets,
+        stats.deepest,
+        stats.bytes
     )
 }
 
@@ -141,7 +166,9 @@ fn expires_text(keyspace: &Keyspace) -> String {
 /// No value is stored as a table yet.
 pub(super) fn htstats_key(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     entry(context, request)?;
-    Err(CommandError::fixed("ERR The value stored at the specified key is not represented using an hash table"))
+    Err(CommandError::fixed(
+        "ERR The value stored at the specified key is not represented using an hash table",
+    ))
 }
 
 pub(super) fn listpack(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
@@ -159,7 +186,9 @@ pub(super) fn quicklist(context: &mut Context<'_>, request: Request<'_>) -> Comm
         Value::Object(Object::List(list)) if is_large(list) => print_list(list, full),
         _ => return Err(CommandError::fixed("ERR Not a quicklist encoded object.")),
     }
-    context.reply.simple("Quicklist structure printed on stdout");
+    context
+        .reply
+        .simple("Quicklist structure printed on stdout");
     Ok(())
 }
 
@@ -172,11 +201,19 @@ fn print_list(list: &List, full: bool) {
             ChunkRef::Plain(_) => ("plain", 1),
         };
         // Writing to a string cannot fail.
-        let _ = writeln!(text, "{{chunk {number}}} {kind}, {elements} elements, {} bytes", chunk_bytes(chunk));
+        let _ = writeln!(
+            text,
+            "{{chunk {number}}} {kind}, {elements} elements, {} bytes",
+            chunk_bytes(chunk)
+        );
     }
     if full {
         for (number, element) in list.iter().enumerate() {
-            let _ = writeln!(text, "{{{number}}} {}", String::from_utf8_lossy(&element.to_vec()));
+            let _ = writeln!(
+                text,
+                "{{{number}}} {}",
+                String::from_utf8_lossy(&element.to_vec())
+            );
         }
     }
     log::raw(&text);

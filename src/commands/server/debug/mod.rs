@@ -12,16 +12,28 @@ use std::ops::RangeInclusive;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use crate::command::{Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, Handler};
+use crate::command::{
+    Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, Handler,
+};
 use crate::resp::Request;
 use crate::store::entry::{NEVER, NewValue};
 use crate::text::number::parse_i64;
 
 /// DEBUG subcommand ...
 pub static DEBUG: CommandSpec = CommandSpec::new("DEBUG", Group::Server, debug)
-    .doc("For developers and tests: looks inside the server and stages states.", "1.0.0", "Depends on the subcommand.")
+    .doc(
+        "For developers and tests: looks inside the server and stages states.",
+        "1.0.0",
+        "Depends on the subcommand.",
+    )
     .arity(-2)
-    .flags(&[Flags::ADMIN, Flags::NOSCRIPT, Flags::LOADING, Flags::STALE, Flags::PROTECTED]);
+    .flags(&[
+        Flags::ADMIN,
+        Flags::NOSCRIPT,
+        Flags::LOADING,
+        Flags::STALE,
+        Flags::PROTECTED,
+    ]);
 
 /// A form of DEBUG: its word, the number of words that it has with both names, and its code.
 type Form = (&'static str, RangeInclusive<usize>, Handler);
@@ -114,7 +126,10 @@ fn debug(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 }
 
 fn unknown_form(word: &[u8]) -> CommandError {
-    CommandError::UnknownForm { word: word[..word.len().min(128)].to_vec(), command: "DEBUG" }
+    CommandError::UnknownForm {
+        word: word[..word.len().min(128)].to_vec(),
+        command: "DEBUG",
+    }
 }
 
 fn help(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
@@ -124,20 +139,29 @@ fn help(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
 
 /// Stalls all commands, which is what tests use it for: it holds the data set's lock.
 fn sleep(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
-    let seconds = std::str::from_utf8(request.get(2)).ok().and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
+    let seconds = std::str::from_utf8(request.get(2))
+        .ok()
+        .and_then(|text| text.parse::<f64>().ok())
+        .unwrap_or(0.0);
     std::thread::sleep(Duration::try_from_secs_f64(seconds).unwrap_or_default());
     context.reply.ok();
     Ok(())
 }
 
 fn set_active_expire(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
-    context.instance.active_expire.store(is_on(request.get(2)), Ordering::Relaxed);
+    context
+        .instance
+        .active_expire
+        .store(is_on(request.get(2)), Ordering::Relaxed);
     context.reply.ok();
     Ok(())
 }
 
 fn pause_cron(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
-    context.instance.cron_paused.store(is_on(request.get(2)), Ordering::Relaxed);
+    context
+        .instance
+        .cron_paused
+        .store(is_on(request.get(2)), Ordering::Relaxed);
     context.reply.ok();
     Ok(())
 }
@@ -161,8 +185,11 @@ fn change_repl_id(context: &mut Context<'_>, _request: Request<'_>) -> CommandRe
 }
 
 fn rewrite_all(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
-    let failed = |reason: &str| CommandError::err(format_args!("CONFIG-REWRITE-FORCE-ALL failed: {reason}"));
-    let Some(path) = &context.instance.config_file else { return Err(failed("no config file")) };
+    let failed =
+        |reason: &str| CommandError::err(format_args!("CONFIG-REWRITE-FORCE-ALL failed: {reason}"));
+    let Some(path) = &context.instance.config_file else {
+        return Err(failed("no config file"));
+    };
     super::config::rewrite_file(path, &context.instance.config(), true)
         .map_err(|error| failed(&crate::config::error::system_text(&error)))?;
     context.reply.ok();
@@ -181,7 +208,10 @@ fn log(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 }
 
 fn string_match(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
-    context.reply.flag(crate::text::pattern::matches(request.get(2), request.get(3)));
+    context.reply.flag(crate::text::pattern::matches(
+        request.get(2),
+        request.get(3),
+    ));
     Ok(())
 }
 
@@ -190,8 +220,16 @@ fn string_match(context: &mut Context<'_>, request: Request<'_>) -> CommandResul
 fn populate(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let mut args = Args::new(request, 2);
     let keys = positive(&mut args)?;
-    let prefix = if args.is_empty() { b"key" } else { args.bytes()? };
-    let bytes = if args.is_empty() { 0 } else { positive(&mut args)? };
+    let prefix = if args.is_empty() {
+        b"key"
+    } else {
+        args.bytes()?
+    };
+    let bytes = if args.is_empty() {
+        0
+    } else {
+        positive(&mut args)?
+    };
     let index = context.index();
     for number in 0..keys {
         let key = [prefix, format!(":{number}").as_bytes()].concat();
@@ -209,7 +247,9 @@ fn populate(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 }
 
 fn positive(args: &mut Args<'_>) -> Result<usize, CommandError> {
-    parse_i64(args.bytes()?).and_then(|number| usize::try_from(number).ok()).ok_or(CommandError::MustBePositive)
+    parse_i64(args.bytes()?)
+        .and_then(|number| usize::try_from(number).ok())
+        .ok_or(CommandError::MustBePositive)
 }
 
 fn packed_threshold(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
@@ -226,7 +266,10 @@ fn packed_threshold(context: &mut Context<'_>, request: Request<'_>) -> CommandR
 fn reply_buffer(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let (what, value) = (request.get(2), request.get(3));
     if what.eq_ignore_ascii_case(b"PEAK-RESET-TIME") {
-        if ![&b"NEVER"[..], b"RESET"].iter().any(|word| value.eq_ignore_ascii_case(word)) {
+        if ![&b"NEVER"[..], b"RESET"]
+            .iter()
+            .any(|word| value.eq_ignore_ascii_case(word))
+        {
             Args::new(request, 3).integer()?;
         }
     } else if !what.eq_ignore_ascii_case(b"RESIZING") {

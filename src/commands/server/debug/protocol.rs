@@ -3,13 +3,18 @@
 use crate::command::{CommandError, CommandResult, Context};
 use crate::resp::{Protocol, Request};
 
+/// A number with a fraction, and nothing else.
+#[expect(clippy::approx_constant, reason = "clients compare these three digits")]
+const SOME_DOUBLE: f64 = 3.141;
+
 pub(super) fn protocol(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let reply = &mut context.reply;
-    let numbers = |reply: &mut crate::resp::Reply<'_>| (0..3).for_each(|number| reply.integer(number));
+    let numbers =
+        |reply: &mut crate::resp::Reply<'_>| (0..3).for_each(|number| reply.integer(number));
     match request.get(2).to_ascii_lowercase().as_slice() {
         b"string" => reply.text("Hello World"),
         b"integer" => reply.integer(12345),
-        b"double" => reply.double(3.141),
+        b"double" => reply.double(SOME_DOUBLE),
         b"bignum" => reply.big_number("1234567999999999999999999999999999999"),
         b"null" => reply.null(),
         b"array" => {
@@ -39,7 +44,9 @@ pub(super) fn protocol(context: &mut Context<'_>, request: Request<'_>) -> Comma
         }
         b"push" => {
             if reply.protocol() == Protocol::Resp2 {
-                return Err(CommandError::fixed("ERR RESP2 is not supported by this command"));
+                return Err(CommandError::fixed(
+                    "ERR RESP2 is not supported by this command",
+                ));
             }
             reply.push(2);
             reply.text("server-cpu-usage");

@@ -20,7 +20,11 @@ pub static INFO: CommandSpec = CommandSpec::new("INFO", Group::Server, info)
     .categories(&[Categories::DANGEROUS])
     .args(&[Arg::string("section").optional().multiple()])
     .history(&[("7.0.0", "Several sections at once.")])
-    .tips(&["nondeterministic_output", "request_policy:all_shards", "response_policy:special"]);
+    .tips(&[
+        "nondeterministic_output",
+        "request_policy:all_shards",
+        "response_policy:special",
+    ]);
 
 /// A section.
 struct Section {
@@ -33,8 +37,17 @@ struct Section {
     write: fn(&mut Page, &Context<'_>),
 }
 
-const fn section(name: &'static str, title: &'static str, write: fn(&mut Page, &Context<'_>)) -> Section {
-    Section { name, title, is_default: true, write }
+const fn section(
+    name: &'static str,
+    title: &'static str,
+    write: fn(&mut Page, &Context<'_>),
+) -> Section {
+    Section {
+        name,
+        title,
+        is_default: true,
+        write,
+    }
 }
 
 impl Section {
@@ -68,11 +81,16 @@ fn info(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 }
 
 /// The text of the sections that `words` ask for. A word that names none is passed over.
-fn text<'w>(context: &Context<'_>, words: impl ExactSizeIterator<Item = &'w [u8]> + Clone) -> String {
+fn text<'w>(
+    context: &Context<'_>,
+    words: impl ExactSizeIterator<Item = &'w [u8]> + Clone,
+) -> String {
     let mut page = Page::default();
     for section in SECTIONS {
         let is_asked_for = |word: &[u8]| {
-            [section.name, "all", "everything"].iter().any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
+            [section.name, "all", "everything"]
+                .iter()
+                .any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
                 || (section.is_default && word.eq_ignore_ascii_case(b"default"))
         };
         if words.clone().any(is_asked_for) || (words.len() == 0 && section.is_default) {

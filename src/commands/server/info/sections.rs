@@ -23,7 +23,10 @@ pub(super) fn server(page: &mut Page, context: &Context<'_>) {
     let instance = context.instance;
     let config = instance.config();
     let uptime_s = instance.started.elapsed().as_secs();
-    let now_us = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+    let now_us = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_micros();
     page.fields([
         ("redis_version", REDIS_VERSION),
         ("redis_git_sha1", "00000000"),
@@ -34,7 +37,11 @@ pub(super) fn server(page: &mut Page, context: &Context<'_>) {
         ("os", &process::system_name()),
     ]);
     page.field("arch_bits", usize::BITS);
-    page.fields([("monotonic_clock", "POSIX clock_gettime"), ("multiplexing_api", "epoll"), ("atomicvar_api", "rust-core")]);
+    page.fields([
+        ("monotonic_clock", "POSIX clock_gettime"),
+        ("multiplexing_api", "epoll"),
+        ("atomicvar_api", "rust-core"),
+    ]);
     page.field("gcc_version", "0.0.0");
     page.field("process_id", std::process::id());
     page.field("process_supervised", "no");
@@ -47,15 +54,34 @@ pub(super) fn server(page: &mut Page, context: &Context<'_>) {
     page.field("configured_hz", config.hz());
     page.field("lru_clock", context.db.access_clock());
     page.field("executable", &instance.executable);
-    page.field("config_file", instance.config_file.as_ref().map_or_else(String::new, |path| path.display().to_string()));
+    page.field(
+        "config_file",
+        instance
+            .config_file
+            .as_ref()
+            .map_or_else(String::new, |path| path.display().to_string()),
+    );
     page.field("io_threads_active", u8::from(config.io_threads() > 1));
-    let binds = config.bind().iter().map(|address| format!(",bind={}", String::from_utf8_lossy(address)));
+    let binds = config
+        .bind()
+        .iter()
+        .map(|address| format!(",bind={}", String::from_utf8_lossy(address)));
     if instance.port != 0 {
-        page.field("listener0", format_args!("name=tcp{},port={}", binds.collect::<String>(), instance.port));
+        page.field(
+            "listener0",
+            format_args!(
+                "name=tcp{},port={}",
+                binds.collect::<String>(),
+                instance.port
+            ),
+        );
     }
     if let Some(path) = config.unixsocket() {
         let number = u8::from(instance.port != 0);
-        page.line(format_args!("listener{number}:name=unix,bind={}", String::from_utf8_lossy(path)));
+        page.line(format_args!(
+            "listener{number}:name=unix,bind={}",
+            String::from_utf8_lossy(path)
+        ));
     }
 }
 
@@ -70,7 +96,10 @@ pub(super) fn clients(page: &mut Page, context: &Context<'_>) {
     page.fields([
         ("connected_clients", connected),
         ("cluster_connections", 0),
-        ("maxclients", context.instance.config().maxclients() as usize),
+        (
+            "maxclients",
+            context.instance.config().maxclients() as usize,
+        ),
         ("client_recent_max_input_buffer", max_input),
         ("client_recent_max_output_buffer", max_output),
         ("blocked_clients", 0),
@@ -93,13 +122,22 @@ pub(super) fn memory(page: &mut Page, context: &Context<'_>) {
     sized(page, "used_memory", figures.used);
     sized(page, "used_memory_rss", figures.resident);
     sized(page, "used_memory_peak", figures.peak);
-    page.field("used_memory_peak_perc", format_args!("{:.2}%", figures.peak_percent()));
+    page.field(
+        "used_memory_peak_perc",
+        format_args!("{:.2}%", figures.peak_percent()),
+    );
     page.field("used_memory_overhead", figures.overhead());
     page.field("used_memory_startup", figures.startup);
     page.field("used_memory_dataset", figures.dataset());
-    page.field("used_memory_dataset_perc", format_args!("{:.2}%", figures.dataset_percent()));
+    page.field(
+        "used_memory_dataset_perc",
+        format_args!("{:.2}%", figures.dataset_percent()),
+    );
     page.field("allocator_allocated", figures.used);
-    page.fields([("allocator_active", figures.resident), ("allocator_resident", figures.resident)]);
+    page.fields([
+        ("allocator_active", figures.resident),
+        ("allocator_resident", figures.resident),
+    ]);
     sized(page, "total_system_memory", process::machine_bytes());
     page.fields([("used_memory_lua", 0), ("used_memory_vm_eval", 0)]);
     page.field("used_memory_lua_human", human_bytes(0));
@@ -114,8 +152,15 @@ pub(super) fn memory(page: &mut Page, context: &Context<'_>) {
     page.field("used_memory_functions", 0);
     sized(page, "used_memory_scripts", 0);
     let config = context.instance.config();
-    sized(page, "maxmemory", usize::try_from(config.maxmemory_bytes()).unwrap_or(usize::MAX));
-    page.field("maxmemory_policy", String::from_utf8_lossy(&config.format(Param::MaxmemoryPolicy)));
+    sized(
+        page,
+        "maxmemory",
+        usize::try_from(config.maxmemory_bytes()).unwrap_or(usize::MAX),
+    );
+    page.field(
+        "maxmemory_policy",
+        String::from_utf8_lossy(&config.format(Param::MaxmemoryPolicy)),
+    );
     memory_ratios(page, &figures);
     page.fields([
         ("mem_not_counted_for_evict", 0),
@@ -128,16 +173,22 @@ pub(super) fn memory(page: &mut Page, context: &Context<'_>) {
     ]);
     page.field("mem_allocator", "mimalloc");
     page.field("active_defrag_running", 0);
-    page.field("lazyfree_pending_objects", context.instance.reclaimer.pending());
+    page.field(
+        "lazyfree_pending_objects",
+        context.instance.reclaimer.pending(),
+    );
     page.field("lazyfreed_objects", context.instance.reclaimer.reclaimed());
 }
 
 /// The allocator is not asked, so all that is in RAM and not allocated counts as its fragmentation.
 fn memory_ratios(page: &mut Page, figures: &MemoryFigures) {
     let (ratio, bytes) = (figures.fragmentation(), figures.fragmentation_bytes());
-    for (name, ratio, bytes) in
-        [("allocator_frag", ratio, bytes), ("allocator_rss", 1.0, 0), ("rss_overhead", 1.0, 0), ("mem_fragmentation", ratio, bytes)]
-    {
+    for (name, ratio, bytes) in [
+        ("allocator_frag", ratio, bytes),
+        ("allocator_rss", 1.0, 0),
+        ("rss_overhead", 1.0, 0),
+        ("mem_fragmentation", ratio, bytes),
+    ] {
         page.field(&format!("{name}_ratio"), format_args!("{ratio:.2}"));
         page.field(&format!("{name}_bytes"), bytes);
     }
@@ -152,10 +203,16 @@ pub(super) fn persistence(page: &mut Page, context: &Context<'_>) {
         ("current_cow_size_age", 0),
     ]);
     page.field("current_fork_perc", "0.00");
-    page.fields([("current_save_keys_processed", 0), ("current_save_keys_total", 0)]);
+    page.fields([
+        ("current_save_keys_processed", 0),
+        ("current_save_keys_total", 0),
+    ]);
     page.field("rdb_changes_since_last_save", context.db.dirty);
     page.field("rdb_bgsave_in_progress", 0);
-    page.field("rdb_last_save_time", context.instance.last_save_s.load(Ordering::Relaxed));
+    page.field(
+        "rdb_last_save_time",
+        context.instance.last_save_s.load(Ordering::Relaxed),
+    );
     page.field("rdb_last_bgsave_status", "ok");
     page.fields([
         ("rdb_last_bgsave_time_sec", -1),
@@ -171,9 +228,16 @@ pub(super) fn persistence(page: &mut Page, context: &Context<'_>) {
         ("aof_current_rewrite_time_sec", -1),
     ]);
     page.field("aof_last_bgrewrite_status", "ok");
-    page.fields([("aof_rewrites", 0), ("aof_rewrites_consecutive_failures", 0)]);
+    page.fields([
+        ("aof_rewrites", 0),
+        ("aof_rewrites_consecutive_failures", 0),
+    ]);
     page.field("aof_last_write_status", "ok");
-    page.fields([("aof_last_cow_size", 0), ("module_fork_in_progress", 0), ("module_fork_last_cow_size", 0)]);
+    page.fields([
+        ("aof_last_cow_size", 0),
+        ("module_fork_in_progress", 0),
+        ("module_fork_last_cow_size", 0),
+    ]);
 }
 
 pub(super) fn stats(page: &mut Page, context: &Context<'_>) {
@@ -204,10 +268,19 @@ pub(super) fn stats(page: &mut Page, context: &Context<'_>) {
         ("expired_subkeys", 0),
         ("expired_keys", keys.expired),
     ]);
-    page.field("expired_stale_perc", format_args!("{:.2}", keys.expired_stale_percent));
+    page.field(
+        "expired_stale_perc",
+        format_args!("{:.2}", keys.expired_stale_percent),
+    );
     page.fields([
-        ("expired_time_cap_reached_count", keys.expire_time_cap_reached),
-        ("expire_cycle_cpu_milliseconds", load(&stats.sweep_us) / 1000),
+        (
+            "expired_time_cap_reached_count",
+            keys.expire_time_cap_reached,
+        ),
+        (
+            "expire_cycle_cpu_milliseconds",
+            load(&stats.sweep_us) / 1000,
+        ),
         ("evicted_keys", 0),
         ("evicted_clients", 0),
         ("evicted_scripts", 0),
@@ -259,14 +332,25 @@ pub(super) fn replication(page: &mut Page, context: &Context<'_>) {
     page.field("master_failover_state", "no-failover");
     page.field("master_replid", context.instance.replication_id());
     page.field("master_replid2", "0".repeat(40));
-    page.fields([("master_repl_offset", 0), ("second_repl_offset", -1), ("repl_backlog_active", 0)]);
+    page.fields([
+        ("master_repl_offset", 0),
+        ("second_repl_offset", -1),
+        ("repl_backlog_active", 0),
+    ]);
     let backlog = context.instance.config().format(Param::ReplBacklogSize);
     page.field("repl_backlog_size", String::from_utf8_lossy(&backlog));
-    page.fields([("repl_backlog_first_byte_offset", 0), ("repl_backlog_histlen", 0)]);
+    page.fields([
+        ("repl_backlog_first_byte_offset", 0),
+        ("repl_backlog_histlen", 0),
+    ]);
 }
 
 pub(super) fn cpu(page: &mut Page, _context: &Context<'_>) {
-    let (own, children, thread) = (process::own_cpu_time(), process::children_cpu_time(), process::thread_cpu_time());
+    let (own, children, thread) = (
+        process::own_cpu_time(),
+        process::children_cpu_time(),
+        process::thread_cpu_time(),
+    );
     let seconds = |time: Duration| format!("{}.{:06}", time.as_secs(), time.subsec_micros());
     page.fields([
         ("used_cpu_sys", seconds(own.system)),
@@ -282,7 +366,11 @@ pub(super) fn command_stats(page: &mut Page, context: &Context<'_>) {
     let instance = context.instance;
     for command in instance.registry.iter_all() {
         let counters = &instance.stats.commands[command.id];
-        let (calls, rejected, failed) = (counters.calls.get(), counters.rejected.get(), counters.failed.get());
+        let (calls, rejected, failed) = (
+            counters.calls.get(),
+            counters.rejected.get(),
+            counters.failed.get(),
+        );
         if calls + rejected + failed == 0 {
             continue;
         }
@@ -315,7 +403,10 @@ pub(super) fn keyspace(page: &mut Page, context: &Context<'_>) {
         }
         let (keys, expires) = (keyspace.len(), keyspace.expires());
         let ttl_ms = average_ttl_ms(keyspace, context.now_ms());
-        page.field(&format!("db{index}"), format_args!("keys={keys},expires={expires},avg_ttl={ttl_ms}"));
+        page.field(
+            &format!("db{index}"),
+            format_args!("keys={keys},expires={expires},avg_ttl={ttl_ms}"),
+        );
     }
 }
 
@@ -324,7 +415,13 @@ fn average_ttl_ms(keyspace: &Keyspace, now_ms: u64) -> u64 {
     if keyspace.expires() == 0 {
         return 0;
     }
-    let deadlines = keyspace.iter().take(TTL_SAMPLES).map(|entry| entry.deadline_ms()).filter(|&at| at != NEVER);
-    let (count, sum) = deadlines.fold((0u64, 0u64), |(count, sum), at| (count + 1, sum.saturating_add(at.saturating_sub(now_ms))));
+    let deadlines = keyspace
+        .iter()
+        .take(TTL_SAMPLES)
+        .map(|entry| entry.deadline_ms())
+        .filter(|&at| at != NEVER);
+    let (count, sum) = deadlines.fold((0u64, 0u64), |(count, sum), at| {
+        (count + 1, sum.saturating_add(at.saturating_sub(now_ms)))
+    });
     sum.checked_div(count).unwrap_or(0)
 }
