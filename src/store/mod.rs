@@ -1,1 +1,2 @@
 //! The data set.
+pub mod table;
