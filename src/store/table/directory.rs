@@ -91,7 +91,8 @@ unsafe impl<C: Child + Send + Sync> Sync for Directory<C> {}
 
 fn layout_of(bits: u32) -> Layout {
     let bytes = size_of::<Header>() + (size_of::<usize>() << bits);
-    Layout::from_size_align(bytes, align_of::<Header>()).expect("a directory is far below isize::MAX")
+    Layout::from_size_align(bytes, align_of::<Header>())
+        .expect("a directory is far below isize::MAX")
 }
 
 impl<C: Child> Directory<C> {
@@ -352,7 +353,8 @@ impl<C: Child> Directory<C> {
     fn build_from<const K: usize>(depth: u32, bits: u32, bound_ms: u64, from: [&Self; K]) -> Self {
         let children = from.into_iter().flat_map(|node| {
             // SAFETY: each reference is moved out once, and the shell of its node is freed without dropping it.
-            node.children().map(|child| unsafe { std::ptr::read(child) })
+            node.children()
+                .map(|child| unsafe { std::ptr::read(child) })
         });
         Self::build(depth, bits, bound_ms, children)
     }

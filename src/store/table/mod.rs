@@ -240,7 +240,10 @@ impl<N: Node, H: KeyHash> Table<N, H> {
     /// The guard of an element. The path is not shared.
     #[inline]
     fn slot(&mut self, hash: u64, place: Place) -> Slot<'_, N> {
-        let root = self.root.as_ref().expect("the place was found below a root");
+        let root = self
+            .root
+            .as_ref()
+            .expect("the place was found below a root");
         // SAFETY: the callers have unshared the path, and the guard borrows the table mutably.
         unsafe { Slot::new(root, hash, place) }
     }
@@ -370,7 +373,11 @@ impl<N: Node, H: KeyHash> Table<N, H> {
             };
             let page = root.get(hash);
             let joint = |buddy: &Segment<N>| page.get(hash).count() + buddy.count();
-            if page.buddy(hash).map(joint).is_some_and(|count| count <= MERGE_COUNT) {
+            if page
+                .buddy(hash)
+                .map(joint)
+                .is_some_and(|count| count <= MERGE_COUNT)
+            {
                 root.modify(hash, |page| {
                     page.merge_buddies(hash, |mut low, mut high| {
                         low.make_unique();

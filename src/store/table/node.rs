@@ -119,11 +119,7 @@ impl HashSeed {
     /// nobody can prepare keys that collide.
     pub fn random() -> Self {
         static SHARED: OnceLock<SharedSeed> = OnceLock::new();
-        let draw = || {
-            std::hash::RandomState::new()
-                .build_hasher()
-                .finish()
-        };
+        let draw = || std::hash::RandomState::new().build_hasher().finish();
         HashSeed {
             own: draw(),
             shared: SHARED.get_or_init(|| SharedSeed::from_u64(draw())),

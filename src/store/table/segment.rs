@@ -387,8 +387,7 @@ impl<N: Node> Segment<N> {
     #[inline]
     fn find_in(bucket: &Bucket<N>, tag: u8, window: u16, key: &[u8]) -> Option<usize> {
         bucket.matching(tag).find(|&slot| {
-            bucket.window(slot) == window
-                && bucket.node(slot).is_some_and(|node| node.key() == key)
+            bucket.window(slot) == window && bucket.node(slot).is_some_and(|node| node.key() == key)
         })
     }
 
@@ -830,7 +829,7 @@ impl<N: Node> Segment<N> {
         let low_map = widen(&low, position & !last_bit);
         let high_map = widen(&high, position | last_bit);
         let merged = Self::assemble(geometry, buckets_for(count + count / 4), bound_ms, |to| {
-            to.take_all(&low, &low_map) && to.take_all(&high, &high_map)
+            to.take_all(&low, low_map) && to.take_all(&high, high_map)
         });
         low.free_shell();
         high.free_shell();
@@ -885,7 +884,10 @@ impl<N: Node> Segment<N> {
         self.for_each(|place, node| {
             count += 1;
             let hash = hash(node.key());
-            assert_eq!((hash ^ prefix).checked_shr(64 - self.depth()).unwrap_or(0), 0);
+            assert_eq!(
+                (hash ^ prefix).checked_shr(64 - self.depth()).unwrap_or(0),
+                0
+            );
             let bucket = &self.buckets()[place.bucket];
             assert_eq!(bucket.window(place.slot), geometry.window(hash));
             assert_eq!(bucket.tag(place.slot), tag_of(hash));

@@ -110,7 +110,7 @@ impl<'a, N: Node, H: KeyHash> Iterator for Iter<'a, N, H> {
 }
 
 /// The first position after the prefix of so many bits at a position; 0 after the last.
-fn end_of(depth: u32, position: u64) -> u64 {
+pub(super) fn end_of(depth: u32, position: u64) -> u64 {
     match depth {
         0 => 0,
         _ => (position | u64::MAX >> depth).wrapping_add(1),
@@ -238,8 +238,9 @@ impl<N: Node, H: KeyHash> Table<N, H> {
                 end
             };
             position = end;
-            is_around |= position == 0;
-            if is_around && position >= start {
+            let is_second_end = position == 0 && std::mem::replace(&mut is_around, true);
+            // The start may lie within the last segment by now, so that the way around ends there.
+            if is_second_end || is_around && position >= start {
                 break;
             }
         }
@@ -281,7 +282,11 @@ impl<N: Node, H: KeyHash> Table<N, H> {
             });
             swept.visited += segment.count();
             swept.removed += places.len();
-            let bound_ms = if is_whole { earliest } else { segment.bound_ms() };
+            let bound_ms = if is_whole {
+                earliest
+            } else {
+                segment.bound_ms()
+            };
             self.remove_places(position, &places, bound_ms, due);
         }
         let is_last_of_page = self.root.as_ref().is_some_and(|root| {
