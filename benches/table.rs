@@ -151,6 +151,8 @@ fn main() {
 
 /// Bytes of table for an element, at many sizes.
 fn print_footprint() {
+    // Printed first, because the buffer of standard output is allocated by it.
+    println!("Footprint:");
     let element = size_of::<Element>();
     let mut table = Table::<Entry>::new(HashSeed::fixed(1));
     let before = BYTES.load(Ordering::Relaxed);
