@@ -159,7 +159,7 @@ fn print_footprint() {
     for number in 0..5 * MILLION {
         table.insert(Entry::new(key_of(number), number));
         let count = table.len();
-        let is_round = [10, 1000, 100_000].contains(&count) || count % 500_000 == 0;
+        let is_round = [10, 1000, 100_000].contains(&count) || count.is_multiple_of(500_000);
         if is_round {
             let bytes = BYTES.load(Ordering::Relaxed) - before - count * element;
             let stats = table.stats();
