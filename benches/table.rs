@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use divan::Bencher;
 use divan::counter::ItemsCount;
+use ruddle::store::alloc::Mimalloc;
 use ruddle::store::table::{HashSeed, NO_DEADLINE, Node, Slot, Table};
 
 /// mimalloc, counting the bytes that are allocated and the calls.
@@ -24,13 +25,13 @@ unsafe impl GlobalAlloc for Counting {
         BYTES.fetch_add(layout.size(), Ordering::Relaxed);
         CALLS.fetch_add(1, Ordering::Relaxed);
         // SAFETY: the caller's promise.
-        unsafe { mimalloc::MiMalloc.alloc(layout) }
+        unsafe { Mimalloc.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         BYTES.fetch_sub(layout.size(), Ordering::Relaxed);
         // SAFETY: the caller's promise.
-        unsafe { mimalloc::MiMalloc.dealloc(pointer, layout) }
+        unsafe { Mimalloc.dealloc(pointer, layout) }
     }
 }
 

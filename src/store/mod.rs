@@ -1,2 +1,18 @@
-//! The data set.
+//! The data set: everything that a server keeps in memory for its users.
+//!
+//! * [`db`]: numbered keyspaces with expiry on access; what handlers work on.
+//! * [`entry`]: a key with its value, one allocation.
+//! * [`table`]: the copy-on-write hash table; [`tree`]: the copy-on-write counted tree.
+//! * [`types`]: the collections, made of flat buffers ([`encoding`]) while small and of table and tree when large.
+//! * [`alloc`]: the allocator's wrapper that counts the memory in use.
+//!
+//! Synchronous, without I/O, without knowledge of commands or the protocol. All `unsafe` code of the project is below
+//! this module.
+
+pub mod alloc;
+pub mod db;
+pub mod encoding;
+pub mod entry;
 pub mod table;
+pub mod tree;
+pub mod types;
