@@ -103,6 +103,8 @@ impl Gate<'_> {
                  A web page may be trying to reach it through a browser (cross-protocol scripting). Connection from {} aborted.",
                 self.session.handle.addr
             );
+            // What follows in the same batch must not run either.
+            self.session.close_after_reply = true;
             return self.session.handle.kill();
         }
         self.session
