@@ -232,6 +232,34 @@ fn a_failure_to_take_effect_takes_all_back() {
 }
 
 #[test]
+fn the_port_can_be_changed_and_an_occupied_one_is_refused() {
+    let mut server = Server::start(&[]);
+    let mut client = server.connect();
+    let occupied = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let port = |listener: &TcpListener| {
+        let address = listener.local_addr();
+        address.expect("a bound socket has an address").port()
+    };
+    let taken = port(&occupied);
+    let refusal = "-ERR CONFIG SET failed (possibly related to argument 'port') - \
+        Unable to listen on this port. Check server logs.";
+    check(&mut client, &format!("CONFIG SET port {taken}"), refusal);
+    assert_eq!(value(&mut client, "port"), server.port.to_string());
+    check(&mut server.connect(), "PING", "+PONG");
+    let free = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let (old, new) = (server.port, port(&free));
+    drop(free);
+    check(&mut client, &format!("CONFIG SET port {new}"), "+OK");
+    assert!(TcpStream::connect(("127.0.0.1", old)).is_err());
+    server.port = new;
+    check(&mut server.connect(), "PING", "+PONG");
+    check(&mut client, "CONFIG SET bind '127.0.0.1 -::1'", "+OK");
+    check(&mut server.connect(), "PING", "+PONG");
+    check(&mut client, "CONFIG SET bind '* -::*'", "+OK");
+    check(&mut server.connect(), "PING", "+PONG");
+}
+
+#[test]
 fn protected_parameters_can_be_allowed() {
     let folder = Folder::new("protected");
     let path = folder.0.to_str().expect("the path is UTF-8");

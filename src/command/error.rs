@@ -144,18 +144,13 @@ impl CommandError {
                 .concat()
                 .into();
             }
-            Self::Protected(name) => {
-                let option = name.to_ascii_lowercase();
-                let text = format!(
-                    "ERR {name} command not allowed. If the enable-{option}-command option is set to \"local\", you \
-                     can run it from a local connection, otherwise you need to set this option in the configuration \
-                     file, and then restart the server."
-                );
-                return text.into_bytes().into();
-            }
+            Self::Protected(name) => return protected_text(name).into_bytes().into(),
             Self::UnknownForm { word, command } => {
                 let head: &[u8] = b"ERR unknown subcommand or wrong number of arguments for '";
-                return [head, word.as_slice(), b"'. Try ", command.as_bytes(), b" HELP."].concat().into();
+                let tail: &[u8] = b" HELP.";
+                return [head, word, b"'. Try ", command.as_bytes(), tail]
+                    .concat()
+                    .into();
             }
             Self::Other(text) => text,
         };
@@ -171,6 +166,15 @@ impl CommandError {
             .unwrap_or(text.len());
         String::from_utf8_lossy(&text[..end]).into_owned()
     }
+}
+
+fn protected_text(name: &str) -> String {
+    let option = name.to_ascii_lowercase();
+    format!(
+        "ERR {name} command not allowed. If the enable-{option}-command option is set to \"local\", you can run it \
+         from a local connection, otherwise you need to set this option in the configuration file, and then restart \
+         the server."
+    )
 }
 
 impl fmt::Display for CommandError {

@@ -3,11 +3,14 @@
 //! Everything here is behind its own short lock or an atomic, and is taken after the data set's lock, never before.
 
 pub mod clients;
+pub mod limits;
 pub mod reclaim;
 pub mod stats;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{
+    Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Notify;
@@ -35,6 +38,10 @@ pub struct ShutdownRequest {
     pub save: Option<bool>,
 }
 
+/// Listens on the TCP addresses that a configuration names, in place of those before; where that fails, with the
+/// reason, nothing has changed.
+pub type Rebind = Box<dyn Fn(&Config) -> Result<(), String> + Send + Sync>;
+
 /// The shared state of one server.
 pub struct Instance {
     /// The commands.
@@ -50,7 +57,7 @@ pub struct Instance {
     /// The path of the configuration file, if there is one.
     pub config_file: Option<std::path::PathBuf>,
     /// The TCP port that is listened on; 0 for none.
-    pub port: u16,
+    pub port: AtomicU16,
     /// The path of the program.
     pub executable: String,
     /// Whether the expiry sweep runs (DEBUG SET-ACTIVE-EXPIRE).
@@ -65,6 +72,7 @@ pub struct Instance {
     pub startup_bytes: AtomicUsize,
     /// Unix seconds of the last save; of the start before there was one.
     pub last_save_s: AtomicU64,
+    rebind: OnceLock<Rebind>,
     replication_id: Mutex<String>,
     config: RwLock<Config>,
     shutdown: Mutex<Option<ShutdownRequest>>,
@@ -90,7 +98,7 @@ impl Instance {
             started: Instant::now(),
             run_id,
             config_file: None,
-            port: 0,
+            port: AtomicU16::new(0),
             executable: String::new(),
             active_expire: AtomicBool::new(true),
             reclaimer: Reclaimer::default(),
@@ -98,6 +106,7 @@ impl Instance {
             cron_paused: AtomicBool::new(false),
             startup_bytes: AtomicUsize::new(0),
             last_save_s: AtomicU64::new(unix_s),
+            rebind: OnceLock::new(),
             replication_id: Mutex::new(String::new()),
             config: RwLock::new(config),
             shutdown: Mutex::new(None),
@@ -159,6 +168,22 @@ impl Instance {
     /// Whether periodic work rests.
     pub fn cron_rests(&self) -> bool {
         self.cron_paused.load(Ordering::Relaxed)
+    }
+
+    /// Says how the addresses are changed; once, by the server that listens.
+    pub fn set_rebind(&self, rebind: Rebind) {
+        // A second one would be another server's, which has an instance of its own.
+        let _ = self.rebind.set(rebind);
+    }
+
+    /// Listens on the TCP addresses of `config` from now on. An error changes nothing.
+    pub fn rebind(&self, config: &Config) -> Result<(), String> {
+        let Some(rebind) = self.rebind.get() else {
+            return Err("this server does not listen".to_owned());
+        };
+        rebind(config)?;
+        self.port.store(config.port(), Ordering::Relaxed);
+        Ok(())
     }
 
     /// The 40 hexadecimal digits that name the history of this data set to replicas.

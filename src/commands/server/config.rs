@@ -12,7 +12,7 @@ use crate::config::error::system_text;
 use crate::config::{
     ChangeSet, Config, ConfigSetError, Param, SetContext, Spec, SystemHost, rewrite,
 };
-use crate::instance::Instance;
+use crate::instance::{Instance, limits};
 use crate::observe::log;
 use crate::resp::Request;
 use crate::store::db::{Db, KeyspaceStats};
@@ -111,19 +111,22 @@ fn apply(
 ) -> Result<(), Failure> {
     for &param in &changes.changed {
         match param {
-            Param::Port if config.port() != instance.port => return Err((param, PORT.to_owned())),
+            Param::Port | Param::Bind => {
+                let reason = if param == Param::Port { PORT } else { BIND };
+                instance
+                    .rebind(config)
+                    .map_err(|_| (param, reason.to_owned()))?;
+            }
             Param::TlsPort => return Err((param, PORT.to_owned())),
-            Param::Bind => return Err((param, BIND.to_owned())),
+            Param::Maxclients => make_room(config.maxclients()).map_err(|text| (param, text))?,
             Param::Appendonly if config.appendonly() => return Err((param, AOF.to_owned())),
             Param::Loglevel => log::set_level(config.loglevel()),
-            Param::SlowlogLogSlowerThan | Param::SlowlogMaxLen => {
-                instance.slow_log.configure(
-                    config.slowlog_log_slower_than_us(),
-                    config.slowlog_max_len(),
-                );
-            }
+            Param::SlowlogLogSlowerThan | Param::SlowlogMaxLen => instance.slow_log.configure(
+                config.slowlog_log_slower_than_us(),
+                config.slowlog_max_len(),
+            ),
             Param::ListMaxListpackSize => {
-                db.limits.list_max_listpack_size = config.list_max_listpack_size()
+                db.limits.list_max_listpack_size = config.list_max_listpack_size();
             }
             _ => {}
         }
@@ -131,11 +134,20 @@ fn apply(
     Ok(())
 }
 
-/// Addresses are bound when the server starts.
 const PORT: &str = "Unable to listen on this port. Check server logs.";
 const BIND: &str = "Failed to bind to specified addresses.";
 /// There is no append-only file yet.
 const AOF: &str = "Unable to turn on AOF. Check server logs.";
+
+fn make_room(clients: u32) -> Result<(), String> {
+    let room = limits::make_room_for_clients(clients.into());
+    if room >= clients.into() {
+        return Ok(());
+    }
+    Err(format!(
+        "The operating system is not able to handle the specified number of clients, try with {room}"
+    ))
+}
 
 fn refusal(error: ConfigSetError) -> CommandError {
     let code = if error == ConfigSetError::Loading {

@@ -46,7 +46,8 @@ pub(super) fn server(page: &mut Page, context: &Context<'_>) {
     page.field("process_id", std::process::id());
     page.field("process_supervised", "no");
     page.field("run_id", &instance.run_id);
-    page.field("tcp_port", instance.port);
+    let port = instance.port.load(Ordering::Relaxed);
+    page.field("tcp_port", port);
     page.field("server_time_usec", now_us);
     page.field("uptime_in_seconds", uptime_s);
     page.field("uptime_in_days", uptime_s / SECONDS_A_DAY);
@@ -66,18 +67,14 @@ pub(super) fn server(page: &mut Page, context: &Context<'_>) {
         .bind()
         .iter()
         .map(|address| format!(",bind={}", String::from_utf8_lossy(address)));
-    if instance.port != 0 {
+    if port != 0 {
         page.field(
             "listener0",
-            format_args!(
-                "name=tcp{},port={}",
-                binds.collect::<String>(),
-                instance.port
-            ),
+            format_args!("name=tcp{},port={}", binds.collect::<String>(), port),
         );
     }
     if let Some(path) = config.unixsocket() {
-        let number = u8::from(instance.port != 0);
+        let number = u8::from(port != 0);
         page.line(format_args!(
             "listener{number}:name=unix,bind={}",
             String::from_utf8_lossy(path)
