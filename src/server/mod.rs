@@ -95,6 +95,7 @@ impl Server {
             &instance,
         ))));
         tasks.push(tokio::spawn(cron::sample_rates(Arc::clone(&instance))));
+        tasks.push(tokio::spawn(cron::collapse_pages()));
         tracing::info!("Ready to accept connections");
         if let Some(path) = &unix_path {
             tracing::info!(
