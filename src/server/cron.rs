@@ -37,8 +37,14 @@ pub async fn sweep_expired(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
             )
         };
         tokio::time::sleep(period).await;
-        if instance.sweeps() {
+        if instance.sweeps() && !instance.cron_rests() {
+            let start = Instant::now();
             sweep_once(&db, sweep_budget(period, effort)).await;
+            let took_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+            instance
+                .stats
+                .sweep_us
+                .fetch_add(took_us, Ordering::Relaxed);
         }
     }
 }
@@ -75,7 +81,7 @@ pub async fn close_idle_clients(instance: Arc<Instance>) {
     loop {
         ticks.tick().await;
         let timeout_s = instance.config().timeout_s();
-        if timeout_s == 0 {
+        if timeout_s == 0 || instance.cron_rests() {
             continue;
         }
         let now_ms = clock::unix_ms();
