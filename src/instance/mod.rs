@@ -5,7 +5,7 @@
 pub mod clients;
 pub mod stats;
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Instant;
 
@@ -52,6 +52,7 @@ pub struct Instance {
     pub executable: String,
     /// Whether the expiry sweep runs (DEBUG SET-ACTIVE-EXPIRE).
     pub active_expire: AtomicBool,
+    config_version: AtomicU64,
     config: RwLock<Config>,
     shutdown: Mutex<Option<ShutdownRequest>>,
     shutdown_requested: Notify,
@@ -72,6 +73,7 @@ impl Instance {
             port: 0,
             executable: String::new(),
             active_expire: AtomicBool::new(true),
+            config_version: AtomicU64::new(0),
             config: RwLock::new(config),
             shutdown: Mutex::new(None),
             shutdown_requested: Notify::new(),
@@ -91,7 +93,14 @@ impl Instance {
 
     /// Wakes whoever follows changes of the configuration.
     pub fn announce_config(&self) {
+        self.config_version.fetch_add(1, Ordering::Release);
         self.config_changed.notify_waiters();
+    }
+
+    /// A number that another one replaces at each change of the configuration.
+    #[inline]
+    pub fn config_version(&self) -> u64 {
+        self.config_version.load(Ordering::Acquire)
     }
 
     /// Resolves at the next change of the configuration.

@@ -160,6 +160,21 @@ pub enum ProtocolError {
     UnauthenticatedBulk,
 }
 
+impl ProtocolError {
+    /// The error line for the peer, without `-` and line end. A byte of the peer's is given back as it came.
+    pub fn wire_text(&self) -> Vec<u8> {
+        match self {
+            Self::ExpectedDollar(got) => [b"ERR Protocol error: expected '$', got '".as_slice(), &[*got], b"'"].concat(),
+            _ => format!("ERR {self}").into_bytes(),
+        }
+    }
+
+    /// Whether the same bytes would be allowed to a client that has authenticated.
+    fn depends_on_authentication(self) -> bool {
+        matches!(self, Self::UnauthenticatedMultibulk | Self::UnauthenticatedBulk)
+    }
+}
+
 impl fmt::Display for ProtocolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Protocol error: ")?;
@@ -170,7 +185,7 @@ impl fmt::Display for ProtocolError {
             Self::InvalidMultibulk => "invalid multibulk length",
             Self::UnauthenticatedMultibulk => "unauthenticated multibulk length",
             Self::BulkLengthTooLong => "too big bulk count string",
-            Self::ExpectedDollar(got) => return write!(f, "expected '$', got '{}'", char::from(*got)),
+            Self::ExpectedDollar(got) => return write!(f, "expected '$', got '{}'", got.escape_ascii()),
             Self::InvalidBulk => "invalid bulk length",
             Self::UnauthenticatedBulk => "unauthenticated bulk length",
         })
@@ -243,6 +258,8 @@ impl Parser {
             match self.step(buffer, limits) {
                 Ok(Step::Command) => self.end_command(),
                 Ok(Step::NeedMore) => break,
+                // One of the commands in this batch may be the AUTH that lifts the limit: look again after them.
+                Err(fault) if fault.depends_on_authentication() && !self.commands.is_empty() => break,
                 Err(fault) => self.failed = Some(fault),
             }
         }
@@ -293,10 +310,15 @@ impl Parser {
         taken
     }
 
-    /// Bytes of memory that the parser holds beside the read buffer.
-    pub fn memory_bytes(&self) -> usize {
+    /// Bytes of the arguments that the parser holds beside the read buffer.
+    pub fn argument_bytes(&self) -> usize {
         self.large.iter().map(|arg| arg.capacity()).sum::<usize>()
             + self.partial.gathering.as_ref().map_or(0, Vec::capacity)
+    }
+
+    /// Bytes of memory that the parser holds beside the read buffer.
+    pub fn memory_bytes(&self) -> usize {
+        self.argument_bytes()
             + self.spans.capacity() * size_of::<Span>()
             + self.commands.capacity() * size_of::<Command>()
     }
@@ -340,6 +362,7 @@ impl Parser {
     }
 
     fn read_count(&mut self, buffer: &[u8], limits: Limits) -> Result<Option<usize>, ProtocolError> {
+        let from = self.partial.at;
         let Some(line) = self.read_line(buffer, ProtocolError::MultibulkCountTooLong)? else {
             return Ok(None);
         };
@@ -347,6 +370,7 @@ impl Parser {
             .filter(|&count| count <= i64::from(i32::MAX))
             .ok_or(ProtocolError::InvalidMultibulk)?;
         if limits.unauthenticated && count > UNAUTHENTICATED_MULTIBULK {
+            self.partial.at = from;
             return Err(ProtocolError::UnauthenticatedMultibulk);
         }
         Ok(Some(count.max(0) as usize))
@@ -407,6 +431,7 @@ impl Parser {
 
     #[inline]
     fn read_bulk_header(&mut self, buffer: &[u8], limits: Limits) -> Result<Option<usize>, ProtocolError> {
+        let from = self.partial.at;
         let Some(line) = self.read_line(buffer, ProtocolError::BulkLengthTooLong)? else {
             return Ok(None);
         };
@@ -418,6 +443,7 @@ impl Parser {
             .filter(|&len| len >= 0 && len <= limits.max_bulk)
             .ok_or(ProtocolError::InvalidBulk)?;
         if limits.unauthenticated && len > UNAUTHENTICATED_BULK {
+            self.partial.at = from;
             return Err(ProtocolError::UnauthenticatedBulk);
         }
         Ok(Some(len as usize))

@@ -79,6 +79,7 @@ impl Gate<'_> {
                  A web page may be trying to reach it through a browser (cross-protocol scripting). Connection from {} aborted.",
                 self.session.handle.addr
             );
+            self.session.close_after_reply = true;
             return self.session.handle.kill();
         }
         self.session.handle.figures.last_command.store(0, Ordering::Relaxed);

@@ -15,20 +15,35 @@ pub(super) const DEFAULT_USER: &[u8] = b"default";
 /// authenticated is shorter still.)
 const MAX_PASSWORD_BYTES: usize = 64 * 1024;
 
-const HANDSHAKE_FLAGS: &[Flags] =
-    &[Flags::NOSCRIPT, Flags::LOADING, Flags::STALE, Flags::FAST, Flags::NO_AUTH, Flags::ALLOW_BUSY];
+const HANDSHAKE_FLAGS: &[Flags] = &[
+    Flags::NOSCRIPT,
+    Flags::LOADING,
+    Flags::STALE,
+    Flags::FAST,
+    Flags::NO_AUTH,
+    Flags::ALLOW_BUSY,
+];
 
 /// AUTH [username] password
 pub static AUTH: CommandSpec = CommandSpec::new("AUTH", Group::Connection, auth)
-    .doc("Authenticates the connection.", "1.0.0", "O(N), N being the passwords that the user has")
+    .doc(
+        "Authenticates the connection.",
+        "1.0.0",
+        "O(N), N being the passwords that the user has",
+    )
     .arity(-2)
     .flags(HANDSHAKE_FLAGS)
-    .args(&[Arg::string("username").optional().since("6.0.0"), Arg::string("password")])
+    .args(&[
+        Arg::string("username").optional().since("6.0.0"),
+        Arg::string("password"),
+    ])
     .history(&[("6.0.0", "A user's name may stand before the password.")]);
 
 fn auth(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     match request.len() {
-        2 if context.instance.config().requirepass().is_none() => return Err(CommandError::NoPasswordSet),
+        2 if context.instance.config().requirepass().is_none() => {
+            return Err(CommandError::NoPasswordSet);
+        }
         2 => authenticate(context, DEFAULT_USER, request.get(1))?,
         3 => authenticate(context, request.get(1), request.get(2))?,
         _ => return Err(CommandError::Syntax),
@@ -46,11 +61,18 @@ const HELLO_ARGUMENTS: &[Arg] = &[
 
 /// HELLO [protover [AUTH username password] [SETNAME clientname]]
 pub static HELLO: CommandSpec = CommandSpec::new("HELLO", Group::Connection, hello)
-    .doc("Chooses the protocol version, and tells what the server is.", "6.0.0", "O(1)")
+    .doc(
+        "Chooses the protocol version, and tells what the server is.",
+        "6.0.0",
+        "O(1)",
+    )
     .arity(-1)
     .flags(HANDSHAKE_FLAGS)
     .args(&[Arg::block("arguments", HELLO_ARGUMENTS).optional()])
-    .history(&[("6.2.0", "The version may be left out, to learn the connection's present state.")]);
+    .history(&[(
+        "6.2.0",
+        "The version may be left out, to learn the connection's present state.",
+    )]);
 
 /// What HELLO asks for.
 #[derive(Debug, Default)]
@@ -89,7 +111,9 @@ fn protocol(version: &[u8]) -> Result<Protocol, CommandError> {
         Some(2) => Ok(Protocol::Resp2),
         Some(3) => Ok(Protocol::Resp3),
         Some(_) => Err(CommandError::fixed("NOPROTO unsupported protocol version")),
-        None => Err(CommandError::fixed("ERR Protocol version is not an integer or out of range")),
+        None => Err(CommandError::fixed(
+            "ERR Protocol version is not an integer or out of range",
+        )),
     }
 }
 
@@ -161,7 +185,10 @@ fn same_secret(given: &[u8], secret: &[u8]) -> bool {
     let mut difference = given.len() ^ secret.len();
     for (at, byte) in given.iter().enumerate() {
         // Wrapping around keeps the count of steps a matter of what the peer has sent alone.
-        let expected = secret.get(at % secret.len().max(1)).copied().unwrap_or_default();
+        let expected = secret
+            .get(at % secret.len().max(1))
+            .copied()
+            .unwrap_or_default();
         difference |= usize::from(std::hint::black_box(byte ^ expected));
     }
     difference == 0
@@ -185,7 +212,11 @@ mod tests {
             ("secreT", "secret", false),
             ("secret\0y", "secret\0x", false),
         ] {
-            assert_eq!(same_secret(given.as_bytes(), secret.as_bytes()), same, "{given:?} {secret:?}");
+            assert_eq!(
+                same_secret(given.as_bytes(), secret.as_bytes()),
+                same,
+                "{given:?} {secret:?}"
+            );
         }
     }
 }

@@ -8,7 +8,11 @@ use crate::text::number::parse_i64;
 
 /// PING [message]
 pub static PING: CommandSpec = CommandSpec::new("PING", Group::Connection, ping)
-    .doc("Answers PONG, or the message that it was given.", "1.0.0", "O(1)")
+    .doc(
+        "Answers PONG, or the message that it was given.",
+        "1.0.0",
+        "O(1)",
+    )
     .arity(-1)
     .flags(&[Flags::FAST])
     .args(&[Arg::string("message").optional()])
@@ -40,7 +44,11 @@ fn echo(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 
 /// SELECT index
 pub static SELECT: CommandSpec = CommandSpec::new("SELECT", Group::Connection, select)
-    .doc("Chooses the database that the connection works in.", "1.0.0", "O(1)")
+    .doc(
+        "Chooses the database that the connection works in.",
+        "1.0.0",
+        "O(1)",
+    )
     .arity(2)
     .flags(&[Flags::LOADING, Flags::STALE, Flags::FAST, Flags::ALLOW_BUSY])
     .args(&[Arg::integer("index")]);
@@ -48,9 +56,13 @@ pub static SELECT: CommandSpec = CommandSpec::new("SELECT", Group::Connection, s
 fn select(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let index = parse_i64(request.get(1)).ok_or(CommandError::NotInteger)?;
     if i32::try_from(index).is_err() {
-        return Err(CommandError::fixed("ERR value is out of range, value must between -2147483648 and 2147483647"));
+        return Err(CommandError::fixed(
+            "ERR value is out of range, value must between -2147483648 and 2147483647",
+        ));
     }
-    let index = usize::try_from(index).ok().filter(|&index| index < context.db.databases());
+    let index = usize::try_from(index)
+        .ok()
+        .filter(|&index| index < context.db.databases());
     context.session.db = index.ok_or(CommandError::DbIndexOutOfRange)?;
     context.reply.ok();
     Ok(())
@@ -60,7 +72,14 @@ fn select(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 pub static QUIT: CommandSpec = CommandSpec::new("QUIT", Group::Connection, quit)
     .doc("Closes the connection.", "1.0.0", "O(1)")
     .arity(-1)
-    .flags(&[Flags::NOSCRIPT, Flags::LOADING, Flags::STALE, Flags::FAST, Flags::NO_AUTH, Flags::ALLOW_BUSY])
+    .flags(&[
+        Flags::NOSCRIPT,
+        Flags::LOADING,
+        Flags::STALE,
+        Flags::FAST,
+        Flags::NO_AUTH,
+        Flags::ALLOW_BUSY,
+    ])
     .deprecated("7.2.0", "just closing the connection");
 
 fn quit(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
@@ -71,9 +90,20 @@ fn quit(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
 
 /// RESET
 pub static RESET: CommandSpec = CommandSpec::new("RESET", Group::Connection, reset)
-    .doc("Puts the connection back into the state of a new one.", "6.2.0", "O(1)")
+    .doc(
+        "Puts the connection back into the state of a new one.",
+        "6.2.0",
+        "O(1)",
+    )
     .arity(1)
-    .flags(&[Flags::NOSCRIPT, Flags::LOADING, Flags::STALE, Flags::FAST, Flags::NO_AUTH, Flags::ALLOW_BUSY]);
+    .flags(&[
+        Flags::NOSCRIPT,
+        Flags::LOADING,
+        Flags::STALE,
+        Flags::FAST,
+        Flags::NO_AUTH,
+        Flags::ALLOW_BUSY,
+    ]);
 
 /// The library's name and version stay: they say what is at the other end, whatever state it is in.
 fn reset(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {

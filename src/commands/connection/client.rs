@@ -10,11 +10,27 @@ use crate::text::number::parse_i64;
 
 /// CLIENT subcommand ...
 pub static CLIENT: CommandSpec = CommandSpec::new("CLIENT", Group::Connection, container)
-    .doc("Holds the commands about connections.", "2.4.0", "That of the subcommand.")
+    .doc(
+        "Holds the commands about connections.",
+        "2.4.0",
+        "That of the subcommand.",
+    )
     .arity(-2)
     .subcommands(&[
-        &GETNAME, &GETREDIR, &HELP, &ID, &INFO, &KILL, &LIST, &NO_EVICT, &NO_TOUCH, &REPLY, &SETINFO, &SETNAME,
-        &TRACKINGINFO, &UNBLOCK,
+        &GETNAME,
+        &GETREDIR,
+        &HELP,
+        &ID,
+        &INFO,
+        &KILL,
+        &LIST,
+        &NO_EVICT,
+        &NO_TOUCH,
+        &REPLY,
+        &SETINFO,
+        &SETNAME,
+        &TRACKINGINFO,
+        &UNBLOCK,
     ]);
 
 /// Runs for the container alone, which its arity rules out.
@@ -23,7 +39,12 @@ fn container(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult 
 }
 
 /// The flags of the subcommands that anybody may use.
-const OWN_FLAGS: &[Flags] = &[Flags::NOSCRIPT, Flags::LOADING, Flags::STALE, Flags::ALLOW_BUSY];
+const OWN_FLAGS: &[Flags] = &[
+    Flags::NOSCRIPT,
+    Flags::LOADING,
+    Flags::STALE,
+    Flags::ALLOW_BUSY,
+];
 /// The flags of those for administrators.
 const ADMIN_FLAGS: &[Flags] = &[Flags::ADMIN, Flags::NOSCRIPT, Flags::LOADING, Flags::STALE];
 const ON_OFF: &[Arg] = &[Arg::token("on", "ON"), Arg::token("off", "OFF")];
@@ -108,7 +129,11 @@ fn getname(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
 }
 
 static SETNAME: CommandSpec = subcommand("SETNAME", setname)
-    .doc("Names the connection; the empty name takes the name away.", "2.6.9", "O(1)")
+    .doc(
+        "Names the connection; the empty name takes the name away.",
+        "2.6.9",
+        "O(1)",
+    )
     .arity(3)
     .flags(OWN_FLAGS)
     .args(&[Arg::string("connection-name")])
@@ -122,11 +147,17 @@ fn setname(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     Ok(())
 }
 
-const LIBRARY: &[Arg] =
-    &[Arg::string("libname").with_token("lib-name"), Arg::string("libver").with_token("lib-ver")];
+const LIBRARY: &[Arg] = &[
+    Arg::string("libname").with_token("lib-name"),
+    Arg::string("libver").with_token("lib-ver"),
+];
 
 static SETINFO: CommandSpec = subcommand("SETINFO", setinfo)
-    .doc("Tells the name or the version of the client library.", "7.2.0", "O(1)")
+    .doc(
+        "Tells the name or the version of the client library.",
+        "7.2.0",
+        "O(1)",
+    )
     .arity(4)
     .flags(OWN_FLAGS)
     .args(&[Arg::one_of("attr", LIBRARY)])
@@ -137,20 +168,32 @@ fn setinfo(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let shown = String::from_utf8_lossy(attribute);
     let is = |name: &str| attribute.eq_ignore_ascii_case(name.as_bytes());
     if !is("lib-name") && !is("lib-ver") {
-        return Err(CommandError::err(format_args!("Unrecognized option '{shown}'")));
+        return Err(CommandError::err(format_args!(
+            "Unrecognized option '{shown}'"
+        )));
     }
     if !is_printable_word(value) {
-        return Err(CommandError::err(format_args!("{shown} cannot contain spaces, newlines or special characters.")));
+        return Err(CommandError::err(format_args!(
+            "{shown} cannot contain spaces, newlines or special characters."
+        )));
     }
     let mut names = context.session.handle.names();
-    let place = if is("lib-name") { &mut names.lib_name } else { &mut names.lib_version };
+    let place = if is("lib-name") {
+        &mut names.lib_name
+    } else {
+        &mut names.lib_version
+    };
     *place = value.to_vec();
     context.reply.ok();
     Ok(())
 }
 
 static INFO: CommandSpec = subcommand("INFO", info)
-    .doc("Answers the connection's own line of CLIENT LIST.", "6.2.0", "O(1)")
+    .doc(
+        "Answers the connection's own line of CLIENT LIST.",
+        "6.2.0",
+        "O(1)",
+    )
     .arity(2)
     .flags(&[Flags::NOSCRIPT, Flags::LOADING, Flags::STALE])
     .tips(&["nondeterministic_output"]);
@@ -170,19 +213,36 @@ const LIST_TYPE: &[Arg] = &[
 ];
 
 static LIST: CommandSpec = subcommand("LIST", list)
-    .doc("Answers a line about each connection.", "2.4.0", "O(N), N being the connections")
+    .doc(
+        "Answers a line about each connection.",
+        "2.4.0",
+        "O(N), N being the connections",
+    )
     .arity(-2)
     .flags(ADMIN_FLAGS)
     .args(&[
-        Arg::one_of("client-type", LIST_TYPE).with_token("TYPE").optional().since("5.0.0"),
-        Arg::integer("client-id").with_token("ID").optional().multiple().since("6.2.0"),
+        Arg::one_of("client-type", LIST_TYPE)
+            .with_token("TYPE")
+            .optional()
+            .since("5.0.0"),
+        Arg::integer("client-id")
+            .with_token("ID")
+            .optional()
+            .multiple()
+            .since("6.2.0"),
     ])
     .history(&[
         ("2.8.12", "Added the field `id`."),
         ("5.0.0", "Added the filter `TYPE`."),
         ("6.0.0", "Added the field `user`."),
-        ("6.2.0", "Added the fields `argv-mem`, `tot-mem`, `laddr` and `redir`, and the filter `ID`."),
-        ("7.0.0", "Added the fields `resp`, `multi-mem`, `rbs` and `rbp`."),
+        (
+            "6.2.0",
+            "Added the fields `argv-mem`, `tot-mem`, `laddr` and `redir`, and the filter `ID`.",
+        ),
+        (
+            "7.0.0",
+            "Added the fields `resp`, `multi-mem`, `rbs` and `rbp`.",
+        ),
         ("7.0.3", "Added the field `ssub`."),
         ("7.2.0", "Added the fields `lib-name` and `lib-ver`."),
         ("7.4.0", "Added the field `watch`."),
@@ -191,7 +251,11 @@ static LIST: CommandSpec = subcommand("LIST", list)
     .tips(&["nondeterministic_output"]);
 
 fn list(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
-    let text = client_line::list(context, request, client_filter::listed(context, Args::new(request, 2))?);
+    let text = client_line::list(
+        context,
+        request,
+        client_filter::listed(context, Args::new(request, 2))?,
+    );
     context.reply.verbatim("txt", &text);
     Ok(())
 }
@@ -205,21 +269,45 @@ const KILL_TYPE: &[Arg] = &[
 ];
 const SKIPME: &[Arg] = &[Arg::token("yes", "YES"), Arg::token("no", "NO")];
 const KILL_OPTIONS: &[Arg] = &[
-    Arg::integer("client-id").with_token("ID").optional().since("2.8.12"),
-    Arg::one_of("client-type", KILL_TYPE).with_token("TYPE").optional().since("2.8.12"),
+    Arg::integer("client-id")
+        .with_token("ID")
+        .optional()
+        .since("2.8.12"),
+    Arg::one_of("client-type", KILL_TYPE)
+        .with_token("TYPE")
+        .optional()
+        .since("2.8.12"),
     Arg::string("username").with_token("USER").optional(),
-    Arg::string("addr").with_token("ADDR").display("ip:port").optional(),
-    Arg::string("laddr").with_token("LADDR").display("ip:port").optional().since("6.2.0"),
-    Arg::one_of("skipme", SKIPME).with_token("SKIPME").optional(),
-    Arg::integer("maxage").with_token("MAXAGE").optional().since("7.4.0"),
+    Arg::string("addr")
+        .with_token("ADDR")
+        .display("ip:port")
+        .optional(),
+    Arg::string("laddr")
+        .with_token("LADDR")
+        .display("ip:port")
+        .optional()
+        .since("6.2.0"),
+    Arg::one_of("skipme", SKIPME)
+        .with_token("SKIPME")
+        .optional(),
+    Arg::integer("maxage")
+        .with_token("MAXAGE")
+        .optional()
+        .since("7.4.0"),
 ];
 const KILL_FORMS: &[Arg] = &[
-    Arg::string("old-format").display("ip:port").deprecated_since("2.8.12"),
+    Arg::string("old-format")
+        .display("ip:port")
+        .deprecated_since("2.8.12"),
     Arg::one_of("new-format", KILL_OPTIONS).multiple(),
 ];
 
 static KILL: CommandSpec = subcommand("KILL", kill)
-    .doc("Closes connections.", "2.4.0", "O(N), N being the connections")
+    .doc(
+        "Closes connections.",
+        "2.4.0",
+        "O(N), N being the connections",
+    )
     .arity(-3)
     .flags(ADMIN_FLAGS)
     .args(&[Arg::one_of("filter", KILL_FORMS)])
@@ -227,14 +315,21 @@ static KILL: CommandSpec = subcommand("KILL", kill)
         ("2.8.12", "Added the form with filters."),
         ("2.8.12", "Added the filter `ID`."),
         ("3.2.0", "Added the type `master`."),
-        ("5.0.0", "The type `slave` is called `replica`; the old word is still taken."),
+        (
+            "5.0.0",
+            "The type `slave` is called `replica`; the old word is still taken.",
+        ),
         ("6.2.0", "Added the filter `LADDR`."),
         ("7.4.0", "Added the filter `MAXAGE`."),
     ]);
 
 fn kill(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let old_form = request.len() == 3;
-    let filter = if old_form { Filter::by_address(request.get(2)) } else { Filter::parse(Args::new(request, 2))? };
+    let filter = if old_form {
+        Filter::by_address(request.get(2))
+    } else {
+        Filter::parse(Args::new(request, 2))?
+    };
     let killed = close_matching(context, &filter);
     if !old_form {
         context.reply.count(killed);
@@ -250,7 +345,10 @@ fn kill(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 fn close_matching(context: &mut Context<'_>, filter: &Filter<'_>) -> usize {
     let own = context.session.id();
     let found = context.instance.clients.list();
-    let found: Vec<_> = found.iter().filter(|client| filter.matches(client, own, context.now_ms())).collect();
+    let found: Vec<_> = found
+        .iter()
+        .filter(|client| filter.matches(client, own, context.now_ms()))
+        .collect();
     for client in &found {
         if client.id == own {
             context.session.close_after_reply = true;
@@ -261,7 +359,11 @@ fn close_matching(context: &mut Context<'_>, filter: &Filter<'_>) -> usize {
     found.len()
 }
 
-const REPLY_MODES: &[Arg] = &[Arg::token("on", "ON"), Arg::token("off", "OFF"), Arg::token("skip", "SKIP")];
+const REPLY_MODES: &[Arg] = &[
+    Arg::token("on", "ON"),
+    Arg::token("off", "OFF"),
+    Arg::token("skip", "SKIP"),
+];
 
 static REPLY: CommandSpec = subcommand("REPLY", reply)
     .doc("Chooses whether commands are answered.", "3.2.0", "O(1)")
@@ -289,7 +391,11 @@ fn reply(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 }
 
 static NO_EVICT: CommandSpec = subcommand("NO-EVICT", no_evict)
-    .doc("Protects the connection from being closed for its memory.", "7.0.0", "O(1)")
+    .doc(
+        "Protects the connection from being closed for its memory.",
+        "7.0.0",
+        "O(1)",
+    )
     .arity(3)
     .flags(ADMIN_FLAGS)
     .flags(&[Flags::ALLOW_BUSY])
@@ -302,7 +408,11 @@ fn no_evict(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 }
 
 static NO_TOUCH: CommandSpec = subcommand("NO-TOUCH", no_touch)
-    .doc("Lets the connection's commands leave the access clocks of keys alone.", "7.2.0", "O(1)")
+    .doc(
+        "Lets the connection's commands leave the access clocks of keys alone.",
+        "7.2.0",
+        "O(1)",
+    )
     .arity(3)
     .flags(OWN_FLAGS)
     .args(&[Arg::one_of("enabled", ON_OFF)]);
@@ -326,7 +436,11 @@ fn on_or_off(word: &[u8]) -> Result<bool, CommandError> {
 }
 
 static GETREDIR: CommandSpec = subcommand("GETREDIR", getredir)
-    .doc("Answers which client gets the connection's invalidation messages.", "6.0.0", "O(1)")
+    .doc(
+        "Answers which client gets the connection's invalidation messages.",
+        "6.0.0",
+        "O(1)",
+    )
     .arity(2)
     .flags(OWN_FLAGS);
 
@@ -339,7 +453,11 @@ fn getredir(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
 pub(super) const NO_REDIRECTION: i64 = -1;
 
 static TRACKINGINFO: CommandSpec = subcommand("TRACKINGINFO", trackinginfo)
-    .doc("Answers the state of client-side caching for the connection.", "6.2.0", "O(1)")
+    .doc(
+        "Answers the state of client-side caching for the connection.",
+        "6.2.0",
+        "O(1)",
+    )
     .arity(2)
     .flags(&[Flags::NOSCRIPT, Flags::LOADING, Flags::STALE]);
 
@@ -356,20 +474,36 @@ fn trackinginfo(context: &mut Context<'_>, _request: Request<'_>) -> CommandResu
     Ok(())
 }
 
-const UNBLOCK_HOW: &[Arg] = &[Arg::token("timeout", "TIMEOUT"), Arg::token("error", "ERROR")];
+const UNBLOCK_HOW: &[Arg] = &[
+    Arg::token("timeout", "TIMEOUT"),
+    Arg::token("error", "ERROR"),
+];
 
 static UNBLOCK: CommandSpec = subcommand("UNBLOCK", unblock)
-    .doc("Ends the blocking command in which another connection waits.", "5.0.0", "O(log N), N being the connections")
+    .doc(
+        "Ends the blocking command in which another connection waits.",
+        "5.0.0",
+        "O(log N), N being the connections",
+    )
     .arity(-3)
     .flags(ADMIN_FLAGS)
-    .args(&[Arg::integer("client-id"), Arg::one_of("unblock-type", UNBLOCK_HOW).optional()]);
+    .args(&[
+        Arg::integer("client-id"),
+        Arg::one_of("unblock-type", UNBLOCK_HOW).optional(),
+    ]);
 
 /// No command blocks, so there is nothing to end.
 fn unblock(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     match request.len() {
         3 => {}
-        4 if [b"TIMEOUT".as_slice(), b"ERROR"].iter().any(|how| request.get(3).eq_ignore_ascii_case(how)) => {}
-        4 => return Err(CommandError::fixed("ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR")),
+        4 if [b"TIMEOUT".as_slice(), b"ERROR"]
+            .iter()
+            .any(|how| request.get(3).eq_ignore_ascii_case(how)) => {}
+        4 => {
+            return Err(CommandError::fixed(
+                "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR",
+            ));
+        }
         _ => return Err(context.subcommand_syntax(request)),
     }
     parse_i64(request.get(2)).ok_or(CommandError::NotInteger)?;

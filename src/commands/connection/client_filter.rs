@@ -26,7 +26,12 @@ impl ClientType {
         ]
         .into_iter()
         .find_map(|(known, kind)| name.eq_ignore_ascii_case(known.as_bytes()).then_some(kind))
-        .ok_or_else(|| CommandError::err(format_args!("Unknown client type '{}'", String::from_utf8_lossy(name))))
+        .ok_or_else(|| {
+            CommandError::err(format_args!(
+                "Unknown client type '{}'",
+                String::from_utf8_lossy(name)
+            ))
+        })
     }
 
     /// The type of `client`: every connection is one of a normal client so far.
@@ -36,21 +41,30 @@ impl ClientType {
 }
 
 /// The clients that CLIENT LIST's arguments choose.
-pub(super) fn listed(context: &Context<'_>, mut args: Args<'_>) -> Result<Vec<Arc<ClientHandle>>, CommandError> {
+pub(super) fn listed(
+    context: &Context<'_>,
+    mut args: Args<'_>,
+) -> Result<Vec<Arc<ClientHandle>>, CommandError> {
     let clients = &context.instance.clients;
     if args.is_empty() {
         return Ok(clients.list());
     }
     if args.remaining() == 2 && args.keyword("TYPE") {
         let wanted = ClientType::by_name(args.bytes()?)?;
-        return Ok(clients.list().into_iter().filter(|client| ClientType::of(client) == wanted).collect());
+        return Ok(clients
+            .list()
+            .into_iter()
+            .filter(|client| ClientType::of(client) == wanted)
+            .collect());
     }
     if args.remaining() < 2 || !args.keyword("ID") {
         return Err(CommandError::Syntax);
     }
     let mut found = Vec::new();
     while !args.is_empty() {
-        let id = args.integer().map_err(|_| CommandError::fixed("ERR Invalid client ID"))?;
+        let id = args
+            .integer()
+            .map_err(|_| CommandError::fixed("ERR Invalid client ID"))?;
         found.extend(u64::try_from(id).ok().and_then(|id| clients.get(id)));
     }
     Ok(found)
@@ -71,11 +85,23 @@ pub(super) struct Filter<'a> {
 impl<'a> Filter<'a> {
     /// Clients from `address`, the own one included: CLIENT KILL's old form.
     pub(super) fn by_address(address: &'a [u8]) -> Self {
-        Filter { address: Some(address), skip_own: false, ..Filter::all() }
+        Filter {
+            address: Some(address),
+            skip_own: false,
+            ..Filter::all()
+        }
     }
 
     fn all() -> Self {
-        Filter { id: None, kind: None, user: None, address: None, local_address: None, min_age_s: 0, skip_own: true }
+        Filter {
+            id: None,
+            kind: None,
+            user: None,
+            address: None,
+            local_address: None,
+            min_age_s: 0,
+            skip_own: true,
+        }
     }
 
     /// Reads pairs of an option and its value.
@@ -94,11 +120,16 @@ impl<'a> Filter<'a> {
         match option {
             b"ID" => {
                 let id = number().and_then(positive);
-                self.id = Some(id.ok_or(CommandError::fixed("ERR client-id should be greater than 0"))?);
+                self.id = Some(id.ok_or(CommandError::fixed(
+                    "ERR client-id should be greater than 0",
+                ))?);
             }
             b"MAXAGE" => {
-                let age_s = number().ok_or(CommandError::fixed("ERR maxage is not an integer or out of range"))?;
-                self.min_age_s = positive(age_s).ok_or(CommandError::fixed("ERR maxage should be greater than 0"))?;
+                let age_s = number().ok_or(CommandError::fixed(
+                    "ERR maxage is not an integer or out of range",
+                ))?;
+                self.min_age_s = positive(age_s)
+                    .ok_or(CommandError::fixed("ERR maxage should be greater than 0"))?;
             }
             b"TYPE" => self.kind = Some(ClientType::by_name(value)?),
             b"USER" if value == DEFAULT_USER => self.user = Some(value),
@@ -121,8 +152,12 @@ impl<'a> Filter<'a> {
         self.id.is_none_or(|id| id == client.id)
             && self.kind.is_none_or(|kind| kind == ClientType::of(client))
             && self.user.is_none_or(|user| user == client.names().user)
-            && self.address.is_none_or(|address| address == client.addr.as_bytes())
-            && self.local_address.is_none_or(|address| address == client.local_addr.as_bytes())
+            && self
+                .address
+                .is_none_or(|address| address == client.addr.as_bytes())
+            && self
+                .local_address
+                .is_none_or(|address| address == client.local_addr.as_bytes())
             && age_s >= self.min_age_s
             && !(self.skip_own && client.id == own)
     }

@@ -13,7 +13,11 @@ use crate::instance::clients::{ClientHandle, ClientNames};
 use crate::resp::{Protocol, Request};
 
 /// The lines of `clients`.
-pub(super) fn list(context: &Context<'_>, request: Request<'_>, clients: Vec<Arc<ClientHandle>>) -> Vec<u8> {
+pub(super) fn list(
+    context: &Context<'_>,
+    request: Request<'_>,
+    clients: Vec<Arc<ClientHandle>>,
+) -> Vec<u8> {
     let lines = Lines::new(context, request);
     let mut text = Vec::new();
     for client in clients {
@@ -44,10 +48,18 @@ impl<'a> Lines<'a> {
         let own = Own {
             id: session.id(),
             db: session.db,
-            version: if session.protocol == Protocol::Resp3 { 3 } else { 2 },
+            version: if session.protocol == Protocol::Resp3 {
+                3
+            } else {
+                2
+            },
             argument_bytes: request.iter_from(0).map(<[u8]>::len).sum(),
         };
-        Lines { commands: context.instance.registry.names(), now_ms: context.now_ms(), own }
+        Lines {
+            commands: context.instance.registry.names(),
+            now_ms: context.now_ms(),
+            own,
+        }
     }
 
     /// Appends the line of `client`.
@@ -63,7 +75,12 @@ impl<'a> Lines<'a> {
         text.push(b'\n');
     }
 
-    fn identity(&self, client: &ClientHandle, names: &ClientNames, line: &mut String) -> std::fmt::Result {
+    fn identity(
+        &self,
+        client: &ClientHandle,
+        names: &ClientNames,
+        line: &mut String,
+    ) -> std::fmt::Result {
         let seconds_since = |ms: u64| (self.now_ms / 1000).saturating_sub(ms / 1000);
         let idle_s = if client.id == self.own.id {
             0
@@ -84,19 +101,38 @@ impl<'a> Lines<'a> {
 
     fn state(&self, client: &ClientHandle, line: &mut String) -> std::fmt::Result {
         let own = client.id == self.own.id;
-        let db = if own { self.own.db } else { client.figures.db.load(Ordering::Relaxed) as usize };
+        let db = if own {
+            self.own.db
+        } else {
+            client.figures.db.load(Ordering::Relaxed) as usize
+        };
         // Subscriptions and transactions come with their commands.
-        write!(line, " flags={} db={db} sub=0 psub=0 ssub=0 multi=-1 watch=0", flags(client))
+        write!(
+            line,
+            " flags={} db={db} sub=0 psub=0 ssub=0 multi=-1 watch=0",
+            flags(client)
+        )
     }
 
-    fn buffers(&self, client: &ClientHandle, names: &ClientNames, line: &mut String) -> std::fmt::Result {
+    fn buffers(
+        &self,
+        client: &ClientHandle,
+        names: &ClientNames,
+        line: &mut String,
+    ) -> std::fmt::Result {
         let figures = &client.figures;
         let of = |figure: &AtomicUsize| figure.load(Ordering::Relaxed);
-        let own_arguments = if client.id == self.own.id { self.own.argument_bytes } else { 0 };
+        let own = client.id == self.own.id;
+        let arguments = if own {
+            self.own.argument_bytes
+        } else {
+            of(&figures.argument_bytes)
+        };
         let (query, query_free) = (of(&figures.query_bytes), of(&figures.query_free_bytes));
-        let (arguments, replies) = (of(&figures.argument_bytes) + own_arguments, of(&figures.output_buffer_bytes));
+        let replies = of(&figures.output_buffer_bytes);
         let (values, value_bytes) = (of(&figures.output_values), of(&figures.output_value_bytes));
-        let names_bytes = names.name.len() + names.lib_name.len() + names.lib_version.len() + names.user.len();
+        let names_bytes =
+            names.name.len() + names.lib_name.len() + names.lib_version.len() + names.user.len();
         let total = size_of::<ClientHandle>()
             + client.addr.len()
             + client.local_addr.len()
@@ -107,19 +143,51 @@ impl<'a> Lines<'a> {
             + replies
             + value_bytes;
         let pending = of(&figures.output_bytes);
-        write!(line, " qbuf={query} qbuf-free={query_free} argv-mem={arguments} multi-mem=0 rbs={replies}")?;
-        write!(line, " rbp={} obl={pending} oll={values} omem={value_bytes}", of(&figures.output_peak_bytes))?;
-        write!(line, " tot-mem={total} events={}", if pending + value_bytes > 0 { "rw" } else { "r" })
+        write!(
+            line,
+            " qbuf={query} qbuf-free={query_free} argv-mem={arguments} multi-mem=0 rbs={replies}"
+        )?;
+        write!(
+            line,
+            " rbp={} obl={pending} oll={values} omem={value_bytes}",
+            of(&figures.output_peak_bytes)
+        )?;
+        write!(
+            line,
+            " tot-mem={total} events={}",
+            if pending + value_bytes > 0 { "rw" } else { "r" }
+        )
     }
 
-    fn command(&self, client: &ClientHandle, names: &ClientNames, line: &mut String) -> std::fmt::Result {
+    fn command(
+        &self,
+        client: &ClientHandle,
+        names: &ClientNames,
+        line: &mut String,
+    ) -> std::fmt::Result {
         let figures = &client.figures;
         let last = figures.last_command.load(Ordering::Relaxed).checked_sub(1);
-        let command = last.and_then(|id| self.commands.get(id)).filter(|name| !name.is_empty()).unwrap_or(&"NULL");
+        let command = last
+            .and_then(|id| self.commands.get(id))
+            .filter(|name| !name.is_empty())
+            .unwrap_or(&"NULL");
         let own = client.id == self.own.id;
-        let version = if own { self.own.version } else { figures.protocol.load(Ordering::Relaxed) };
-        write!(line, " cmd={command} user={} redir={NO_REDIRECTION} resp={version}", text(&names.user))?;
-        write!(line, " lib-name={} lib-ver={}", text(&names.lib_name), text(&names.lib_version))?;
+        let version = if own {
+            self.own.version
+        } else {
+            figures.protocol.load(Ordering::Relaxed)
+        };
+        write!(
+            line,
+            " cmd={command} user={} redir={NO_REDIRECTION} resp={version}",
+            text(&names.user)
+        )?;
+        write!(
+            line,
+            " lib-name={} lib-ver={}",
+            text(&names.lib_name),
+            text(&names.lib_version)
+        )?;
         let total = |figure: &AtomicU64| figure.load(Ordering::Relaxed);
         write!(
             line,
@@ -140,8 +208,15 @@ fn flags(client: &ClientHandle) -> String {
         (client.no_evict.load(Ordering::Relaxed), 'e'),
         (client.no_touch.load(Ordering::Relaxed), 'T'),
     ];
-    let flags: String = letters.into_iter().filter_map(|(is, letter)| is.then_some(letter)).collect();
-    if flags.is_empty() { "N".to_owned() } else { flags }
+    let flags: String = letters
+        .into_iter()
+        .filter_map(|(is, letter)| is.then_some(letter))
+        .collect();
+    if flags.is_empty() {
+        "N".to_owned()
+    } else {
+        flags
+    }
 }
 
 fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {

@@ -29,7 +29,9 @@ fn check_name(name: &[u8]) -> CommandResult {
     if is_printable_word(name) {
         return Ok(());
     }
-    Err(CommandError::fixed("ERR Client names cannot contain spaces, newlines or special characters."))
+    Err(CommandError::fixed(
+        "ERR Client names cannot contain spaces, newlines or special characters.",
+    ))
 }
 
 /// Whether `text` can stand as a value in a line of CLIENT LIST.

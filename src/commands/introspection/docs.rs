@@ -15,7 +15,12 @@ pub(super) fn write(commands: &[&Command], reply: &mut Reply<'_>) {
 
 fn write_command(command: &Command, reply: &mut Reply<'_>) {
     let spec = command.spec;
-    let texts = [("summary", spec.summary), ("since", spec.since), ("group", spec.group.name()), ("complexity", spec.complexity)];
+    let texts = [
+        ("summary", spec.summary),
+        ("since", spec.since),
+        ("group", spec.group.name()),
+        ("complexity", spec.complexity),
+    ];
     let texts = texts.iter().filter(|(_, text)| !text.is_empty());
     let optional = [spec.deprecated.is_some(); 3].into_iter().chain([
         !spec.history.is_empty(),
@@ -40,7 +45,9 @@ fn write_command(command: &Command, reply: &mut Reply<'_>) {
 }
 
 fn write_deprecation(spec: &CommandSpec, reply: &mut Reply<'_>) {
-    let Some((since, replaced_by)) = spec.deprecated else { return };
+    let Some((since, replaced_by)) = spec.deprecated else {
+        return;
+    };
     reply.text("doc_flags");
     write_words(reply, ["deprecated"].into_iter());
     reply.text("deprecated_since");
@@ -74,8 +81,14 @@ fn write_arg(arg: &Arg, reply: &mut Reply<'_>) {
         ("since", arg.since),
         ("deprecated_since", arg.deprecated_since),
     ];
-    let flags = [(arg.optional, "optional"), (arg.multiple, "multiple"), (arg.multiple_token, "multiple_token")];
-    let flags = flags.into_iter().filter_map(|(is, name)| is.then_some(name));
+    let flags = [
+        (arg.optional, "optional"),
+        (arg.multiple, "multiple"),
+        (arg.multiple_token, "multiple_token"),
+    ];
+    let flags = flags
+        .into_iter()
+        .filter_map(|(is, name)| is.then_some(name));
     let has_flags = flags.clone().next().is_some();
     // Either the arguments within or the text to show for the one that it is.
     let pairs = 3

@@ -13,7 +13,13 @@ pub(super) fn write(command: &Command, reply: &mut Reply<'_>) {
     reply.integer(spec.arity.into());
     // Redis keeps the permission to replicate to itself.
     let hidden = Flags::MAY_REPLICATE.names().next();
-    write_words(reply, command.flags().names().filter(move |name| Some(*name) != hidden));
+    write_words(
+        reply,
+        command
+            .flags()
+            .names()
+            .filter(move |name| Some(*name) != hidden),
+    );
     for number in [keys.first, keys.last, keys.step] {
         reply.integer(number.into());
     }
@@ -23,12 +29,17 @@ pub(super) fn write(command: &Command, reply: &mut Reply<'_>) {
     reply.set(spec.tips.len());
     spec.tips.iter().for_each(|tip| reply.text(tip));
     reply.set(spec.keys.len());
-    spec.keys.iter().for_each(|keys| write_key_spec(keys, reply));
+    spec.keys
+        .iter()
+        .for_each(|keys| write_key_spec(keys, reply));
     if command.subcommands.is_empty() {
         reply.set(0);
     } else {
         reply.array(command.subcommands.len());
-        command.subcommands.iter().for_each(|subcommand| write(subcommand, reply));
+        command
+            .subcommands
+            .iter()
+            .for_each(|subcommand| write(subcommand, reply));
     }
 }
 
@@ -66,11 +77,29 @@ fn write_find(find: Find, reply: &mut Reply<'_>) {
     match find {
         Find::Range { last, step, limit } => {
             write_head("range", 3, reply);
-            write_numbers(&[("lastkey", last.into()), ("keystep", step.into()), ("limit", limit.into())], reply);
+            write_numbers(
+                &[
+                    ("lastkey", last.into()),
+                    ("keystep", step.into()),
+                    ("limit", limit.into()),
+                ],
+                reply,
+            );
         }
-        Find::KeyNum { number, first, step } => {
+        Find::KeyNum {
+            number,
+            first,
+            step,
+        } => {
             write_head("keynum", 3, reply);
-            write_numbers(&[("keynumidx", number.into()), ("firstkey", first.into()), ("keystep", step.into())], reply);
+            write_numbers(
+                &[
+                    ("keynumidx", number.into()),
+                    ("firstkey", first.into()),
+                    ("keystep", step.into()),
+                ],
+                reply,
+            );
         }
         Find::Unknown => write_head("unknown", 0, reply),
     }

@@ -7,7 +7,8 @@ mod docs;
 mod info;
 
 use crate::command::{
-    Arg, ArgKind, Args, Categories, Command, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyAt, Misfit,
+    Arg, ArgKind, Args, Categories, Command, CommandError, CommandResult, CommandSpec, Context,
+    Flags, Group, KeyAt, Misfit,
 };
 use crate::resp::{Reply, Request};
 use crate::text::pattern;
@@ -21,12 +22,24 @@ const UNORDERED: &[&str] = &["nondeterministic_output_order"];
 
 /// COMMAND [subcommand ...]
 pub static COMMAND: CommandSpec = CommandSpec::new("COMMAND", Group::Server, all)
-    .doc("Answers the facts of all commands.", "2.8.13", "O(N), N being the commands")
+    .doc(
+        "Answers the facts of all commands.",
+        "2.8.13",
+        "O(N), N being the commands",
+    )
     .arity(-1)
     .flags(FLAGS)
     .categories(CATEGORIES)
     .tips(UNORDERED)
-    .subcommands(&[&COUNT, &DOCS, &GETKEYS, &GETKEYSANDFLAGS, &HELP, &INFO, &LIST]);
+    .subcommands(&[
+        &COUNT,
+        &DOCS,
+        &GETKEYS,
+        &GETKEYSANDFLAGS,
+        &HELP,
+        &INFO,
+        &LIST,
+    ]);
 
 fn all(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
     let commands = context.instance.registry.iter();
@@ -36,18 +49,23 @@ fn all(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
 }
 
 const fn subcommand(name: &'static str, handler: crate::command::Handler) -> CommandSpec {
-    CommandSpec::new(name, Group::Server, handler).flags(FLAGS).categories(CATEGORIES)
+    CommandSpec::new(name, Group::Server, handler)
+        .flags(FLAGS)
+        .categories(CATEGORIES)
 }
 
-static COUNT: CommandSpec =
-    subcommand("COUNT", count).doc("Answers how many commands there are.", "2.8.13", "O(1)").arity(2);
+static COUNT: CommandSpec = subcommand("COUNT", count)
+    .doc("Answers how many commands there are.", "2.8.13", "O(1)")
+    .arity(2);
 
 fn count(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
     context.reply.count(context.instance.registry.iter().len());
     Ok(())
 }
 
-static HELP: CommandSpec = subcommand("HELP", help).doc("Lists the subcommands.", "5.0.0", "O(1)").arity(2);
+static HELP: CommandSpec = subcommand("HELP", help)
+    .doc("Lists the subcommands.", "5.0.0", "O(1)")
+    .arity(2);
 
 fn help(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
     context.help(
@@ -75,7 +93,11 @@ fn help(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
 const NAMES: &[Arg] = &[Arg::string("command-name").optional().multiple()];
 
 static INFO: CommandSpec = subcommand("INFO", info)
-    .doc("Answers the facts of commands.", "2.8.13", "O(N), N being the commands asked for")
+    .doc(
+        "Answers the facts of commands.",
+        "2.8.13",
+        "O(N), N being the commands asked for",
+    )
     .arity(-2)
     .args(NAMES)
     .history(&[("7.0.0", "Without a name it answers for all commands.")])
@@ -97,7 +119,11 @@ fn info(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 }
 
 static DOCS: CommandSpec = subcommand("DOCS", docs)
-    .doc("Answers the documentation of commands.", "7.0.0", "O(N), N being the commands asked for")
+    .doc(
+        "Answers the documentation of commands.",
+        "7.0.0",
+        "O(N), N being the commands asked for",
+    )
     .arity(-2)
     .args(NAMES)
     .tips(UNORDERED);
@@ -107,7 +133,10 @@ fn docs(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let commands: Vec<&Command> = if request.len() == 2 {
         registry.iter().collect()
     } else {
-        request.iter_from(2).filter_map(|name| registry.find_full(name)).collect()
+        request
+            .iter_from(2)
+            .filter_map(|name| registry.find_full(name))
+            .collect()
     };
     docs::write(&commands, &mut context.reply);
     Ok(())
@@ -120,9 +149,15 @@ const FILTERS: &[Arg] = &[
 ];
 
 static LIST: CommandSpec = subcommand("LIST", list)
-    .doc("Answers the names of commands.", "7.0.0", "O(N), N being the commands")
+    .doc(
+        "Answers the names of commands.",
+        "7.0.0",
+        "O(N), N being the commands",
+    )
     .arity(-2)
-    .args(&[Arg::one_of("filterby", FILTERS).with_token("FILTERBY").optional()])
+    .args(&[Arg::one_of("filterby", FILTERS)
+        .with_token("FILTERBY")
+        .optional()])
     .tips(UNORDERED);
 
 /// Which names COMMAND LIST gives.
@@ -160,23 +195,36 @@ impl<'a> ListFilter<'a> {
             ListFilter::Category(category) => {
                 category.is_some_and(|category| command.spec.acl_categories().has(category))
             }
-            ListFilter::Pattern(wanted) => pattern::matches_ignoring_case(wanted, command.full_name.as_bytes()),
+            ListFilter::Pattern(wanted) => {
+                pattern::matches_ignoring_case(wanted, command.full_name.as_bytes())
+            }
         }
     }
 }
 
 fn list(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let filter = ListFilter::parse(Args::new(request, 2))?;
-    let found = context.instance.registry.iter_all().filter(|command| filter.takes(command));
+    let found = context
+        .instance
+        .registry
+        .iter_all()
+        .filter(|command| filter.takes(command));
     context.reply.array(found.clone().count());
     found.for_each(|command| context.reply.text(&command.full_name));
     Ok(())
 }
 
-const FULL_COMMAND: &[Arg] = &[Arg::string("command"), Arg::string("arg").optional().multiple()];
+const FULL_COMMAND: &[Arg] = &[
+    Arg::string("command"),
+    Arg::string("arg").optional().multiple(),
+];
 
 static GETKEYS: CommandSpec = subcommand("GETKEYS", getkeys)
-    .doc("Answers the keys in a command.", "2.8.13", "O(N), N being the command's arguments")
+    .doc(
+        "Answers the keys in a command.",
+        "2.8.13",
+        "O(N), N being the command's arguments",
+    )
     .arity(-3)
     .args(FULL_COMMAND);
 
@@ -184,12 +232,17 @@ fn getkeys(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let full = request.skip(2);
     let keys = keys_of(context, full)?;
     context.reply.array(keys.len());
-    keys.iter().for_each(|key| context.reply.bulk(full.get(key.index)));
+    keys.iter()
+        .for_each(|key| context.reply.bulk(full.get(key.index)));
     Ok(())
 }
 
 static GETKEYSANDFLAGS: CommandSpec = subcommand("GETKEYSANDFLAGS", getkeysandflags)
-    .doc("Answers the keys in a command and what it does with each.", "7.0.0", "O(N), N being the command's arguments")
+    .doc(
+        "Answers the keys in a command and what it does with each.",
+        "7.0.0",
+        "O(N), N being the command's arguments",
+    )
     .arity(-3)
     .args(FULL_COMMAND);
 
@@ -208,17 +261,23 @@ fn getkeysandflags(context: &mut Context<'_>, request: Request<'_>) -> CommandRe
 /// The keys of `full`, a request as a client would send it.
 fn keys_of(context: &Context<'_>, full: Request<'_>) -> Result<Vec<KeyAt>, CommandError> {
     let command = context.instance.registry.resolve(full);
-    let spec = command.ok_or(CommandError::fixed("ERR Invalid command specified"))?.spec;
+    let spec = command
+        .ok_or(CommandError::fixed("ERR Invalid command specified"))?
+        .spec;
     if !spec.has_keys() {
         return Err(CommandError::fixed("ERR The command has no key arguments"));
     }
     if !spec.accepts(full.len()) {
-        return Err(CommandError::fixed("ERR Invalid number of arguments specified for command"));
+        return Err(CommandError::fixed(
+            "ERR Invalid number of arguments specified for command",
+        ));
     }
     match spec.find_keys(full) {
         Ok(keys) if !keys.is_empty() => Ok(keys),
         Ok(_) | Err(Misfit) if spec.flags.has(Flags::NO_MANDATORY_KEYS) => Ok(Vec::new()),
-        Ok(_) | Err(Misfit) => Err(CommandError::fixed("ERR Invalid arguments specified for command")),
+        Ok(_) | Err(Misfit) => Err(CommandError::fixed(
+            "ERR Invalid arguments specified for command",
+        )),
     }
 }
 
