@@ -155,3 +155,66 @@ fn fold_hash(name: &[u8]) -> u64 {
         .fold(0xcbf2_9ce4_8422_2325u64, |hash, &byte| (hash ^ u64::from(byte | 0x20)).wrapping_mul(0x0000_0100_0000_01b3));
     hash ^ (hash >> 29)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn registry(renames: &[(&str, &str)]) -> Registry {
+        let renames: Vec<_> = renames.iter().map(|(from, to)| (from.as_bytes().to_vec(), to.as_bytes().to_vec())).collect();
+        Registry::new(crate::commands::all(), &renames)
+    }
+
+    fn full_name<'a>(registry: &'a Registry, name: &str) -> Option<&'a str> {
+        registry.find_full(name.as_bytes()).map(|command| command.full_name.as_str())
+    }
+
+    #[test]
+    fn every_command_is_found_in_any_case() {
+        let registry = registry(&[]);
+        for command in registry.iter() {
+            let name = command.spec.name;
+            for written in [name.to_ascii_lowercase(), name.to_ascii_uppercase()] {
+                assert_eq!(registry.find(written.as_bytes()).map(|found| found.id), Some(command.id), "{written}");
+            }
+        }
+        for unknown in ["", "g", "gett", "get\0", "get ", "client id"] {
+            assert!(registry.find(unknown.as_bytes()).is_none(), "{unknown:?}");
+        }
+    }
+
+    #[test]
+    fn ids_are_dense_and_name_their_commands() {
+        let registry = registry(&[]);
+        let names = registry.names();
+        let mut ids: Vec<_> = registry.iter_all().map(|command| command.id).collect();
+        ids.sort_unstable();
+        assert_eq!(ids, (0..registry.ids()).collect::<Vec<_>>());
+        assert!(registry.iter_all().all(|command| names[command.id] == command.full_name));
+    }
+
+    #[test]
+    fn subcommands_are_found_by_their_full_names() {
+        let registry = registry(&[]);
+        for (name, found) in [
+            ("get", Some("get")),
+            ("CLIENT", Some("client")),
+            ("Client|Id", Some("client|id")),
+            ("client|", None),
+            ("client|nosuch", None),
+            ("get|key", None),
+            ("client|id|more", None),
+            ("|", None),
+        ] {
+            assert_eq!(full_name(&registry, name), found, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_renamed_command_answers_to_its_new_name_alone() {
+        let registry = registry(&[("GET", "Fetch"), ("ping", "")]);
+        assert_eq!(full_name(&registry, "fetch"), Some("get"));
+        assert_eq!((full_name(&registry, "get"), full_name(&registry, "ping")), (None, None));
+        assert_eq!(registry.iter().len() + 1, crate::commands::all().count());
+    }
+}
