@@ -27,14 +27,25 @@ struct Exception {
 
 /// Commands that write without naming keys.
 const KEYLESS_WRITERS: &[Exception] = &[
-    Exception { name: "FLUSHALL", reason: "changes all databases as a whole" },
-    Exception { name: "FLUSHDB", reason: "changes a database as a whole" },
-    Exception { name: "SWAPDB", reason: "changes two databases as a whole" },
+    Exception {
+        name: "FLUSHALL",
+        reason: "changes all databases as a whole",
+    },
+    Exception {
+        name: "FLUSHDB",
+        reason: "changes a database as a whole",
+    },
+    Exception {
+        name: "SWAPDB",
+        reason: "changes two databases as a whole",
+    },
 ];
 
 /// Commands whose arity is looser than their grammar, or whose words have no grammar.
-const LOOSE_ARITY: &[Exception] =
-    &[Exception { name: "QUIT", reason: "takes any words and ignores them, as Redis does" }];
+const LOOSE_ARITY: &[Exception] = &[Exception {
+    name: "QUIT",
+    reason: "takes any words and ignores them, as Redis does",
+}];
 
 /// Commands about which a fact differs from the table's.
 const OTHER_FACTS: &[Exception] = &[];
@@ -42,10 +53,18 @@ const OTHER_FACTS: &[Exception] = &[];
 fn entries() -> Vec<Entry> {
     let mut entries = Vec::new();
     for spec in ruddle::commands::all() {
-        entries.push(Entry { name: spec.name.to_owned(), words: 1, spec });
+        entries.push(Entry {
+            name: spec.name.to_owned(),
+            words: 1,
+            spec,
+        });
         for subcommand in spec.subcommands {
             let name = format!("{} {}", spec.name, subcommand.name);
-            entries.push(Entry { name, words: 2, spec: subcommand });
+            entries.push(Entry {
+                name,
+                words: 2,
+                spec: subcommand,
+            });
         }
     }
     entries
@@ -60,7 +79,9 @@ fn report(faults: Vec<String>) {
 fn hold(exceptions: &[Exception], fault: impl Fn(&Entry) -> Option<String>) {
     let mut faults = Vec::new();
     for entry in entries() {
-        let excepted = exceptions.iter().any(|exception| exception.name == entry.name);
+        let excepted = exceptions
+            .iter()
+            .any(|exception| exception.name == entry.name);
         match fault(&entry) {
             Some(fault) if !excepted => faults.push(format!("{}: {fault}", entry.name)),
             None if excepted => faults.push(format!("{}: needs no exception any more", entry.name)),
@@ -77,7 +98,10 @@ fn names_are_unique_and_in_upper_case() {
         let upper = entry.spec.name == entry.spec.name.to_ascii_uppercase();
         (!upper).then(|| "not in upper case".to_owned())
     });
-    let twice = entries().into_iter().map(|entry| entry.name).filter(|name| !seen.insert(name.clone()));
+    let twice = entries()
+        .into_iter()
+        .map(|entry| entry.name)
+        .filter(|name| !seen.insert(name.clone()));
     report(twice.map(|name| format!("{name}: there twice")).collect());
 }
 
@@ -96,7 +120,11 @@ fn every_command_is_documented() {
         if !is_version(spec.since) || spec.deprecated.is_some_and(|(since, _)| !is_version(since)) {
             return Some(format!("{:?} is no version", spec.since));
         }
-        let mut versions: Vec<_> = spec.history.iter().map(|(since, _)| version(since)).collect();
+        let mut versions: Vec<_> = spec
+            .history
+            .iter()
+            .map(|(since, _)| version(since))
+            .collect();
         versions.insert(0, version(spec.since));
         if !versions.is_sorted() || !spec.history.iter().all(|(_, change)| sentence(change)) {
             return Some("a history that is not in order or no sentences".to_owned());
@@ -118,17 +146,29 @@ struct Words {
 }
 
 impl Words {
-    const NONE: Words = Words { least: 0, most: Some(0) };
-    const ONE: Words = Words { least: 1, most: Some(1) };
+    const NONE: Words = Words {
+        least: 0,
+        most: Some(0),
+    };
+    const ONE: Words = Words {
+        least: 1,
+        most: Some(1),
+    };
 
     fn and(self, other: Words) -> Words {
         let most = self.most.zip(other.most).map(|(one, two)| one + two);
-        Words { least: self.least + other.least, most }
+        Words {
+            least: self.least + other.least,
+            most,
+        }
     }
 
     fn or(self, other: Words) -> Words {
         let most = self.most.zip(other.most).map(|(one, two)| one.max(two));
-        Words { least: self.least.min(other.least), most }
+        Words {
+            least: self.least.min(other.least),
+            most,
+        }
     }
 
     fn of_all(args: &[Arg]) -> Words {
@@ -147,11 +187,20 @@ impl Words {
     fn of_present(arg: &Arg) -> Words {
         let value = match arg.kind {
             ArgKind::PureToken => return Words::ONE,
-            ArgKind::OneOf => arg.args.iter().map(Words::of_present).reduce(Words::or).unwrap_or(Words::NONE),
+            ArgKind::OneOf => arg
+                .args
+                .iter()
+                .map(Words::of_present)
+                .reduce(Words::or)
+                .unwrap_or(Words::NONE),
             ArgKind::Block => Words::of_all(arg.args),
             _ => Words::ONE,
         };
-        if arg.token.is_some() { value.and(Words::ONE) } else { value }
+        if arg.token.is_some() {
+            value.and(Words::ONE)
+        } else {
+            value
+        }
     }
 }
 
@@ -168,7 +217,12 @@ fn arity_agrees_with_the_grammar() {
         } else {
             arity == Some(grammar.least) && grammar.most != arity
         };
-        (!agrees).then(|| format!("arity {}, but the arguments are {grammar:?} words", entry.spec.arity))
+        (!agrees).then(|| {
+            format!(
+                "arity {}, but the arguments are {grammar:?} words",
+                entry.spec.arity
+            )
+        })
     });
 }
 
@@ -178,12 +232,19 @@ fn arguments_are_well_formed() {
         args.iter().find_map(|arg| {
             let nested = matches!(arg.kind, ArgKind::OneOf | ArgKind::Block);
             if nested == arg.args.is_empty() {
-                return Some(format!("{}: a kind that does not go with what is within", arg.name));
+                return Some(format!(
+                    "{}: a kind that does not go with what is within",
+                    arg.name
+                ));
             }
             if arg.kind == ArgKind::PureToken && arg.token.is_none() {
                 return Some(format!("{}: a token without its word", arg.name));
             }
-            if arg.kind == ArgKind::Key && arg.key_spec.is_none_or(|index| usize::from(index) >= spec.keys.len()) {
+            if arg.kind == ArgKind::Key
+                && arg
+                    .key_spec
+                    .is_none_or(|index| usize::from(index) >= spec.keys.len())
+            {
                 return Some(format!("{}: a key that no key spec finds", arg.name));
             }
             fault(spec, arg.args)
@@ -196,9 +257,16 @@ fn arguments_are_well_formed() {
 fn writers_declare_the_keys_that_they_write() {
     hold(KEYLESS_WRITERS, |entry| {
         let spec = entry.spec;
-        let written = |flags: KeyFlags| [KeyFlags::RW, KeyFlags::OW, KeyFlags::RM].into_iter().any(|kind| flags.has(kind));
+        let written = |flags: KeyFlags| {
+            [KeyFlags::RW, KeyFlags::OW, KeyFlags::RM]
+                .into_iter()
+                .any(|kind| flags.has(kind))
+        };
         let writes = spec.keys.iter().any(|keys| written(keys.flags));
-        match (spec.flags.has(Flags::WRITE), spec.flags.has(Flags::READONLY)) {
+        match (
+            spec.flags.has(Flags::WRITE),
+            spec.flags.has(Flags::READONLY),
+        ) {
             (true, true) => Some("both a writer and a reader".to_owned()),
             (true, false) if !writes => Some("writes no key".to_owned()),
             (false, _) if writes => Some("writes keys without the flag".to_owned()),
@@ -212,10 +280,15 @@ fn every_key_spec_says_what_is_done() {
     hold(&[], |entry| {
         let kinds = [KeyFlags::RO, KeyFlags::RW, KeyFlags::OW, KeyFlags::RM];
         let vague = entry.spec.keys.iter().find(|keys| {
-            let named = kinds.into_iter().filter(|kind| keys.flags.has(*kind)).count();
+            let named = kinds
+                .into_iter()
+                .filter(|kind| keys.flags.has(*kind))
+                .count();
             named != 1 && !keys.flags.has(KeyFlags::NOT_KEY)
         });
-        vague.map(|keys| format!("{keys:?} is not one of reading, changing, overwriting and removing"))
+        vague.map(|keys| {
+            format!("{keys:?} is not one of reading, changing, overwriting and removing")
+        })
     });
 }
 
@@ -231,31 +304,61 @@ struct Facts {
 }
 
 fn known_facts() -> BTreeMap<String, Facts> {
-    let table = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/commands.tsv"));
+    let table =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/data/commands.tsv"));
     let table = table.expect("the table of facts is there");
     let rows = table.lines().skip(1).map(|line| {
         let columns: Vec<String> = line.split('\t').map(str::to_owned).collect();
-        let [name, group, since, _where, arity, keys, flags, categories] =
-            columns.try_into().unwrap_or_else(|_| panic!("{line:?} has not eight columns"));
-        (name, Facts { group, since, arity, keys, flags, categories })
+        let [name, group, since, _where, arity, keys, flags, categories] = columns
+            .try_into()
+            .unwrap_or_else(|_| panic!("{line:?} has not eight columns"));
+        (
+            name,
+            Facts {
+                group,
+                since,
+                arity,
+                keys,
+                flags,
+                categories,
+            },
+        )
     });
     rows.collect()
 }
 
 fn facts_of(spec: &CommandSpec) -> Facts {
     let range = KeyRange::of(spec.keys);
-    let movable = if range.movable { Flags::MOVABLEKEYS } else { Flags::NONE };
+    let movable = if range.movable {
+        Flags::MOVABLEKEYS
+    } else {
+        Flags::NONE
+    };
     // Redis shows neither of these.
-    let hidden: BTreeSet<_> = [Flags::MAY_REPLICATE].into_iter().flat_map(Flags::names).collect();
-    let flags: BTreeSet<_> = (spec.flags | movable).names().filter(|name| !hidden.contains(name)).collect();
-    let categories: BTreeSet<_> = spec.acl_categories().names().map(|name| format!("@{name}")).collect();
+    let hidden: BTreeSet<_> = [Flags::MAY_REPLICATE]
+        .into_iter()
+        .flat_map(Flags::names)
+        .collect();
+    let flags: BTreeSet<_> = (spec.flags | movable)
+        .names()
+        .filter(|name| !hidden.contains(name))
+        .collect();
+    let categories: BTreeSet<_> = spec
+        .acl_categories()
+        .names()
+        .map(|name| format!("@{name}"))
+        .collect();
     let flags: Vec<_> = flags.into_iter().collect();
     Facts {
         group: spec.group.name().to_owned(),
         since: spec.since.to_owned(),
         arity: spec.arity.to_string(),
         keys: format!("{},{},{}", range.first, range.last, range.step),
-        flags: if flags.is_empty() { "-".to_owned() } else { flags.join(" ") },
+        flags: if flags.is_empty() {
+            "-".to_owned()
+        } else {
+            flags.join(" ")
+        },
         categories: categories.into_iter().collect::<Vec<_>>().join(" "),
     }
 }
@@ -267,7 +370,9 @@ fn the_facts_are_those_of_redis_and_valkey() {
         let own = facts_of(entry.spec);
         match known.get(&entry.name) {
             None => Some("neither Redis nor Valkey knows it".to_owned()),
-            Some(facts) if *facts != own => Some(format!("\n  is       {own:?}\n  should be {facts:?}")),
+            Some(facts) if *facts != own => {
+                Some(format!("\n  is       {own:?}\n  should be {facts:?}"))
+            }
             Some(_) => None,
         }
     });
@@ -277,9 +382,14 @@ fn the_facts_are_those_of_redis_and_valkey() {
 #[test]
 fn every_command_has_a_test() {
     let mut text = String::new();
-    read_tests(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"), &mut text);
+    read_tests(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"),
+        &mut text,
+    );
     let text = text.to_ascii_uppercase();
-    hold(&[], |entry| (!names(&text, &entry.name)).then(|| "in no file of tests/".to_owned()));
+    hold(&[], |entry| {
+        (!names(&text, &entry.name)).then(|| "in no file of tests/".to_owned())
+    });
 }
 
 /// Appends the sources of the tests below `folder`, but for this file, which names exceptions, and for lists of data.
@@ -288,7 +398,9 @@ fn read_tests(folder: &Path, text: &mut String) {
         let path = file.expect("a folder can be read").path();
         if path.is_dir() {
             read_tests(&path, text);
-        } else if path.extension().is_some_and(|is| is == "rs" || is == "py" || is == "mjs")
+        } else if path
+            .extension()
+            .is_some_and(|is| is == "rs" || is == "py" || is == "mjs")
             && !path.ends_with(file!())
         {
             text.push_str(&fs::read_to_string(&path).expect("a test is text"));
@@ -298,7 +410,9 @@ fn read_tests(folder: &Path, text: &mut String) {
 
 /// Whether `name` stands in `text` between characters that no name has.
 fn names(text: &str, name: &str) -> bool {
-    let part_of_name = |byte: Option<&u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte));
+    let part_of_name = |byte: Option<&u8>| {
+        byte.is_some_and(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(byte))
+    };
     let bytes = text.as_bytes();
     text.match_indices(name).any(|(at, _)| {
         let before = at.checked_sub(1).and_then(|before| bytes.get(before));

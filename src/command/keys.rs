@@ -63,7 +63,10 @@ impl KeyFlags {
 
     /// The names of the members.
     pub fn names(self) -> impl Iterator<Item = &'static str> + Clone {
-        Self::NAMES.into_iter().filter(move |(member, _)| self.has(*member)).map(|(_, name)| name)
+        Self::NAMES
+            .into_iter()
+            .filter(move |(member, _)| self.has(*member))
+            .map(|(_, name)| name)
     }
 }
 
@@ -132,12 +135,30 @@ impl KeySpec {
 
     /// Keys from a fixed place up to `last`, every `step` words.
     pub const fn range(index: u16, last: i16, step: u16, flags: KeyFlags) -> Self {
-        KeySpec { flags, begin: Begin::Index(index), find: Find::Range { last, step, limit: 0 }, notes: None }
+        KeySpec {
+            flags,
+            begin: Begin::Index(index),
+            find: Find::Range {
+                last,
+                step,
+                limit: 0,
+            },
+            notes: None,
+        }
     }
 
     /// Keys behind a word with their number.
     pub const fn counted(index: u16, first: u16, flags: KeyFlags) -> Self {
-        KeySpec { flags, begin: Begin::Index(index), find: Find::KeyNum { number: 0, first, step: 1 }, notes: None }
+        KeySpec {
+            flags,
+            begin: Begin::Index(index),
+            find: Find::KeyNum {
+                number: 0,
+                first,
+                step: 1,
+            },
+            notes: None,
+        }
     }
 
     /// One key behind a word.
@@ -145,7 +166,11 @@ impl KeySpec {
         KeySpec {
             flags,
             begin: Begin::Keyword(word, from),
-            find: Find::Range { last: 0, step: 1, limit: 0 },
+            find: Find::Range {
+                last: 0,
+                step: 1,
+                limit: 0,
+            },
             notes: None,
         }
     }
@@ -160,15 +185,31 @@ impl KeySpec {
     /// be one of the command's.
     pub fn positions(&self, request: Request<'_>) -> Result<StepBy<Range<usize>>, Misfit> {
         let words = request.len();
-        let Some(begin) = self.beginning(request)? else { return Ok((0..0).step_by(1)) };
+        let Some(begin) = self.beginning(request)? else {
+            return Ok((0..0).step_by(1));
+        };
         let (first, last, step) = match self.find {
-            Find::Range { last, step, limit } => (begin, range_end(begin, words, last, limit).ok_or(Misfit)?, step),
-            Find::KeyNum { number, first, step } => {
+            Find::Range { last, step, limit } => (
+                begin,
+                range_end(begin, words, last, limit).ok_or(Misfit)?,
+                step,
+            ),
+            Find::KeyNum {
+                number,
+                first,
+                step,
+            } => {
                 let at = begin + usize::from(number);
                 let count = (at < words).then(|| parse_i64(request.get(at))).flatten();
-                let count = count.and_then(|count| usize::try_from(count).ok()).ok_or(Misfit)?;
+                let count = count
+                    .and_then(|count| usize::try_from(count).ok())
+                    .ok_or(Misfit)?;
                 let first = begin + usize::from(first);
-                (first, (first + count.min(words)).checked_sub(1).ok_or(Misfit)?, step)
+                (
+                    first,
+                    (first + count.min(words)).checked_sub(1).ok_or(Misfit)?,
+                    step,
+                )
             }
             Find::Unknown => return Err(Misfit),
         };
@@ -188,7 +229,9 @@ impl KeySpec {
                 let found = if from > 0 {
                     (usize::from(from.unsigned_abs())..words.saturating_sub(1)).find(is_word)
                 } else {
-                    (2..=words.saturating_sub(usize::from(from.unsigned_abs()))).rev().find(is_word)
+                    (2..=words.saturating_sub(usize::from(from.unsigned_abs())))
+                        .rev()
+                        .find(is_word)
                 };
                 Ok(found.map(|at| at + 1))
             }
@@ -225,8 +268,14 @@ pub type KeyFinder = fn(Request<'_>) -> Result<Vec<KeyAt>, Misfit>;
 /// The keys of `request` by `specs`, those left out that are no real keys; an incomplete spec finds nothing.
 pub fn by_specs(specs: &[KeySpec], request: Request<'_>) -> Result<Vec<KeyAt>, Misfit> {
     let mut keys = Vec::new();
-    for spec in specs.iter().filter(|spec| !spec.flags.has(KeyFlags::NOT_KEY)) {
-        keys.extend(spec.positions(request)?.map(|index| KeyAt { index, flags: spec.flags }));
+    for spec in specs
+        .iter()
+        .filter(|spec| !spec.flags.has(KeyFlags::NOT_KEY))
+    {
+        keys.extend(spec.positions(request)?.map(|index| KeyAt {
+            index,
+            flags: spec.flags,
+        }));
         if spec.flags.has(KeyFlags::INCOMPLETE) {
             return Err(Misfit);
         }
@@ -251,12 +300,18 @@ impl KeyRange {
     /// The range that `specs` amount to: one range spec as it is, else the run of adjoining ranges of step 1.
     pub fn of(specs: &[KeySpec]) -> KeyRange {
         let incomplete = |spec: &KeySpec| spec.flags.has(KeyFlags::INCOMPLETE);
-        let absolute = |first: u16, last: i16| i32::from(last) + if last >= 0 { i32::from(first) } else { 0 };
+        let absolute =
+            |first: u16, last: i16| i32::from(last) + if last >= 0 { i32::from(first) } else { 0 };
         if let [spec] = specs
             && let (Begin::Index(first), Find::Range { last, step, .. }) = (spec.begin, spec.find)
         {
             let (last, first) = (absolute(first, last), i32::from(first));
-            return KeyRange { first, last, step: i32::from(step), movable: incomplete(spec) };
+            return KeyRange {
+                first,
+                last,
+                step: i32::from(step),
+                movable: incomplete(spec),
+            };
         }
         let mut range = KeyRange::default();
         for spec in specs {
@@ -265,7 +320,11 @@ impl KeyRange {
                     if range.first == 0 || range.last == i32::from(first) - 1 =>
                 {
                     range.movable |= incomplete(spec);
-                    range.first = if range.first == 0 { i32::from(first) } else { range.first };
+                    range.first = if range.first == 0 {
+                        i32::from(first)
+                    } else {
+                        range.first
+                    };
                     // A last word counted from the end is behind every other one.
                     range.last = (range.last as u32).max(absolute(first, last) as u32) as i32;
                     range.step = 1;
@@ -293,7 +352,10 @@ mod tests {
         let request = Request::new(line.as_bytes(), &spans, &[]);
         match by_specs(specs, request) {
             Ok(keys) => {
-                let words: Vec<_> = keys.iter().map(|key| String::from_utf8_lossy(request.get(key.index))).collect();
+                let words: Vec<_> = keys
+                    .iter()
+                    .map(|key| String::from_utf8_lossy(request.get(key.index)))
+                    .collect();
                 words.join(" ")
             }
             Err(Misfit) => "misfit".to_owned(),
@@ -315,8 +377,15 @@ mod tests {
         ] {
             assert_eq!(keys(&[spec], line), want, "{line}");
         }
-        let half = Find::Range { last: -1, step: 1, limit: 2 };
-        let streams = KeySpec { find: half, ..KeySpec::after("STREAMS", 1, READ) };
+        let half = Find::Range {
+            last: -1,
+            step: 1,
+            limit: 2,
+        };
+        let streams = KeySpec {
+            find: half,
+            ..KeySpec::after("STREAMS", 1, READ)
+        };
         for (line, want) in [
             ("XREAD COUNT 2 STREAMS a b 0 0", "a b"),
             ("XREAD streams a 0", "a"),
@@ -341,7 +410,14 @@ mod tests {
         ] {
             assert_eq!(keys(&[counted], line), want, "{line}");
         }
-        let from_the_end = KeySpec { find: Find::Range { last: -1, step: 1, limit: 0 }, ..KeySpec::after("KEYS", -2, READ) };
+        let from_the_end = KeySpec {
+            find: Find::Range {
+                last: -1,
+                step: 1,
+                limit: 0,
+            },
+            ..KeySpec::after("KEYS", -2, READ)
+        };
         for (line, want) in [
             ("MIGRATE host 1 x 0 9 KEYS a b", "a b"),
             ("MIGRATE host 1 KEYS 0 9 KEYS a", "a"),
@@ -354,25 +430,51 @@ mod tests {
 
     #[test]
     fn what_is_no_key_is_left_out_and_incomplete_specs_find_nothing() {
-        let specs = [KeySpec::at(1, READ | KeyFlags::NOT_KEY), KeySpec::at(2, READ)];
+        let specs = [
+            KeySpec::at(1, READ | KeyFlags::NOT_KEY),
+            KeySpec::at(2, READ),
+        ];
         assert_eq!(keys(&specs, "X a b"), "b");
-        assert_eq!(keys(&[KeySpec::at(1, READ | KeyFlags::INCOMPLETE)], "X a"), "misfit");
-        let unknown = KeySpec { begin: Begin::Unknown, ..KeySpec::at(1, READ) };
+        assert_eq!(
+            keys(&[KeySpec::at(1, READ | KeyFlags::INCOMPLETE)], "X a"),
+            "misfit"
+        );
+        let unknown = KeySpec {
+            begin: Begin::Unknown,
+            ..KeySpec::at(1, READ)
+        };
         assert_eq!(keys(&[unknown], "X a"), "misfit");
     }
 
     #[test]
     fn older_clients_are_told_one_range() {
         let counted = KeySpec::counted(2, 1, READ);
-        let range = |first, last, step, movable| KeyRange { first, last, step, movable };
+        let range = |first, last, step, movable| KeyRange {
+            first,
+            last,
+            step,
+            movable,
+        };
         for (specs, want) in [
             (vec![], range(0, 0, 0, false)),
             (vec![KeySpec::at(1, READ)], range(1, 1, 1, false)),
             (vec![KeySpec::range(1, -1, 2, READ)], range(1, -1, 2, false)),
-            (vec![KeySpec::at(1, READ | KeyFlags::INCOMPLETE)], range(1, 1, 1, true)),
-            (vec![KeySpec::at(1, READ), KeySpec::at(2, READ)], range(1, 2, 1, false)),
-            (vec![KeySpec::at(2, READ), KeySpec::range(3, -1, 1, READ)], range(2, -1, 1, false)),
-            (vec![KeySpec::at(1, READ), KeySpec::at(3, READ)], range(1, 1, 1, true)),
+            (
+                vec![KeySpec::at(1, READ | KeyFlags::INCOMPLETE)],
+                range(1, 1, 1, true),
+            ),
+            (
+                vec![KeySpec::at(1, READ), KeySpec::at(2, READ)],
+                range(1, 2, 1, false),
+            ),
+            (
+                vec![KeySpec::at(2, READ), KeySpec::range(3, -1, 1, READ)],
+                range(2, -1, 1, false),
+            ),
+            (
+                vec![KeySpec::at(1, READ), KeySpec::at(3, READ)],
+                range(1, 1, 1, true),
+            ),
             (vec![KeySpec::at(1, READ), counted], range(1, 1, 1, true)),
             (vec![counted], range(0, 0, 0, true)),
         ] {

@@ -37,18 +37,34 @@ impl Command {
             },
             _ => None,
         };
-        let subcommands = spec.subcommands.iter().map(|sub| Command::new(sub, Some(&own), next_id)).collect();
-        Command { spec, full_name, id, first_key, subcommands }
+        let subcommands = spec
+            .subcommands
+            .iter()
+            .map(|sub| Command::new(sub, Some(&own), next_id))
+            .collect();
+        Command {
+            spec,
+            full_name,
+            id,
+            first_key,
+            subcommands,
+        }
     }
 
     /// The subcommand called `name`, without regard to case.
     pub fn subcommand(&self, name: &[u8]) -> Option<&Command> {
-        self.subcommands.iter().find(|sub| sub.spec.name.as_bytes().eq_ignore_ascii_case(name))
+        self.subcommands
+            .iter()
+            .find(|sub| sub.spec.name.as_bytes().eq_ignore_ascii_case(name))
     }
 
     /// The flags as COMMAND INFO shows them, those included that follow from the key specs.
     pub fn flags(&self) -> Flags {
-        if KeyRange::of(self.spec.keys).movable { self.spec.flags | Flags::MOVABLEKEYS } else { self.spec.flags }
+        if KeyRange::of(self.spec.keys).movable {
+            self.spec.flags | Flags::MOVABLEKEYS
+        } else {
+            self.spec.flags
+        }
     }
 }
 
@@ -64,12 +80,17 @@ pub struct Registry {
 impl Registry {
     /// The registry of the commands in `specs`, under the names that `renames` gives them: pairs of a name and a new
     /// one, an empty new one hides the command.
-    pub fn new(specs: impl IntoIterator<Item = &'static CommandSpec>, renames: &[(Vec<u8>, Vec<u8>)]) -> Self {
+    pub fn new(
+        specs: impl IntoIterator<Item = &'static CommandSpec>,
+        renames: &[(Vec<u8>, Vec<u8>)],
+    ) -> Self {
         let mut ids = 0;
         let mut commands = Vec::new();
         for spec in specs {
             let command = Command::new(spec, None, &mut ids);
-            let renamed = renames.iter().find(|(from, _)| from.eq_ignore_ascii_case(spec.name.as_bytes()));
+            let renamed = renames
+                .iter()
+                .find(|(from, _)| from.eq_ignore_ascii_case(spec.name.as_bytes()));
             match renamed {
                 Some((_, to)) if to.is_empty() => {}
                 Some((_, to)) => commands.push((to.to_ascii_lowercase(), command)),
@@ -85,7 +106,11 @@ impl Registry {
             }
             slots[at] = index as u16 + 1;
         }
-        Registry { commands, slots, ids }
+        Registry {
+            commands,
+            slots,
+            ids,
+        }
     }
 
     /// The command called `name`, without regard to case.
@@ -109,7 +134,8 @@ impl Registry {
 
     /// All commands and subcommands.
     pub fn iter_all(&self) -> impl Iterator<Item = &Command> + Clone {
-        self.iter().flat_map(|command| std::iter::once(command).chain(&command.subcommands))
+        self.iter()
+            .flat_map(|command| std::iter::once(command).chain(&command.subcommands))
     }
 
     /// The command or subcommand that the first words of `request` name.
@@ -150,9 +176,9 @@ impl Registry {
 /// A hash that does not see ASCII case.
 #[inline]
 fn fold_hash(name: &[u8]) -> u64 {
-    let hash = name
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325u64, |hash, &byte| (hash ^ u64::from(byte | 0x20)).wrapping_mul(0x0000_0100_0000_01b3));
+    let hash = name.iter().fold(0xcbf2_9ce4_8422_2325u64, |hash, &byte| {
+        (hash ^ u64::from(byte | 0x20)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
     hash ^ (hash >> 29)
 }
 
@@ -161,12 +187,17 @@ mod tests {
     use super::*;
 
     fn registry(renames: &[(&str, &str)]) -> Registry {
-        let renames: Vec<_> = renames.iter().map(|(from, to)| (from.as_bytes().to_vec(), to.as_bytes().to_vec())).collect();
+        let renames: Vec<_> = renames
+            .iter()
+            .map(|(from, to)| (from.as_bytes().to_vec(), to.as_bytes().to_vec()))
+            .collect();
         Registry::new(crate::commands::all(), &renames)
     }
 
     fn full_name<'a>(registry: &'a Registry, name: &str) -> Option<&'a str> {
-        registry.find_full(name.as_bytes()).map(|command| command.full_name.as_str())
+        registry
+            .find_full(name.as_bytes())
+            .map(|command| command.full_name.as_str())
     }
 
     #[test]
@@ -175,7 +206,11 @@ mod tests {
         for command in registry.iter() {
             let name = command.spec.name;
             for written in [name.to_ascii_lowercase(), name.to_ascii_uppercase()] {
-                assert_eq!(registry.find(written.as_bytes()).map(|found| found.id), Some(command.id), "{written}");
+                assert_eq!(
+                    registry.find(written.as_bytes()).map(|found| found.id),
+                    Some(command.id),
+                    "{written}"
+                );
             }
         }
         for unknown in ["", "g", "gett", "get\0", "get ", "client id"] {
@@ -190,7 +225,11 @@ mod tests {
         let mut ids: Vec<_> = registry.iter_all().map(|command| command.id).collect();
         ids.sort_unstable();
         assert_eq!(ids, (0..registry.ids()).collect::<Vec<_>>());
-        assert!(registry.iter_all().all(|command| names[command.id] == command.full_name));
+        assert!(
+            registry
+                .iter_all()
+                .all(|command| names[command.id] == command.full_name)
+        );
     }
 
     #[test]
@@ -214,7 +253,10 @@ mod tests {
     fn a_renamed_command_answers_to_its_new_name_alone() {
         let registry = registry(&[("GET", "Fetch"), ("ping", "")]);
         assert_eq!(full_name(&registry, "fetch"), Some("get"));
-        assert_eq!((full_name(&registry, "get"), full_name(&registry, "ping")), (None, None));
+        assert_eq!(
+            (full_name(&registry, "get"), full_name(&registry, "ping")),
+            (None, None)
+        );
         assert_eq!(registry.iter().len() + 1, crate::commands::all().count());
     }
 }

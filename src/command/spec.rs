@@ -77,7 +77,12 @@ impl CommandSpec {
     }
 
     /// Summary, first version and complexity.
-    pub const fn doc(mut self, summary: &'static str, since: &'static str, complexity: &'static str) -> Self {
+    pub const fn doc(
+        mut self,
+        summary: &'static str,
+        since: &'static str,
+        complexity: &'static str,
+    ) -> Self {
         self.summary = summary;
         self.since = since;
         self.complexity = complexity;
@@ -160,13 +165,20 @@ impl CommandSpec {
 
     /// Whether its requests can have keys.
     pub fn has_keys(&self) -> bool {
-        self.key_finder.is_some() || self.keys.iter().any(|keys| !keys.flags.has(KeyFlags::NOT_KEY))
+        self.key_finder.is_some()
+            || self
+                .keys
+                .iter()
+                .any(|keys| !keys.flags.has(KeyFlags::NOT_KEY))
     }
 
     /// The keys of a request. Where what is done with a key depends on options, or a spec does not fit, the command's
     /// own finder tells.
     pub fn find_keys(&self, request: Request<'_>) -> Result<Vec<KeyAt>, Misfit> {
-        let variable = self.keys.iter().any(|keys| keys.flags.has(KeyFlags::VARIABLE_FLAGS));
+        let variable = self
+            .keys
+            .iter()
+            .any(|keys| keys.flags.has(KeyFlags::VARIABLE_FLAGS));
         match self.key_finder {
             Some(find) if variable => find(request),
             Some(find) => keys::by_specs(self.keys, request).or_else(|Misfit| find(request)),
@@ -177,7 +189,11 @@ impl CommandSpec {
     /// Whether `words` words, names included, are as many as this command takes.
     #[inline]
     pub const fn accepts(&self, words: usize) -> bool {
-        if self.arity >= 0 { words == self.arity as usize } else { words >= self.arity.unsigned_abs() as usize }
+        if self.arity >= 0 {
+            words == self.arity as usize
+        } else {
+            words >= self.arity.unsigned_abs() as usize
+        }
     }
 
     /// All ACL categories: the declared ones and those that follow from group and flags.
@@ -203,12 +219,19 @@ impl CommandSpec {
         if flags.has(Flags::BLOCKING) {
             all = all.with(Categories::BLOCKING);
         }
-        all.with(if flags.has(Flags::FAST) { Categories::FAST } else { Categories::SLOW })
+        all.with(if flags.has(Flags::FAST) {
+            Categories::FAST
+        } else {
+            Categories::SLOW
+        })
     }
 
     /// The subcommand called `name`, without regard to case.
     pub fn subcommand(&self, name: &[u8]) -> Option<&'static CommandSpec> {
-        self.subcommands.iter().copied().find(|sub| sub.name.as_bytes().eq_ignore_ascii_case(name))
+        self.subcommands
+            .iter()
+            .copied()
+            .find(|sub| sub.name.as_bytes().eq_ignore_ascii_case(name))
     }
 }
 

@@ -6,12 +6,23 @@
 
 pub mod connection;
 pub mod expiry;
+pub mod generic;
 pub mod introspection;
+pub mod list;
 pub mod string;
 
 use crate::command::CommandSpec;
 
 /// Every command that the server knows.
 pub fn all() -> impl Iterator<Item = &'static CommandSpec> + Clone {
-    [string::COMMANDS, connection::COMMANDS, introspection::COMMANDS].into_iter().flatten().copied()
+    [
+        connection::COMMANDS,
+        generic::COMMANDS,
+        introspection::COMMANDS,
+        list::COMMANDS,
+        string::COMMANDS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
 }

@@ -202,7 +202,12 @@ pub struct Registration<'a> {
 
 impl Clients {
     /// Registers a connection, or refuses it where there are `max` already.
-    pub fn register(&self, endpoint: Endpoint, now_ms: u64, max: usize) -> Option<Registration<'_>> {
+    pub fn register(
+        &self,
+        endpoint: Endpoint,
+        now_ms: u64,
+        max: usize,
+    ) -> Option<Registration<'_>> {
         let mut connected = self.lock();
         if connected.len() >= max {
             return None;
@@ -218,8 +223,14 @@ impl Clients {
             connected_ms: now_ms,
             no_evict: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),
-            figures: ClientFigures { protocol: AtomicU32::new(2), ..ClientFigures::default() },
-            names: Mutex::new(ClientNames { user: b"default".to_vec(), ..ClientNames::default() }),
+            figures: ClientFigures {
+                protocol: AtomicU32::new(2),
+                ..ClientFigures::default()
+            },
+            names: Mutex::new(ClientNames {
+                user: b"default".to_vec(),
+                ..ClientNames::default()
+            }),
             killed: AtomicBool::new(false),
             killing: Notify::new(),
             trim_asked: AtomicBool::new(false),
@@ -227,9 +238,15 @@ impl Clients {
             messages: Mutex::new(BytesMut::new()),
             wake: Notify::new(),
         });
-        handle.figures.last_command_ms.store(now_ms, Ordering::Relaxed);
+        handle
+            .figures
+            .last_command_ms
+            .store(now_ms, Ordering::Relaxed);
         connected.insert(id, Arc::clone(&handle));
-        Some(Registration { clients: self, handle })
+        Some(Registration {
+            clients: self,
+            handle,
+        })
     }
 
     /// All clients, the oldest first.
@@ -270,7 +287,9 @@ impl Clients {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<ClientHandle>>> {
-        self.connected.lock().unwrap_or_else(PoisonError::into_inner)
+        self.connected
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -52,10 +52,21 @@ enum Next {
 
 impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     /// A connection over `stream` for a registered client.
-    pub fn new(stream: S, registration: &Registration<'a>, db: &'a Mutex<Db>, instance: &'a Instance) -> Self {
+    pub fn new(
+        stream: S,
+        registration: &Registration<'a>,
+        db: &'a Mutex<Db>,
+        instance: &'a Instance,
+    ) -> Self {
         let config = instance.config();
-        let session = Session::new(Arc::clone(registration.handle()), config.requirepass().is_none());
-        let limits = Limits { max_bulk: config.proto_max_bulk_len() as i64, unauthenticated: !session.authenticated };
+        let session = Session::new(
+            Arc::clone(registration.handle()),
+            config.requirepass().is_none(),
+        );
+        let limits = Limits {
+            max_bulk: config.proto_max_bulk_len() as i64,
+            unauthenticated: !session.authenticated,
+        };
         let connection = Connection {
             framed: Framed::with_capacity(stream, RespCodec::new(limits), READ_BUFFER),
             blobs: Vec::new(),
@@ -118,7 +129,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         let commands = self.framed.codec().batch_len();
         self.publish_query(self.framed.read_buffer().len());
         let mut done = 0;
-        while done < commands && !self.session.close_after_reply && !self.session.handle.is_killed() {
+        while done < commands && !self.session.close_after_reply && !self.session.handle.is_killed()
+        {
             done = self.execute_batch(done);
             if self.session.handle.is_killed() {
                 // Its replies go with it.
@@ -135,7 +147,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         }
         self.publish_figures(taken, done);
         self.follow_limits();
-        Ok(if self.session.close_after_reply { Next::Close } else { Next::Continue })
+        Ok(if self.session.close_after_reply {
+            Next::Close
+        } else {
+            Next::Continue
+        })
     }
 
     /// Executes commands from the one at `from` on under one lock; returns how many of the batch are done.
@@ -151,7 +167,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         db.set_clock(self.now_ms);
         db.no_touch = self.session.no_touch;
         self.session.handle.take_messages(&mut out);
-        let mut gate = Gate { db: &mut db, session: &mut self.session, instance: self.instance };
+        let mut gate = Gate {
+            db: &mut db,
+            session: &mut self.session,
+            instance: self.instance,
+        };
         let mut at = from;
         while at < commands && !gate.session.close_after_reply {
             if (at - from) % PREFETCH_WINDOW == 0 && commands - at > 1 {
@@ -179,7 +199,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
 
     /// Writes everything that waits, large values from where they lie, unless the client is killed meanwhile.
     async fn flush(&mut self) -> io::Result<()> {
-        let Connection { framed, blobs, session, .. } = self;
+        let Connection {
+            framed,
+            blobs,
+            session,
+            ..
+        } = self;
         let handle = &session.handle;
         let bytes = publish_pending(&handle.figures, framed.write_buffer().len(), blobs);
         tokio::select! {
@@ -198,9 +223,17 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     }
 
     async fn answer_fault(&mut self, fault: ProtocolError) -> io::Result<Next> {
-        tracing::debug!("Protocol error ({fault}) from client: {}", self.session.handle.addr);
+        tracing::debug!(
+            "Protocol error ({fault}) from client: {}",
+            self.session.handle.addr
+        );
         self.instance.stats.count_error("ERR");
-        Reply::new(self.framed.write_buffer_mut(), &mut self.blobs, self.session.protocol).error(&fault.wire_text());
+        Reply::new(
+            self.framed.write_buffer_mut(),
+            &mut self.blobs,
+            self.session.protocol,
+        )
+        .error(&fault.wire_text());
         self.flush().await?;
         Ok(Next::Close)
     }
@@ -212,11 +245,19 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         if !buffer.is_empty() {
             return;
         }
-        let room = if idle_ms > IDLE_BUFFER_MS { 0 } else { READ_BUFFER };
+        let room = if idle_ms > IDLE_BUFFER_MS {
+            0
+        } else {
+            READ_BUFFER
+        };
         if buffer.capacity() > room {
             *buffer = BytesMut::with_capacity(room);
         }
-        self.session.handle.figures.query_free_bytes.store(room, Ordering::Relaxed);
+        self.session
+            .handle
+            .figures
+            .query_free_bytes
+            .store(room, Ordering::Relaxed);
     }
 
     /// Lifts the smaller limits for unauthenticated clients once the client has authenticated (and back on RESET), and
@@ -245,11 +286,23 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         let set = |figure: &AtomicUsize, value| figure.store(value, Ordering::Relaxed);
         set(&figures.query_bytes, buffer.len());
         set(&figures.query_free_bytes, buffer.capacity() - buffer.len());
-        set(&figures.output_buffer_bytes, self.framed.write_buffer().capacity());
-        set(&figures.argument_bytes, self.framed.codec().argument_bytes());
-        figures.last_command_ms.store(self.now_ms, Ordering::Relaxed);
+        set(
+            &figures.output_buffer_bytes,
+            self.framed.write_buffer().capacity(),
+        );
+        set(
+            &figures.argument_bytes,
+            self.framed.codec().argument_bytes(),
+        );
+        figures
+            .last_command_ms
+            .store(self.now_ms, Ordering::Relaxed);
         figures.db.store(self.session.db as u32, Ordering::Relaxed);
-        let version = if self.session.protocol == crate::resp::Protocol::Resp3 { 3 } else { 2 };
+        let version = if self.session.protocol == crate::resp::Protocol::Resp3 {
+            3
+        } else {
+            2
+        };
         figures.protocol.store(version, Ordering::Relaxed);
         add(&figures.commands, commands);
         add(&figures.input_total, input);
@@ -305,7 +358,11 @@ fn prefetch<'r>(gate: &Gate<'_>, window: impl Iterator<Item = Request<'r>>) {
     let mut hashes = [0u64; PREFETCH_WINDOW];
     let mut known = 0;
     for request in window {
-        let first_key = gate.instance.registry.find(request.get(0)).and_then(|command| command.first_key);
+        let first_key = gate
+            .instance
+            .registry
+            .find(request.get(0))
+            .and_then(|command| command.first_key);
         if let Some(at) = first_key.map(usize::from).filter(|&at| at < request.len()) {
             hashes[known] = gate.db.prefetch_bucket(index, request.get(at));
             known += 1;
