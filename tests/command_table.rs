@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-use ruddle::command::{Arg, ArgKind, CommandSpec, Flags, KeyFlags, KeyRange};
+use ruddle::command::{Arg, ArgKind, CommandSpec, Flags, KeyFlags, KeyRange, Registry};
 
 /// A command, or a subcommand with its container's name in front.
 struct Entry {
@@ -418,4 +418,78 @@ fn names(text: &str, name: &str) -> bool {
         let before = at.checked_sub(1).and_then(|before| bytes.get(before));
         !part_of_name(before) && !part_of_name(bytes.get(at + name.len()))
     })
+}
+
+fn registry(renames: &[(&str, &str)]) -> Registry {
+    let renames: Vec<_> = renames
+        .iter()
+        .map(|(from, to)| (from.as_bytes().to_vec(), to.as_bytes().to_vec()))
+        .collect();
+    Registry::new(ruddle::commands::all(), &renames)
+}
+
+fn full_name<'a>(registry: &'a Registry, name: &str) -> Option<&'a str> {
+    registry
+        .find_full(name.as_bytes())
+        .map(|command| command.full_name.as_str())
+}
+
+#[test]
+fn every_command_is_found_in_any_case() {
+    let registry = registry(&[]);
+    for command in registry.iter() {
+        let name = command.spec.name;
+        for written in [name.to_ascii_lowercase(), name.to_ascii_uppercase()] {
+            assert_eq!(
+                registry.find(written.as_bytes()).map(|found| found.id),
+                Some(command.id),
+                "{written}"
+            );
+        }
+    }
+    for unknown in ["", "g", "gett", "get\0", "get ", "client id"] {
+        assert!(registry.find(unknown.as_bytes()).is_none(), "{unknown:?}");
+    }
+}
+
+#[test]
+fn ids_are_dense_and_name_their_commands() {
+    let registry = registry(&[]);
+    let names = registry.names();
+    let mut ids: Vec<_> = registry.iter_all().map(|command| command.id).collect();
+    ids.sort_unstable();
+    assert_eq!(ids, (0..registry.ids()).collect::<Vec<_>>());
+    assert!(
+        registry
+            .iter_all()
+            .all(|command| names[command.id] == command.full_name)
+    );
+}
+
+#[test]
+fn subcommands_are_found_by_their_full_names() {
+    let registry = registry(&[]);
+    for (name, found) in [
+        ("get", Some("get")),
+        ("CLIENT", Some("client")),
+        ("Client|Id", Some("client|id")),
+        ("client|", None),
+        ("client|nosuch", None),
+        ("get|key", None),
+        ("client|id|more", None),
+        ("|", None),
+    ] {
+        assert_eq!(full_name(&registry, name), found, "{name}");
+    }
+}
+
+#[test]
+fn a_renamed_command_answers_to_its_new_name_alone() {
+    let registry = registry(&[("GET", "Fetch"), ("ping", "")]);
+    assert_eq!(full_name(&registry, "fetch"), Some("get"));
+    assert_eq!(
+        (full_name(&registry, "get"), full_name(&registry, "ping")),
+        (None, None)
+    );
+    assert_eq!(registry.iter().len() + 1, ruddle::commands::all().count());
 }

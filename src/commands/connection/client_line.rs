@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use super::client::NO_REDIRECTION;
+use super::NO_REDIRECTION;
 use crate::command::Context;
 use crate::instance::clients::{ClientHandle, ClientNames};
 use crate::resp::{Protocol, Request};
