@@ -136,3 +136,6 @@ impl Encoder<Bytes> for RespCodec {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -567,3 +567,6 @@ impl Parser {
         Ok(Step::Command)
     }
 }
+
+#[cfg(test)]
+mod tests;
