@@ -74,21 +74,22 @@ fn lock(db: &Mutex<Db>) -> std::sync::MutexGuard<'_, Db> {
     db.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Closes clients that have been idle for longer than `timeout`.
+/// Closes clients that have been idle for longer than `timeout`, and has others give back buffers.
 pub async fn close_idle_clients(instance: Arc<Instance>) {
     let mut ticks = interval(CLIENTS_PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
         let timeout_s = instance.config().timeout_s();
-        if timeout_s == 0 || instance.cron_rests() {
+        if instance.cron_rests() {
             continue;
         }
         let now_ms = clock::unix_ms();
         for client in instance.clients.list() {
+            client.tidy(now_ms);
             let idle_ms =
                 now_ms.saturating_sub(client.figures.last_command_ms.load(Ordering::Relaxed));
-            if idle_ms > timeout_s * 1000 {
+            if timeout_s > 0 && idle_ms > timeout_s * 1000 {
                 tracing::debug!("Closing idle client");
                 client.kill();
             }

@@ -172,6 +172,27 @@ impl Connection {
         }
     }
 
+    /// Waits for the server to close the connection; false if it sends something instead.
+    pub fn is_closed(&mut self) -> bool {
+        match self.stream.fill_buf() {
+            Ok(bytes) => bytes.is_empty(),
+            Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+        }
+    }
+
+    /// Reads until the server closes the connection, and tells how many bytes there were.
+    pub fn drains_to_the_end(&mut self) -> usize {
+        let mut bytes = Vec::new();
+        // A server that closes with input unread resets the connection.
+        match self.stream.read_to_end(&mut bytes) {
+            Ok(count) => count,
+            Err(error) => {
+                assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+                bytes.len()
+            }
+        }
+    }
+
     fn read_all(&mut self, len: i64) -> Vec<Reply> {
         (0..len).map(|_| self.read()).collect()
     }
@@ -295,6 +316,9 @@ pub fn check_all(server: &Server, table: &[(&str, &str)]) {
 /// Runs a table of commands and replies in RESP2 and in RESP3, each against a new server with these arguments.
 #[track_caller]
 pub fn check_fresh(args: &[&str], table: &[(&str, &str)]) {
+/// Runs a table of commands and replies in RESP2 and in RESP3, each against a new server with these arguments.
+#[track_caller]
+pub fn check_all(args: &[&str], table: &[(&str, &str)]) {
     for resp3 in [false, true] {
         let server = Server::start(args);
         let mut connection = if resp3 {
