@@ -48,8 +48,8 @@ impl Server {
         let listeners = Listeners::bind(&config)?;
         let registry = Registry::new(crate::commands::all(), &options.renames);
         let mut db = Db::new(config.databases(), options.seed);
-        db.limits.list_max_listpack_size = config.list_max_listpack_size();
         db.access = crate::commands::generic::object::access_policy(&config);
+        db.limits.list_max_listpack_size = config.list_max_listpack_size();
         let run_id = random_hex(40, &mut db.rng);
         let mut instance = Instance::new(config, registry, run_id);
         instance.config_file = options.config_file;
