@@ -434,7 +434,7 @@ fn under_an_lfu_policy_uses_are_counted() {
             ("TTL a", ":-1"),
             ("OBJECT FREQ a", ":7"),
             ("TOUCH a", ":1"),
-            ("APPEND a x", ":5"),
+            ("SET a other", "+OK"),
             ("OBJECT FREQ a", ":9"),
             ("EXPIRE a 100", ":1"),
             ("OBJECT FREQ a", ":10"),
