@@ -152,7 +152,8 @@ impl Db {
             Some(entry) => {
                 self.stats.hits += 1;
                 if !self.no_touch {
-                    note_use(&entry, self.access, self.access_clock, self.now_ms, &mut self.rng);
+                    let noted = self.access.used(entry.access(), self.now_ms, &mut self.rng);
+                    entry.set_access(noted);
                 }
                 Some(entry)
             }
@@ -180,7 +181,8 @@ impl Db {
         }
         let slot = self.keyspaces[index].table.get_mut(key)?;
         if !self.no_touch {
-            note_use(&slot, self.access, self.access_clock, self.now_ms, &mut self.rng);
+            let noted = self.access.used(slot.access(), self.now_ms, &mut self.rng);
+            slot.set_access(noted);
         }
         Some(slot)
     }
@@ -224,7 +226,8 @@ impl Db {
         if inserted {
             slot.set_access(self.access.made(self.now_ms));
         } else {
-            note_use(&slot, self.access, self.access_clock, self.now_ms, &mut self.rng);
+            let noted = self.access.used(slot.access(), self.now_ms, &mut self.rng);
+            slot.set_access(noted);
         }
         keyspace.expires += usize::from(deadline_ms != NEVER);
     }
@@ -360,7 +363,8 @@ impl Db {
         }
         let entry = self.keyspaces[index].table.get(key)?;
         if !self.no_touch {
-            note_use(&entry, self.access, self.access_clock, self.now_ms, &mut self.rng);
+            let noted = self.access.used(entry.access(), self.now_ms, &mut self.rng);
+            entry.set_access(noted);
         }
         Some(entry)
     }
@@ -391,15 +395,6 @@ impl Keyspace {
     pub fn table(&self) -> &Table<Entry> {
         &self.table
     }
-}
-
-/// Notes a use of `entry` now, of which `clock` are the seconds in 24 bits.
-#[inline]
-fn note_use(entry: &Entry, policy: AccessPolicy, clock: u32, now_ms: u64, rng: &mut fastrand::Rng) {
-    entry.set_access(match policy {
-        AccessPolicy::Lru => clock,
-        AccessPolicy::Lfu { .. } => policy.used(entry.access(), now_ms, rng),
-    });
 }
 
 /// The type of a value as TYPE names it.
