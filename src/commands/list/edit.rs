@@ -1,17 +1,26 @@
 //! Changes within a list: LSET, LINSERT, LREM, LTRIM.
 
 use super::{clamp_range, element_argument, fill, list_mut, settle};
-use crate::command::{Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags, KeySpec};
+use crate::command::{
+    Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags, KeySpec,
+};
 use crate::resp::Request;
 
 /// LSET key index element
 pub static LSET: CommandSpec = CommandSpec::new("LSET", Group::List, lset)
-    .doc("Replaces the element of a list at an index, which counts from the end if it is negative.", "1.0.0",
-        "O(log(N)), N being the length of the list.")
+    .doc(
+        "Replaces the element of a list at an index, which counts from the end if it is negative.",
+        "1.0.0",
+        "O(log(N)), N being the length of the list.",
+    )
     .arity(4)
     .flags(&[Flags::WRITE, Flags::DENYOOM])
     .keys(&[KeySpec::at(1, KeyFlags::RW.with(KeyFlags::UPDATE))])
-    .args(&[Arg::key("key", 0), Arg::integer("index"), Arg::string("element")]);
+    .args(&[
+        Arg::key("key", 0),
+        Arg::integer("index"),
+        Arg::string("element"),
+    ]);
 
 fn lset(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let (key, db, fill) = (request.get(1), context.index(), fill(context));
@@ -29,14 +38,20 @@ fn lset(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 
 /// LINSERT key BEFORE | AFTER pivot element
 pub static LINSERT: CommandSpec = CommandSpec::new("LINSERT", Group::List, linsert)
-    .doc("Puts an element in front of or behind the first one that equals a given one.", "2.2.0",
-        "O(N), N being the number of elements looked at until the given one is met.")
+    .doc(
+        "Puts an element in front of or behind the first one that equals a given one.",
+        "2.2.0",
+        "O(N), N being the number of elements looked at until the given one is met.",
+    )
     .arity(5)
     .flags(&[Flags::WRITE, Flags::DENYOOM])
     .keys(&[KeySpec::at(1, KeyFlags::RW.with(KeyFlags::INSERT))])
     .args(&[
         Arg::key("key", 0),
-        Arg::one_of("where", &[Arg::token("before", "BEFORE"), Arg::token("after", "AFTER")]),
+        Arg::one_of(
+            "where",
+            &[Arg::token("before", "BEFORE"), Arg::token("after", "AFTER")],
+        ),
         Arg::string("pivot"),
         Arg::string("element"),
     ]);
@@ -67,12 +82,19 @@ fn linsert(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 
 /// LREM key count element
 pub static LREM: CommandSpec = CommandSpec::new("LREM", Group::List, lrem)
-    .doc("Removes the first, the last or all elements of a list that equal a given one.", "1.0.0",
-        "O(N+M*log(N)), N being the length of the list and M the number of elements removed.")
+    .doc(
+        "Removes the first, the last or all elements of a list that equal a given one.",
+        "1.0.0",
+        "O(N+M*log(N)), N being the length of the list and M the number of elements removed.",
+    )
     .arity(4)
     .flags(&[Flags::WRITE])
     .keys(&[KeySpec::at(1, KeyFlags::RW.with(KeyFlags::DELETE))])
-    .args(&[Arg::key("key", 0), Arg::integer("count"), Arg::string("element")]);
+    .args(&[
+        Arg::key("key", 0),
+        Arg::integer("count"),
+        Arg::string("element"),
+    ]);
 
 fn lrem(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let count = Args::new(request, 2).integer()?;
@@ -94,12 +116,19 @@ fn lrem(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 
 /// LTRIM key start stop
 pub static LTRIM: CommandSpec = CommandSpec::new("LTRIM", Group::List, ltrim)
-    .doc("Removes all elements of a list but those from one index to another; an empty list goes.", "1.0.0",
-        "O(log(N)+M), N being the length of the list and M the number of elements removed.")
+    .doc(
+        "Removes all elements of a list but those from one index to another; an empty list goes.",
+        "1.0.0",
+        "O(log(N)+M), N being the length of the list and M the number of elements removed.",
+    )
     .arity(4)
     .flags(&[Flags::WRITE])
     .keys(&[KeySpec::at(1, KeyFlags::RW.with(KeyFlags::DELETE))])
-    .args(&[Arg::key("key", 0), Arg::integer("start"), Arg::integer("stop")]);
+    .args(&[
+        Arg::key("key", 0),
+        Arg::integer("start"),
+        Arg::integer("stop"),
+    ]);
 
 fn ltrim(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let mut args = Args::new(request, 2);

@@ -127,10 +127,20 @@ fn reply_element(reply: &mut Reply<'_>, element: Element<'_>) {
 /// The range of `len` elements that Redis means by `start` and `stop` (inclusive, negative from the end); it is within
 /// the list, and empty where it lies outside.
 fn clamp_range(start: i64, stop: i64, len: usize) -> Range<usize> {
-    let from_end = |index: i64| if index < 0 { index.saturating_add(len as i64) } else { index };
+    let from_end = |index: i64| {
+        if index < 0 {
+            index.saturating_add(len as i64)
+        } else {
+            index
+        }
+    };
     let start = from_end(start).max(0) as usize;
     let end = from_end(stop).saturating_add(1).max(0) as usize;
-    if start >= len { 0..0 } else { start..end.clamp(start, len) }
+    if start >= len {
+        0..0
+    } else {
+        start..end.clamp(start, len)
+    }
 }
 
 #[cfg(test)]
@@ -156,7 +166,11 @@ mod tests {
             (0, i64::MIN, 5, 0..0),
         ];
         for (start, stop, len, want) in cases {
-            assert_eq!(clamp_range(start, stop, len), want, "{start} {stop} of {len}");
+            assert_eq!(
+                clamp_range(start, stop, len),
+                want,
+                "{start} {stop} of {len}"
+            );
         }
     }
 }

@@ -1,7 +1,12 @@
 //! Elements at the ends of a list: LPUSH, RPUSH, their forms for lists that exist, LPOP, RPOP, LMPOP.
 
-use super::{ENDS, create, element_argument, fill, list_mut, list_of, parse_at_least, parse_end, reply_element, settle};
-use crate::command::{Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags, KeySpec};
+use super::{
+    ENDS, create, element_argument, fill, list_mut, list_of, parse_at_least, parse_end,
+    reply_element, settle,
+};
+use crate::command::{
+    Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags, KeySpec,
+};
 use crate::resp::Request;
 use crate::store::tree::End;
 use crate::store::types::list::List;
@@ -26,7 +31,11 @@ fn lpush(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 
 /// RPUSH key element [element ...]
 pub static RPUSH: CommandSpec = CommandSpec::new("RPUSH", Group::List, rpush)
-    .doc("Puts elements behind a list, one after the other; a missing key counts as an empty list.", "1.0.0", PUSH_COST)
+    .doc(
+        "Puts elements behind a list, one after the other; a missing key counts as an empty list.",
+        "1.0.0",
+        PUSH_COST,
+    )
     .arity(-3)
     .flags(PUSH_FLAGS)
     .keys(PUSH_KEY)
@@ -39,7 +48,11 @@ fn rpush(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 
 /// LPUSHX key element [element ...]
 pub static LPUSHX: CommandSpec = CommandSpec::new("LPUSHX", Group::List, lpushx)
-    .doc("Puts elements in front of a list that exists.", "2.2.0", PUSH_COST)
+    .doc(
+        "Puts elements in front of a list that exists.",
+        "2.2.0",
+        PUSH_COST,
+    )
     .arity(-3)
     .flags(PUSH_FLAGS)
     .keys(PUSH_KEY)
@@ -52,7 +65,11 @@ fn lpushx(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 
 /// RPUSHX key element [element ...]
 pub static RPUSHX: CommandSpec = CommandSpec::new("RPUSHX", Group::List, rpushx)
-    .doc("Puts elements behind a list that exists.", "2.2.0", PUSH_COST)
+    .doc(
+        "Puts elements behind a list that exists.",
+        "2.2.0",
+        PUSH_COST,
+    )
     .arity(-3)
     .flags(PUSH_FLAGS)
     .keys(PUSH_KEY)
@@ -71,7 +88,12 @@ enum Missing {
 }
 
 #[inline]
-fn push(context: &mut Context<'_>, request: Request<'_>, end: End, missing: Missing) -> CommandResult {
+fn push(
+    context: &mut Context<'_>,
+    request: Request<'_>,
+    end: End,
+    missing: Missing,
+) -> CommandResult {
     let (key, index, fill) = (request.get(1), context.index(), fill(context));
     let elements = (2..request.len()).map(|at| element_argument(request, at));
     let count = elements.len();
@@ -95,12 +117,18 @@ fn push(context: &mut Context<'_>, request: Request<'_>, end: End, missing: Miss
 
 const POP_FLAGS: &[Flags] = &[Flags::WRITE, Flags::FAST];
 const POP_KEY_FLAGS: KeyFlags = KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::DELETE);
-const POP_ARGS: &[Arg] = &[Arg::key("key", 0), Arg::integer("count").optional().since("6.2.0")];
+const POP_ARGS: &[Arg] = &[
+    Arg::key("key", 0),
+    Arg::integer("count").optional().since("6.2.0"),
+];
 
 /// LPOP key [count]
 pub static LPOP: CommandSpec = CommandSpec::new("LPOP", Group::List, lpop)
-    .doc("Removes the first elements of a list and answers them; an empty list goes.", "1.0.0",
-        "O(N), N being the number of elements answered.")
+    .doc(
+        "Removes the first elements of a list and answers them; an empty list goes.",
+        "1.0.0",
+        "O(N), N being the number of elements answered.",
+    )
     .arity(-2)
     .flags(POP_FLAGS)
     .keys(&[KeySpec::at(1, POP_KEY_FLAGS)])
@@ -113,8 +141,11 @@ fn lpop(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 
 /// RPOP key [count]
 pub static RPOP: CommandSpec = CommandSpec::new("RPOP", Group::List, rpop)
-    .doc("Removes the last elements of a list and answers them; an empty list goes.", "1.0.0",
-        "O(N), N being the number of elements answered.")
+    .doc(
+        "Removes the last elements of a list and answers them; an empty list goes.",
+        "1.0.0",
+        "O(N), N being the number of elements answered.",
+    )
     .arity(-2)
     .flags(POP_FLAGS)
     .keys(&[KeySpec::at(1, POP_KEY_FLAGS)])
@@ -131,7 +162,8 @@ fn pop(context: &mut Context<'_>, request: Request<'_>, end: End) -> CommandResu
     match request.len() {
         2 => pop_one(context, key, end),
         3 => {
-            let count = parse_at_least(&mut Args::new(request, 2), 0, CommandError::MustBePositive)?;
+            let count =
+                parse_at_least(&mut Args::new(request, 2), 0, CommandError::MustBePositive)?;
             pop_some(context, key, end, count as usize)
         }
         _ => Err(context.wrong_arity()),
@@ -141,7 +173,9 @@ fn pop(context: &mut Context<'_>, request: Request<'_>, end: End) -> CommandResu
 #[inline]
 fn pop_one(context: &mut Context<'_>, key: &[u8], end: End) -> CommandResult {
     let fill = fill(context);
-    let Context { db, session, reply, .. } = context;
+    let Context {
+        db, session, reply, ..
+    } = context;
     let Some(mut slot) = db.write(session.db, key) else {
         reply.null();
         return Ok(());
@@ -157,7 +191,9 @@ fn pop_one(context: &mut Context<'_>, key: &[u8], end: End) -> CommandResult {
 /// Pops up to `count` elements into an array; no array at all for a missing key.
 fn pop_some(context: &mut Context<'_>, key: &[u8], end: End, count: usize) -> CommandResult {
     let fill = fill(context);
-    let Context { db, session, reply, .. } = context;
+    let Context {
+        db, session, reply, ..
+    } = context;
     let Some(mut slot) = db.write(session.db, key) else {
         reply.null_array();
         return Ok(());
@@ -195,7 +231,10 @@ const COUNT_BELOW_ONE: CommandError = CommandError::fixed("ERR count should be g
 fn lmpop(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let mut args = Args::new(request, 1);
     let numkeys = parse_at_least(&mut args, 1, NUMKEYS_BELOW_ONE)?;
-    let keys = usize::try_from(numkeys).ok().filter(|&keys| keys < args.remaining()).ok_or(CommandError::Syntax)?;
+    let keys = usize::try_from(numkeys)
+        .ok()
+        .filter(|&keys| keys < args.remaining())
+        .ok_or(CommandError::Syntax)?;
     let mut args = Args::new(request, 2 + keys);
     let end = parse_end(&mut args)?;
     let mut count = None;
@@ -206,7 +245,9 @@ fn lmpop(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         count = Some(parse_at_least(&mut args, 1, COUNT_BELOW_ONE)?);
     }
     for key in request.iter_from(2).take(keys) {
-        let Some(entry) = context.peek(key) else { continue };
+        let Some(entry) = context.peek(key) else {
+            continue;
+        };
         list_of(entry.value())?;
         context.reply.array(2);
         context.reply.bulk(key);

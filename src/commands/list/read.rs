@@ -1,7 +1,9 @@
 //! Looking at a list: LLEN, LINDEX, LRANGE, LPOS.
 
 use super::{clamp_range, list_of, parse_at_least, reply_element};
-use crate::command::{Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags, KeySpec};
+use crate::command::{
+    Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags, KeySpec,
+};
 use crate::resp::Request;
 
 /// LLEN key
@@ -23,15 +25,20 @@ fn llen(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 
 /// LINDEX key index
 pub static LINDEX: CommandSpec = CommandSpec::new("LINDEX", Group::List, lindex)
-    .doc("Answers the element of a list at an index, which counts from the end if it is negative.", "1.0.0",
-        "O(log(N)), N being the length of the list.")
+    .doc(
+        "Answers the element of a list at an index, which counts from the end if it is negative.",
+        "1.0.0",
+        "O(log(N)), N being the length of the list.",
+    )
     .arity(3)
     .flags(&[Flags::READONLY])
     .keys(&[KeySpec::at(1, KeyFlags::RO.with(KeyFlags::ACCESS))])
     .args(&[Arg::key("key", 0), Arg::integer("index")]);
 
 fn lindex(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
-    let Context { db, session, reply, .. } = context;
+    let Context {
+        db, session, reply, ..
+    } = context;
     // Redis looks at the key before the index, so a missing key answers null whatever the index is.
     let Some(entry) = db.read(session.db, request.get(1)) else {
         reply.null();
@@ -58,7 +65,9 @@ pub static LRANGE: CommandSpec = CommandSpec::new("LRANGE", Group::List, lrange)
 fn lrange(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let mut args = Args::new(request, 2);
     let (start, stop) = (args.integer()?, args.integer()?);
-    let Context { db, session, reply, .. } = context;
+    let Context {
+        db, session, reply, ..
+    } = context;
     let Some(entry) = db.read(session.db, request.get(1)) else {
         reply.array(0);
         return Ok(());
@@ -110,7 +119,11 @@ struct Search {
 
 impl Search {
     fn parse(mut args: Args<'_>) -> Result<Self, CommandError> {
-        let mut search = Search { rank: 1, count: None, max_compared: 0 };
+        let mut search = Search {
+            rank: 1,
+            count: None,
+            max_compared: 0,
+        };
         while !args.is_empty() {
             if args.keyword("RANK") {
                 search.rank = match args.integer()? {
@@ -131,9 +144,18 @@ impl Search {
 }
 
 fn lpos(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
-    let Search { rank, count, max_compared } = Search::parse(Args::new(request, 3))?;
+    let Search {
+        rank,
+        count,
+        max_compared,
+    } = Search::parse(Args::new(request, 3))?;
     let found = match context.read(request.get(1)) {
-        Some(entry) => list_of(entry.value())?.positions(request.get(2), rank, count.unwrap_or(1), max_compared),
+        Some(entry) => list_of(entry.value())?.positions(
+            request.get(2),
+            rank,
+            count.unwrap_or(1),
+            max_compared,
+        ),
         None => Vec::new(),
     };
     match (count, found.first()) {

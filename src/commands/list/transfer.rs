@@ -3,13 +3,18 @@
 use std::sync::Arc;
 
 use super::{ENDS, create, fill, list_mut, list_of, parse_end, reply_element, settle};
-use crate::command::{Arg, Args, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags, KeySpec};
+use crate::command::{
+    Arg, Args, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags, KeySpec,
+};
 use crate::resp::Request;
 use crate::store::tree::End;
 use crate::store::types::list::{Element, Fill, List, Value};
 
 const MOVE_KEYS: &[KeySpec] = &[
-    KeySpec::at(1, KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::DELETE)),
+    KeySpec::at(
+        1,
+        KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::DELETE),
+    ),
     KeySpec::at(2, KeyFlags::RW.with(KeyFlags::INSERT)),
 ];
 
@@ -34,7 +39,11 @@ fn lmove(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 
 /// RPOPLPUSH source destination
 pub static RPOPLPUSH: CommandSpec = CommandSpec::new("RPOPLPUSH", Group::List, rpoplpush)
-    .doc("Moves the last element of a list in front of another, or of the same, and answers it.", "1.2.0", "O(1)")
+    .doc(
+        "Moves the last element of a list in front of another, or of the same, and answers it.",
+        "1.2.0",
+        "O(1)",
+    )
     .arity(3)
     .flags(&[Flags::WRITE, Flags::DENYOOM])
     .keys(MOVE_KEYS)
@@ -42,7 +51,13 @@ pub static RPOPLPUSH: CommandSpec = CommandSpec::new("RPOPLPUSH", Group::List, r
     .deprecated("6.2.0", "`LMOVE` with the `RIGHT` and `LEFT` arguments");
 
 fn rpoplpush(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
-    move_element(context, request.get(1), request.get(2), End::Back, End::Front)
+    move_element(
+        context,
+        request.get(1),
+        request.get(2),
+        End::Back,
+        End::Front,
+    )
 }
 
 /// An element between two lists. The keyspace lends one list at a time, so what is moved is kept here meanwhile.
@@ -71,7 +86,13 @@ impl Moved {
     }
 }
 
-fn move_element(context: &mut Context<'_>, source: &[u8], destination: &[u8], from: End, to: End) -> CommandResult {
+fn move_element(
+    context: &mut Context<'_>,
+    source: &[u8],
+    destination: &[u8],
+    from: End,
+    to: End,
+) -> CommandResult {
     let fill = fill(context);
     // Both types are checked before anything changes.
     if source != destination {
@@ -84,7 +105,9 @@ fn move_element(context: &mut Context<'_>, source: &[u8], destination: &[u8], fr
             list_of(entry.value())?;
         }
     }
-    let Context { db, session, reply, .. } = context;
+    let Context {
+        db, session, reply, ..
+    } = context;
     let Some(mut slot) = db.write(session.db, source) else {
         reply.null();
         return Ok(());
