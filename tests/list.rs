@@ -7,7 +7,7 @@ mod common;
 
 use std::collections::{HashMap, VecDeque};
 
-use common::{Connection, Reply, Server, check_all, encode};
+use common::{Connection, Reply, Server, check_fresh, encode};
 
 /// Arguments under which lists of more than three elements are trees of many chunks.
 const TINY_CHUNKS: &[&str] = &["--list-max-listpack-size", "3"];
@@ -18,7 +18,7 @@ const LIMITS: &[&[&str]] = &[&[], TINY_CHUNKS, &["--list-max-listpack-size", "-1
 #[track_caller]
 fn check_lists(table: &[(&str, &str)]) {
     for args in LIMITS {
-        check_all(args, table);
+        check_fresh(args, table);
     }
 }
 
@@ -428,7 +428,7 @@ fn other_types_are_refused_and_stay() {
         ("SET l text", "+OK"),
         ("RPUSH l x", WRONG),
     ]);
-    check_all(&[], &table);
+    check_fresh(&[], &table);
 }
 
 #[test]
@@ -465,12 +465,12 @@ fn wrong_arity_is_refused() {
         .iter()
         .map(|(line, want)| (line.as_str(), want.as_str()))
         .collect();
-    check_all(&[], &table);
+    check_fresh(&[], &table);
 }
 
 #[test]
 fn a_time_to_live_stays_with_its_list() {
-    check_all(
+    check_fresh(
         &[],
         &[
             ("RPUSH l a b c", ":3"),
