@@ -17,7 +17,10 @@ use ruddle::store::alloc::Counting;
 static ALLOCATOR: Counting<MiMalloc> = Counting(MiMalloc);
 
 fn main() -> ExitCode {
-    let args: Vec<Vec<u8>> = std::env::args_os().skip(1).map(OsStringExt::into_vec).collect();
+    let args: Vec<Vec<u8>> = std::env::args_os()
+        .skip(1)
+        .map(OsStringExt::into_vec)
+        .collect();
     match argv::parse(&args) {
         Action::Run(sources) => start(sources),
         Action::Help => print(&argv::command(RUDDLE_VERSION).render_help().to_string()),
@@ -25,7 +28,9 @@ fn main() -> ExitCode {
             "Ruddle server v={RUDDLE_VERSION} (Redis server v={REDIS_VERSION}) malloc=mimalloc bits={}\n",
             usize::BITS
         )),
-        Action::CheckSystem => print("[system] nothing to check: Ruddle never forks, so overcommit and huge pages do not matter\n"),
+        Action::CheckSystem => print(
+            "[system] nothing to check: Ruddle never forks, so overcommit and huge pages do not matter\n",
+        ),
         Action::TestMemory(_) => {
             eprintln!("Testing memory is the task of a tool of its own, such as memtester.");
             ExitCode::FAILURE
@@ -40,9 +45,10 @@ fn print(text: &str) -> ExitCode {
 
 fn start(mut sources: Sources) -> ExitCode {
     // The configuration may change the directory, so the file's path is made absolute first.
-    let config_file = sources.file.as_ref().and_then(|path| {
-        std::path::absolute(std::ffi::OsString::from_vec(path.clone())).ok()
-    });
+    let config_file = sources
+        .file
+        .as_ref()
+        .and_then(|path| std::path::absolute(std::ffi::OsString::from_vec(path.clone())).ok());
     if sources.file.is_none() && sources.options.is_none() && !sources.stdin {
         sources.options = Some(Vec::new());
     }
@@ -65,22 +71,33 @@ fn start(mut sources: Sources) -> ExitCode {
 fn serve(loaded: Loaded, config_file: Option<std::path::PathBuf>) -> anyhow::Result<ExitCode> {
     open_log(&loaded.config)?;
     announce(&loaded.config, config_file.is_some());
-    let renames = loaded.rename_commands.iter().map(|directive| match directive.words.as_slice() {
-        [from, to] => (from.clone(), to.clone()),
-        _ => (Vec::new(), Vec::new()),
-    });
+    let renames = loaded
+        .rename_commands
+        .iter()
+        .map(|directive| match directive.words.as_slice() {
+            [from, to] => (from.clone(), to.clone()),
+            _ => (Vec::new(), Vec::new()),
+        });
     let options = StartOptions {
         config_file,
-        executable: std::env::current_exe().map_or_else(|_| String::new(), |path| path.display().to_string()),
+        executable: std::env::current_exe()
+            .map_or_else(|_| String::new(), |path| path.display().to_string()),
         renames: renames.collect(),
         seed: None,
     };
-    let pidfile = loaded.config.pidfile().map(|path| String::from_utf8_lossy(path).into_owned());
+    let pidfile = loaded
+        .config
+        .pidfile()
+        .map(|path| String::from_utf8_lossy(path).into_owned());
     let port = loaded.config.port();
     let server = match Server::bind(loaded.config, options) {
         Ok(server) => server,
         Err(error) => {
-            tracing::warn!("Warning: Could not create server TCP listening socket {}: bind: {}", error.what, error.source);
+            tracing::warn!(
+                "Warning: Could not create server TCP listening socket {}: bind: {}",
+                error.what,
+                error.source
+            );
             anyhow::bail!("Failed listening on port {port} (TCP), aborting.");
         }
     };
@@ -90,7 +107,10 @@ fn serve(loaded: Loaded, config_file: Option<std::path::PathBuf>) -> anyhow::Res
         }
     }
     tracing::warn!("Server initialized");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("starting the runtime")?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("starting the runtime")?;
     let outcome = runtime.block_on(server.run()).context("serving")?;
     if let Some(path) = &pidfile {
         tracing::info!("Removing the pid file.");
@@ -104,8 +124,13 @@ fn serve(loaded: Loaded, config_file: Option<std::path::PathBuf>) -> anyhow::Res
 }
 
 fn open_log(config: &Config) -> anyhow::Result<()> {
-    let file = config.logfile().map(|path| std::path::PathBuf::from(std::ffi::OsString::from_vec(path.to_vec())));
-    log::init(&LogSettings { level: config.loglevel(), file })?;
+    let file = config
+        .logfile()
+        .map(|path| std::path::PathBuf::from(std::ffi::OsString::from_vec(path.to_vec())));
+    log::init(&LogSettings {
+        level: config.loglevel(),
+        file,
+    })?;
     Ok(())
 }
 
@@ -113,14 +138,19 @@ fn open_log(config: &Config) -> anyhow::Result<()> {
 fn announce(config: &Config, has_file: bool) {
     let pid = std::process::id();
     tracing::warn!("oO0OoO0OoO0Oo Ruddle is starting oO0OoO0OoO0Oo");
-    tracing::warn!("Ruddle version={RUDDLE_VERSION}, Redis version={REDIS_VERSION}, bits={}, pid={pid}, just started", usize::BITS);
+    tracing::warn!(
+        "Ruddle version={RUDDLE_VERSION}, Redis version={REDIS_VERSION}, bits={}, pid={pid}, just started",
+        usize::BITS
+    );
     if has_file {
         tracing::warn!("Configuration loaded");
     } else {
         tracing::warn!("Warning: no config file specified, using the default config.");
     }
     if config.daemonize() {
-        tracing::warn!("daemonize is set, but Ruddle stays in the foreground; leave the background to systemd or a shell");
+        tracing::warn!(
+            "daemonize is set, but Ruddle stays in the foreground; leave the background to systemd or a shell"
+        );
     }
     if config.always_show_logo() || std::io::IsTerminal::is_terminal(&std::io::stdout()) {
         log::raw(&format!(

@@ -56,7 +56,9 @@ impl<'a> Args<'a> {
 
     /// Takes the next one if it is this word (in upper case here; any case there).
     pub fn keyword(&mut self, word: &str) -> bool {
-        let is = self.peek().is_some_and(|next| next.eq_ignore_ascii_case(word.as_bytes()));
+        let is = self
+            .peek()
+            .is_some_and(|next| next.eq_ignore_ascii_case(word.as_bytes()));
         self.at += usize::from(is);
         is
     }
@@ -68,6 +70,10 @@ impl<'a> Args<'a> {
 
     /// A syntax error if any is left.
     pub fn finish(&self) -> Result<(), CommandError> {
-        if self.is_empty() { Ok(()) } else { Err(CommandError::Syntax) }
+        if self.is_empty() {
+            Ok(())
+        } else {
+            Err(CommandError::Syntax)
+        }
     }
 }

@@ -9,7 +9,7 @@ use super::session::Session;
 use crate::instance::Instance;
 use crate::resp::{Reply, Request};
 use crate::store::db::{Db, DbIndex, EntryRef};
-use crate::store::entry::NewValue;
+use crate::store::entry::{Entry, NewValue};
 
 /// The surroundings of a command that runs. A handler sees no socket: a script, a transaction or a
 /// replica's stream can stand where the client is.
@@ -57,6 +57,23 @@ impl Context<'_> {
         self.db.dirty += 1;
     }
 
+    /// Says that one change, which counts once, has changed a key in each of two places (RENAME, MOVE).
+    pub fn changed_both(&mut self, _from: (DbIndex, &[u8]), _to: (DbIndex, &[u8])) {
+        self.db.dirty += 1;
+    }
+
+    /// Says that `key` of a database that need not be the client's has changed (COPY).
+    pub fn changed_in(&mut self, _index: DbIndex, _key: &[u8]) {
+        self.db.dirty += 1;
+    }
+
+    /// Drops an entry that was taken out of the data set: a heavy one where nobody has to wait for that.
+    pub fn discard(&self, entry: Entry) {
+        if entry.is_heavy() {
+            self.instance.reclaim(entry);
+        }
+    }
+
     /// The time in Unix milliseconds, the same for the whole command.
     #[inline]
     pub fn now_ms(&self) -> u64 {
@@ -68,11 +85,22 @@ impl Context<'_> {
         CommandError::WrongArity(self.command.full_name.clone())
     }
 
+    /// The error of a subcommand whose words are too many in a way that its arity does not tell.
+    pub fn subcommand_syntax(&self, request: Request<'_>) -> CommandError {
+        let word = |index| String::from_utf8_lossy(request.get(index));
+        let (container, subcommand) = (word(0).to_uppercase(), word(1));
+        CommandError::err(format_args!(
+            "unknown subcommand or wrong number of arguments for '{subcommand:.128}'. Try {container} HELP."
+        ))
+    }
+
     /// Answers a container's HELP: its usage lines below a head, and HELP itself.
     pub fn help(&mut self, container: &str, lines: &[&str]) {
         const TAIL: [&str; 2] = ["HELP", "    Print this help."];
         self.reply.array(lines.len() + 1 + TAIL.len());
-        self.reply.simple(&format!("{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"));
+        self.reply.simple(&format!(
+            "{container} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"
+        ));
         for line in lines.iter().chain(&TAIL) {
             self.reply.simple(line);
         }

@@ -105,20 +105,35 @@ impl CommandError {
                  Are you sure your configuration is correct?"
             }
             Self::InvalidExpire(name) => {
-                return format!("ERR invalid expire time in '{name}' command").into_bytes().into();
+                return format!("ERR invalid expire time in '{name}' command")
+                    .into_bytes()
+                    .into();
             }
             Self::WrongArity(name) => {
-                return format!("ERR wrong number of arguments for '{name}' command").into_bytes().into();
+                return format!("ERR wrong number of arguments for '{name}' command")
+                    .into_bytes()
+                    .into();
             }
             Self::UnknownCommand { name, args } => {
-                return [b"ERR unknown command '", name.as_slice(), b"', with args beginning with: ", args]
-                    .concat()
-                    .into();
+                return [
+                    b"ERR unknown command '",
+                    name.as_slice(),
+                    b"', with args beginning with: ",
+                    args,
+                ]
+                .concat()
+                .into();
             }
             Self::UnknownSubcommand { name, container } => {
-                return [b"ERR unknown subcommand '", name.as_slice(), b"'. Try ", container.as_bytes(), b" HELP."]
-                    .concat()
-                    .into();
+                return [
+                    b"ERR unknown subcommand '",
+                    name.as_slice(),
+                    b"'. Try ",
+                    container.as_bytes(),
+                    b" HELP.",
+                ]
+                .concat()
+                .into();
             }
             Self::Other(text) => text,
         };
@@ -128,7 +143,10 @@ impl CommandError {
     /// The code: the first word of the text.
     pub fn code(&self) -> String {
         let text = self.wire_text();
-        let end = text.iter().position(|&byte| byte == b' ').unwrap_or(text.len());
+        let end = text
+            .iter()
+            .position(|&byte| byte == b' ')
+            .unwrap_or(text.len());
         String::from_utf8_lossy(&text[..end]).into_owned()
     }
 }

@@ -85,10 +85,10 @@ bit_names! { Flags, u32, FLAG_NAMES,
     MAY_REPLICATE = 15, "may_replicate";
     /// Not used for a module's own calls.
     NO_MANDATORY_KEYS = 16, "no_mandatory_keys";
-    /// Not allowed in MULTI.
-    NO_MULTI = 17, "no_multi";
     /// Not allowed while the data set is loaded asynchronously.
-    NO_ASYNC_LOADING = 18, "no_async_loading";
+    NO_ASYNC_LOADING = 17, "no_async_loading";
+    /// Not allowed in MULTI.
+    NO_MULTI = 18, "no_multi";
     /// Keys cannot be told from the key specs alone.
     MOVABLEKEYS = 19, "movablekeys";
     /// Allowed while a script runs too long.

@@ -3,6 +3,9 @@
 //! A spec says where to begin ([`Begin`]) and how to find the keys from there ([`Find`]). The server uses the same
 //! specs for COMMAND GETKEYS, permissions and prefetching that it shows in COMMAND INFO.
 
+use std::iter::StepBy;
+use std::ops::Range;
+
 use crate::resp::Request;
 use crate::text::number::parse_i64;
 
@@ -60,7 +63,10 @@ impl KeyFlags {
 
     /// The names of the members.
     pub fn names(self) -> impl Iterator<Item = &'static str> + Clone {
-        Self::NAMES.into_iter().filter(move |(member, _)| self.has(*member)).map(|(_, name)| name)
+        Self::NAMES
+            .into_iter()
+            .filter(move |(member, _)| self.has(*member))
+            .map(|(_, name)| name)
     }
 }
 
@@ -129,12 +135,30 @@ impl KeySpec {
 
     /// Keys from a fixed place up to `last`, every `step` words.
     pub const fn range(index: u16, last: i16, step: u16, flags: KeyFlags) -> Self {
-        KeySpec { flags, begin: Begin::Index(index), find: Find::Range { last, step, limit: 0 }, notes: None }
+        KeySpec {
+            flags,
+            begin: Begin::Index(index),
+            find: Find::Range {
+                last,
+                step,
+                limit: 0,
+            },
+            notes: None,
+        }
     }
 
     /// Keys behind a word with their number.
     pub const fn counted(index: u16, first: u16, flags: KeyFlags) -> Self {
-        KeySpec { flags, begin: Begin::Index(index), find: Find::KeyNum { number: 0, first, step: 1 }, notes: None }
+        KeySpec {
+            flags,
+            begin: Begin::Index(index),
+            find: Find::KeyNum {
+                number: 0,
+                first,
+                step: 1,
+            },
+            notes: None,
+        }
     }
 
     /// One key behind a word.
@@ -142,7 +166,11 @@ impl KeySpec {
         KeySpec {
             flags,
             begin: Begin::Keyword(word, from),
-            find: Find::Range { last: 0, step: 1, limit: 0 },
+            find: Find::Range {
+                last: 0,
+                step: 1,
+                limit: 0,
+            },
             notes: None,
         }
     }
@@ -153,46 +181,157 @@ impl KeySpec {
         self
     }
 
-    /// The indexes of the keys in `request`; `None` if the request does not fit the spec.
-    pub fn positions(&self, request: Request<'_>) -> Option<Vec<usize>> {
+    /// The indexes of the keys in `request`: none where the spec's word is not there, [`Misfit`] where the request cannot
+    /// be one of the command's.
+    pub fn positions(&self, request: Request<'_>) -> Result<StepBy<Range<usize>>, Misfit> {
         let words = request.len();
-        let begin = self.beginning(request)?;
-        let (first, last, step) = match self.find {
-            Find::Range { last, step, limit } => {
-                let end = if last >= 0 {
-                    begin + last as usize
-                } else {
-                    let back = last.unsigned_abs() as usize;
-                    let span = words.checked_sub(begin)? / usize::from(limit.max(1));
-                    (begin + span).checked_sub(back)?
-                };
-                (begin, end, usize::from(step))
-            }
-            Find::KeyNum { number, first, step } => {
-                let at = begin + usize::from(number);
-                let count = (at < words).then(|| parse_i64(request.get(at)))??;
-                let count = usize::try_from(count).ok().filter(|&count| count > 0 && count <= words)?;
-                let first = begin + usize::from(first);
-                (first, first + (count - 1) * usize::from(step), usize::from(step))
-            }
-            Find::Unknown => return None,
+        let Some(begin) = self.beginning(request)? else {
+            return Ok((0..0).step_by(1));
         };
-        (last < words && first <= last).then(|| (first..=last).step_by(step.max(1)).collect())
+        let (first, last, step) = match self.find {
+            Find::Range { last, step, limit } => (
+                begin,
+                range_end(begin, words, last, limit).ok_or(Misfit)?,
+                step,
+            ),
+            Find::KeyNum {
+                number,
+                first,
+                step,
+            } => {
+                let at = begin + usize::from(number);
+                let count = (at < words).then(|| parse_i64(request.get(at))).flatten();
+                let count = count
+                    .and_then(|count| usize::try_from(count).ok())
+                    .ok_or(Misfit)?;
+                let first = begin + usize::from(first);
+                (
+                    first,
+                    (first + count.min(words)).checked_sub(1).ok_or(Misfit)?,
+                    step,
+                )
+            }
+            Find::Unknown => return Err(Misfit),
+        };
+        if last >= words || last < first {
+            return Err(Misfit);
+        }
+        Ok((first..last + 1).step_by(usize::from(step.max(1))))
     }
 
-    fn beginning(&self, request: Request<'_>) -> Option<usize> {
+    fn beginning(&self, request: Request<'_>) -> Result<Option<usize>, Misfit> {
+        let words = request.len();
         match self.begin {
-            Begin::Index(index) => (usize::from(index) < request.len()).then_some(usize::from(index)),
+            Begin::Index(index) => Ok(Some(usize::from(index)).filter(|&index| index < words)),
             Begin::Keyword(word, from) => {
+                // The word can neither be the command's name nor, having keys behind it, the last one.
                 let is_word = |at: &usize| request.get(*at).eq_ignore_ascii_case(word.as_bytes());
-                let found = if from >= 0 {
-                    (from as usize..request.len()).find(is_word)
+                let found = if from > 0 {
+                    (usize::from(from.unsigned_abs())..words.saturating_sub(1)).find(is_word)
                 } else {
-                    (1..=request.len().checked_sub(from.unsigned_abs() as usize)?).rev().find(is_word)
+                    (2..=words.saturating_sub(usize::from(from.unsigned_abs())))
+                        .rev()
+                        .find(is_word)
                 };
-                found.map(|at| at + 1)
+                Ok(found.map(|at| at + 1))
             }
-            Begin::Unknown => None,
+            Begin::Unknown => Err(Misfit),
         }
+    }
+}
+
+fn range_end(begin: usize, words: usize, last: i16, limit: u16) -> Option<usize> {
+    let back = usize::from(last.unsigned_abs());
+    if last >= 0 {
+        return Some(begin + back);
+    }
+    let span = words.checked_sub(begin)? / usize::from(limit.max(1));
+    (begin + span).checked_sub(back)
+}
+
+/// A request that does not fit the key specs: no command's valid form has its keys there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Misfit;
+
+/// A key of a request: the index of its word, and what the command does with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KeyAt {
+    /// The index of the word.
+    pub index: usize,
+    /// What is done with the key.
+    pub flags: KeyFlags,
+}
+
+/// Finds the keys where specs cannot tell: options that change what is done with a key, or that hide one.
+pub type KeyFinder = fn(Request<'_>) -> Result<Vec<KeyAt>, Misfit>;
+
+/// The keys of `request` by `specs`, those left out that are no real keys; an incomplete spec finds nothing.
+pub fn by_specs(specs: &[KeySpec], request: Request<'_>) -> Result<Vec<KeyAt>, Misfit> {
+    let mut keys = Vec::new();
+    for spec in specs
+        .iter()
+        .filter(|spec| !spec.flags.has(KeyFlags::NOT_KEY))
+    {
+        keys.extend(spec.positions(request)?.map(|index| KeyAt {
+            index,
+            flags: spec.flags,
+        }));
+        if spec.flags.has(KeyFlags::INCOMPLETE) {
+            return Err(Misfit);
+        }
+    }
+    Ok(keys)
+}
+
+/// The keys as clients older than key specs know them: a first word, a last (from the end if negative), a step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KeyRange {
+    /// Index of the first key; 0 if there is none.
+    pub first: i32,
+    /// Index of the last one; negative counts from the end.
+    pub last: i32,
+    /// Distance from one to the next.
+    pub step: i32,
+    /// Whether there may be keys that this range does not tell.
+    pub movable: bool,
+}
+
+impl KeyRange {
+    /// The range that `specs` amount to: one range spec as it is, else the run of adjoining ranges of step 1.
+    pub fn of(specs: &[KeySpec]) -> KeyRange {
+        let incomplete = |spec: &KeySpec| spec.flags.has(KeyFlags::INCOMPLETE);
+        let absolute =
+            |first: u16, last: i16| i32::from(last) + if last >= 0 { i32::from(first) } else { 0 };
+        if let [spec] = specs
+            && let (Begin::Index(first), Find::Range { last, step, .. }) = (spec.begin, spec.find)
+        {
+            let (last, first) = (absolute(first, last), i32::from(first));
+            return KeyRange {
+                first,
+                last,
+                step: i32::from(step),
+                movable: incomplete(spec),
+            };
+        }
+        let mut range = KeyRange::default();
+        for spec in specs {
+            match (spec.begin, spec.find) {
+                (Begin::Index(first), Find::Range { last, step: 1, .. })
+                    if range.first == 0 || range.last == i32::from(first) - 1 =>
+                {
+                    range.movable |= incomplete(spec);
+                    range.first = if range.first == 0 {
+                        i32::from(first)
+                    } else {
+                        range.first
+                    };
+                    // A last word counted from the end is behind every other one.
+                    range.last = (range.last as u32).max(absolute(first, last) as u32) as i32;
+                    range.step = 1;
+                }
+                _ => range.movable = true,
+            }
+        }
+        range
     }
 }

@@ -15,7 +15,7 @@ pub use args::Args;
 pub use context::Context;
 pub use error::{CommandError, CommandResult};
 pub use flags::{Categories, Flags, Group};
-pub use keys::{Begin, Find, KeyFlags, KeySpec};
+pub use keys::{Begin, Find, KeyAt, KeyFlags, KeyRange, KeySpec, Misfit};
 pub use registry::{Command, Registry};
 pub use session::Session;
 pub use spec::{Arg, ArgKind, CommandSpec, Handler};

@@ -5,8 +5,9 @@
 //! name, no allocation.
 
 use super::flags::Flags;
-use super::keys::{Begin, Find};
+use super::keys::{Begin, Find, KeyRange};
 use super::spec::CommandSpec;
+use crate::resp::Request;
 
 /// A command as the server runs it.
 #[derive(Debug)]
@@ -36,22 +37,34 @@ impl Command {
             },
             _ => None,
         };
-        let subcommands = spec.subcommands.iter().map(|sub| Command::new(sub, Some(&own), next_id)).collect();
-        Command { spec, full_name, id, first_key, subcommands }
+        let subcommands = spec
+            .subcommands
+            .iter()
+            .map(|sub| Command::new(sub, Some(&own), next_id))
+            .collect();
+        Command {
+            spec,
+            full_name,
+            id,
+            first_key,
+            subcommands,
+        }
     }
 
     /// The subcommand called `name`, without regard to case.
     pub fn subcommand(&self, name: &[u8]) -> Option<&Command> {
-        self.subcommands.iter().find(|sub| sub.spec.name.as_bytes().eq_ignore_ascii_case(name))
+        self.subcommands
+            .iter()
+            .find(|sub| sub.spec.name.as_bytes().eq_ignore_ascii_case(name))
     }
 
     /// The flags as COMMAND INFO shows them, those included that follow from the key specs.
     pub fn flags(&self) -> Flags {
-        let movable = self.spec.keys.iter().any(|keys| {
-            !matches!((keys.begin, keys.find), (Begin::Index(_), Find::Range { .. }))
-                || keys.flags.has(super::keys::KeyFlags::INCOMPLETE)
-        });
-        if movable { self.spec.flags | Flags::MOVABLEKEYS } else { self.spec.flags }
+        if KeyRange::of(self.spec.keys).movable {
+            self.spec.flags | Flags::MOVABLEKEYS
+        } else {
+            self.spec.flags
+        }
     }
 }
 
@@ -67,12 +80,17 @@ pub struct Registry {
 impl Registry {
     /// The registry of the commands in `specs`, under the names that `renames` gives them: pairs of a name and a new
     /// one, an empty new one hides the command.
-    pub fn new(specs: impl IntoIterator<Item = &'static CommandSpec>, renames: &[(Vec<u8>, Vec<u8>)]) -> Self {
+    pub fn new(
+        specs: impl IntoIterator<Item = &'static CommandSpec>,
+        renames: &[(Vec<u8>, Vec<u8>)],
+    ) -> Self {
         let mut ids = 0;
         let mut commands = Vec::new();
         for spec in specs {
             let command = Command::new(spec, None, &mut ids);
-            let renamed = renames.iter().find(|(from, _)| from.eq_ignore_ascii_case(spec.name.as_bytes()));
+            let renamed = renames
+                .iter()
+                .find(|(from, _)| from.eq_ignore_ascii_case(spec.name.as_bytes()));
             match renamed {
                 Some((_, to)) if to.is_empty() => {}
                 Some((_, to)) => commands.push((to.to_ascii_lowercase(), command)),
@@ -88,7 +106,11 @@ impl Registry {
             }
             slots[at] = index as u16 + 1;
         }
-        Registry { commands, slots, ids }
+        Registry {
+            commands,
+            slots,
+            ids,
+        }
     }
 
     /// The command called `name`, without regard to case.
@@ -112,7 +134,37 @@ impl Registry {
 
     /// All commands and subcommands.
     pub fn iter_all(&self) -> impl Iterator<Item = &Command> + Clone {
-        self.iter().flat_map(|command| std::iter::once(command).chain(&command.subcommands))
+        self.iter()
+            .flat_map(|command| std::iter::once(command).chain(&command.subcommands))
+    }
+
+    /// The command or subcommand that the first words of `request` name.
+    pub fn resolve(&self, request: Request<'_>) -> Option<&Command> {
+        let command = self.find(request.get(0))?;
+        if command.subcommands.is_empty() || request.len() < 2 {
+            return Some(command);
+        }
+        command.subcommand(request.get(1))
+    }
+
+    /// The command of a name as COMMAND INFO takes it: `get`, `config|set`.
+    pub fn find_full(&self, name: &[u8]) -> Option<&Command> {
+        let mut words = name.split(|&byte| byte == b'|');
+        let command = self.find(words.next()?)?;
+        match (words.next(), words.next()) {
+            (None, _) => Some(command),
+            (Some(sub), None) => command.subcommand(sub),
+            _ => None,
+        }
+    }
+
+    /// The full names by the ids of the commands; empty for a command that the configuration hides.
+    pub fn names(&self) -> Vec<&str> {
+        let mut names = vec![""; self.ids];
+        for command in self.iter_all() {
+            names[command.id] = &command.full_name;
+        }
+        names
     }
 
     /// How many ids of commands there are: the length of a table of counters.
@@ -124,8 +176,8 @@ impl Registry {
 /// A hash that does not see ASCII case.
 #[inline]
 fn fold_hash(name: &[u8]) -> u64 {
-    let hash = name
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325u64, |hash, &byte| (hash ^ u64::from(byte | 0x20)).wrapping_mul(0x0000_0100_0000_01b3));
+    let hash = name.iter().fold(0xcbf2_9ce4_8422_2325u64, |hash, &byte| {
+        (hash ^ u64::from(byte | 0x20)).wrapping_mul(0x0000_0100_0000_01b3)
+    });
     hash ^ (hash >> 29)
 }

@@ -1,7 +1,9 @@
 //! The state of one client, as its commands see it. The connection owns it; nobody else touches it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
+use crate::instance::Instance;
 use crate::instance::clients::ClientHandle;
 use crate::resp::Protocol;
 use crate::store::db::DbIndex;
@@ -56,5 +58,23 @@ impl Session {
     /// The client's number.
     pub fn id(&self) -> u64 {
         self.handle.id
+    }
+
+    /// Whether the client may do nothing before it has authenticated. A password that is taken away again lets those in
+    /// who have not.
+    #[inline]
+    pub fn needs_authentication(&self, instance: &Instance) -> bool {
+        !self.authenticated && instance.config().requirepass().is_some()
+    }
+
+    /// CLIENT NO-EVICT.
+    pub fn set_no_evict(&mut self, on: bool) {
+        self.handle.no_evict.store(on, Ordering::Relaxed);
+    }
+
+    /// CLIENT NO-TOUCH.
+    pub fn set_no_touch(&mut self, on: bool) {
+        self.no_touch = on;
+        self.handle.no_touch.store(on, Ordering::Relaxed);
     }
 }

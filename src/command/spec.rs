@@ -7,7 +7,7 @@
 use super::context::Context;
 use super::error::CommandResult;
 use super::flags::{Categories, Flags, Group};
-use super::keys::KeySpec;
+use super::keys::{self, KeyAt, KeyFinder, KeyFlags, KeySpec, Misfit};
 use crate::resp::Request;
 
 /// The code of a command: parses its arguments, changes the data set, writes its reply.
@@ -46,6 +46,10 @@ pub struct CommandSpec {
     pub subcommands: &'static [&'static CommandSpec],
     /// Its code; a container's answers for a missing or unknown subcommand.
     pub handler: Handler,
+    /// Finds the keys where the key specs cannot.
+    pub key_finder: Option<KeyFinder>,
+    /// Whether the group gives it its ACL category.
+    pub category_of_group: bool,
 }
 
 impl CommandSpec {
@@ -67,11 +71,18 @@ impl CommandSpec {
             deprecated: None,
             subcommands: &[],
             handler,
+            key_finder: None,
+            category_of_group: true,
         }
     }
 
     /// Summary, first version and complexity.
-    pub const fn doc(mut self, summary: &'static str, since: &'static str, complexity: &'static str) -> Self {
+    pub const fn doc(
+        mut self,
+        summary: &'static str,
+        since: &'static str,
+        complexity: &'static str,
+    ) -> Self {
         self.summary = summary;
         self.since = since;
         self.complexity = complexity;
@@ -140,15 +151,58 @@ impl CommandSpec {
         self
     }
 
+    /// Finds the keys of requests for which the key specs do not suffice.
+    pub const fn key_finder(mut self, finder: KeyFinder) -> Self {
+        self.key_finder = Some(finder);
+        self
+    }
+
+    /// Is not in the ACL category of its group.
+    pub const fn without_group_category(mut self) -> Self {
+        self.category_of_group = false;
+        self
+    }
+
+    /// Whether its requests can have keys.
+    pub fn has_keys(&self) -> bool {
+        self.key_finder.is_some()
+            || self
+                .keys
+                .iter()
+                .any(|keys| !keys.flags.has(KeyFlags::NOT_KEY))
+    }
+
+    /// The keys of a request. Where what is done with a key depends on options, or a spec does not fit, the command's
+    /// own finder tells.
+    pub fn find_keys(&self, request: Request<'_>) -> Result<Vec<KeyAt>, Misfit> {
+        let variable = self
+            .keys
+            .iter()
+            .any(|keys| keys.flags.has(KeyFlags::VARIABLE_FLAGS));
+        match self.key_finder {
+            Some(find) if variable => find(request),
+            Some(find) => keys::by_specs(self.keys, request).or_else(|Misfit| find(request)),
+            None => keys::by_specs(self.keys, request),
+        }
+    }
+
     /// Whether `words` words, names included, are as many as this command takes.
     #[inline]
     pub const fn accepts(&self, words: usize) -> bool {
-        if self.arity >= 0 { words == self.arity as usize } else { words >= self.arity.unsigned_abs() as usize }
+        if self.arity >= 0 {
+            words == self.arity as usize
+        } else {
+            words >= self.arity.unsigned_abs() as usize
+        }
     }
 
     /// All ACL categories: the declared ones and those that follow from group and flags.
     pub const fn acl_categories(&self) -> Categories {
-        let mut all = self.categories.with(self.group.category());
+        let mut all = self.categories;
+        // A container does nothing itself, so its group says nothing about it.
+        if self.category_of_group && self.subcommands.is_empty() {
+            all = all.with(self.group.category());
+        }
         let flags = self.flags;
         if flags.has(Flags::WRITE) {
             all = all.with(Categories::WRITE);
@@ -165,12 +219,19 @@ impl CommandSpec {
         if flags.has(Flags::BLOCKING) {
             all = all.with(Categories::BLOCKING);
         }
-        all.with(if flags.has(Flags::FAST) { Categories::FAST } else { Categories::SLOW })
+        all.with(if flags.has(Flags::FAST) {
+            Categories::FAST
+        } else {
+            Categories::SLOW
+        })
     }
 
     /// The subcommand called `name`, without regard to case.
     pub fn subcommand(&self, name: &[u8]) -> Option<&'static CommandSpec> {
-        self.subcommands.iter().copied().find(|sub| sub.name.as_bytes().eq_ignore_ascii_case(name))
+        self.subcommands
+            .iter()
+            .copied()
+            .find(|sub| sub.name.as_bytes().eq_ignore_ascii_case(name))
     }
 }
 

@@ -31,7 +31,12 @@ impl Unit {
     }
 
     /// The deadline in Unix milliseconds, possibly in the past; an error for `command` where it does not fit.
-    pub fn deadline_ms(self, value: i64, now_ms: u64, command: &'static str) -> Result<i64, CommandError> {
+    pub fn deadline_ms(
+        self,
+        value: i64,
+        now_ms: u64,
+        command: &'static str,
+    ) -> Result<i64, CommandError> {
         let invalid = CommandError::InvalidExpire(command);
         let ms = match self {
             Unit::Seconds | Unit::UnixSeconds => value.checked_mul(1000).ok_or(invalid.clone())?,
@@ -44,7 +49,12 @@ impl Unit {
     }
 
     /// As [`Unit::deadline_ms`] for commands that take positive times only.
-    pub fn positive_deadline_ms(self, value: i64, now_ms: u64, command: &'static str) -> Result<u64, CommandError> {
+    pub fn positive_deadline_ms(
+        self,
+        value: i64,
+        now_ms: u64,
+        command: &'static str,
+    ) -> Result<u64, CommandError> {
         if value <= 0 {
             return Err(CommandError::InvalidExpire(command));
         }
@@ -60,11 +70,29 @@ mod tests {
     #[test]
     fn deadlines_that_overflow_are_refused() {
         let now_ms = 1_700_000_000_000;
-        assert_eq!(Unit::Seconds.positive_deadline_ms(10, now_ms, "set"), Ok(now_ms + 10_000));
-        assert_eq!(Unit::UnixSeconds.positive_deadline_ms(10, now_ms, "set"), Ok(10_000));
-        assert_eq!(Unit::Milliseconds.deadline_ms(-1, now_ms, "expire"), Ok(now_ms as i64 - 1));
-        for (unit, value) in [(Unit::Seconds, i64::MAX / 999), (Unit::Milliseconds, i64::MAX), (Unit::Seconds, 0), (Unit::Seconds, -5)] {
-            assert_eq!(unit.positive_deadline_ms(value, now_ms, "set"), Err(CommandError::InvalidExpire("set")), "{value}");
+        assert_eq!(
+            Unit::Seconds.positive_deadline_ms(10, now_ms, "set"),
+            Ok(now_ms + 10_000)
+        );
+        assert_eq!(
+            Unit::UnixSeconds.positive_deadline_ms(10, now_ms, "set"),
+            Ok(10_000)
+        );
+        assert_eq!(
+            Unit::Milliseconds.deadline_ms(-1, now_ms, "expire"),
+            Ok(now_ms as i64 - 1)
+        );
+        for (unit, value) in [
+            (Unit::Seconds, i64::MAX / 999),
+            (Unit::Milliseconds, i64::MAX),
+            (Unit::Seconds, 0),
+            (Unit::Seconds, -5),
+        ] {
+            assert_eq!(
+                unit.positive_deadline_ms(value, now_ms, "set"),
+                Err(CommandError::InvalidExpire("set")),
+                "{value}"
+            );
         }
     }
 }

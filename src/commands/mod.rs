@@ -4,12 +4,25 @@
 //! add its test and a line in CHANGELOG.md. COMMAND, key extraction, ACL categories and the tables in the
 //! documentation follow from the spec.
 
+pub mod connection;
 pub mod expiry;
+pub mod generic;
+pub mod introspection;
+pub mod list;
 pub mod string;
 
 use crate::command::CommandSpec;
 
 /// Every command that the server knows.
 pub fn all() -> impl Iterator<Item = &'static CommandSpec> + Clone {
-    [string::COMMANDS].into_iter().flatten().copied()
+    [
+        connection::COMMANDS,
+        generic::COMMANDS,
+        introspection::COMMANDS,
+        list::COMMANDS,
+        string::COMMANDS,
+    ]
+    .into_iter()
+    .flatten()
+    .copied()
 }

@@ -5,8 +5,8 @@
 //! about commands, users and modules are kept as they stand, with their lines, for the layers that know those.
 
 use super::error::{LoadError, LoadErrorKind, LoadRefusal, ValueError, system_text};
-use crate::text::words::{self, Unbalanced};
 use super::{Config, Host, Param, Spec, Value, path_of};
+use crate::text::words::{self, Unbalanced};
 
 /// How deeply files may include each other.
 const INCLUDE_DEPTH_LIMIT: usize = 16;

@@ -40,6 +40,12 @@ pub struct ClientFigures {
     pub output_buffer_bytes: AtomicUsize,
     /// Bytes that wait in the write buffer.
     pub output_bytes: AtomicUsize,
+    /// The most bytes that have waited in the write buffer.
+    pub output_peak_bytes: AtomicUsize,
+    /// Large values that wait beside the write buffer.
+    pub output_values: AtomicUsize,
+    /// Their bytes.
+    pub output_value_bytes: AtomicUsize,
     /// Memory of arguments that have not arrived whole.
     pub argument_bytes: AtomicUsize,
     /// 2 or 3.
@@ -65,6 +71,8 @@ pub struct ClientHandle {
     pub unix: bool,
     /// The socket's file descriptor, for CLIENT LIST.
     pub fd: i32,
+    /// The number of the I/O thread that serves it.
+    pub io_thread: usize,
     /// Unix milliseconds of the connection.
     pub connected_ms: u64,
     /// Never to be dropped for memory (CLIENT NO-EVICT).
@@ -134,6 +142,8 @@ pub struct Endpoint {
     pub unix: bool,
     /// The socket's file descriptor.
     pub fd: i32,
+    /// The number of the I/O thread that serves it.
+    pub io_thread: usize,
 }
 
 /// The registry of clients.
@@ -153,7 +163,12 @@ pub struct Registration<'a> {
 
 impl Clients {
     /// Registers a connection, or refuses it where there are `max` already.
-    pub fn register(&self, endpoint: Endpoint, now_ms: u64, max: usize) -> Option<Registration<'_>> {
+    pub fn register(
+        &self,
+        endpoint: Endpoint,
+        now_ms: u64,
+        max: usize,
+    ) -> Option<Registration<'_>> {
         let mut connected = self.lock();
         if connected.len() >= max {
             return None;
@@ -165,19 +180,32 @@ impl Clients {
             local_addr: endpoint.local_addr,
             unix: endpoint.unix,
             fd: endpoint.fd,
+            io_thread: endpoint.io_thread,
             connected_ms: now_ms,
             no_evict: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),
-            figures: ClientFigures { protocol: AtomicU32::new(2), ..ClientFigures::default() },
-            names: Mutex::new(ClientNames { user: b"default".to_vec(), ..ClientNames::default() }),
+            figures: ClientFigures {
+                protocol: AtomicU32::new(2),
+                ..ClientFigures::default()
+            },
+            names: Mutex::new(ClientNames {
+                user: b"default".to_vec(),
+                ..ClientNames::default()
+            }),
             killed: AtomicBool::new(false),
             has_messages: AtomicBool::new(false),
             messages: Mutex::new(BytesMut::new()),
             wake: Notify::new(),
         });
-        handle.figures.last_command_ms.store(now_ms, Ordering::Relaxed);
+        handle
+            .figures
+            .last_command_ms
+            .store(now_ms, Ordering::Relaxed);
         connected.insert(id, Arc::clone(&handle));
-        Some(Registration { clients: self, handle })
+        Some(Registration {
+            clients: self,
+            handle,
+        })
     }
 
     /// All clients, the oldest first.
@@ -188,6 +216,12 @@ impl Clients {
     /// The client with that number.
     pub fn get(&self, id: u64) -> Option<Arc<ClientHandle>> {
         self.lock().get(&id).cloned()
+    }
+
+    /// Closes a client's connection: for everybody else it is gone at once.
+    pub fn kill(&self, client: &ClientHandle) {
+        self.lock().remove(&client.id);
+        client.kill();
     }
 
     /// How many clients are connected.
@@ -212,7 +246,9 @@ impl Clients {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Arc<ClientHandle>>> {
-        self.connected.lock().unwrap_or_else(PoisonError::into_inner)
+        self.connected
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -3,6 +3,7 @@
 //! Everything here is behind its own short lock or an atomic, and is taken after the data set's lock, never before.
 
 pub mod clients;
+pub mod reclaim;
 pub mod stats;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,6 +15,7 @@ use tokio::sync::Notify;
 use crate::command::Registry;
 use crate::config::Config;
 use clients::Clients;
+use reclaim::Reclaimer;
 use stats::Stats;
 
 /// The version of Redis whose behaviour and commands the server offers; clients decide by it what they may send.
@@ -52,6 +54,8 @@ pub struct Instance {
     pub executable: String,
     /// Whether the expiry sweep runs (DEBUG SET-ACTIVE-EXPIRE).
     pub active_expire: AtomicBool,
+    /// Drops what is large away from the data set's lock.
+    pub reclaimer: Reclaimer,
     config: RwLock<Config>,
     shutdown: Mutex<Option<ShutdownRequest>>,
     shutdown_requested: Notify,
@@ -72,6 +76,7 @@ impl Instance {
             port: 0,
             executable: String::new(),
             active_expire: AtomicBool::new(true),
+            reclaimer: Reclaimer::default(),
             config: RwLock::new(config),
             shutdown: Mutex::new(None),
             shutdown_requested: Notify::new(),
@@ -122,5 +127,10 @@ impl Instance {
     /// Whether the expiry sweep runs.
     pub fn sweeps(&self) -> bool {
         self.active_expire.load(Ordering::Relaxed)
+    }
+
+    /// Drops `garbage`, one object of the data set, away from the caller, who may hold the data set's lock.
+    pub fn reclaim(&self, garbage: impl Send + 'static) {
+        self.reclaimer.hand_over(1, garbage);
     }
 }

@@ -17,7 +17,10 @@ impl Counter {
     /// Adds `n`, without the cost of an atomic read-modify-write.
     #[inline]
     pub fn add(&self, n: u64) {
-        self.0.store(self.0.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+        self.0.store(
+            self.0.load(Ordering::Relaxed).wrapping_add(n),
+            Ordering::Relaxed,
+        );
     }
 
     /// The value.
@@ -110,11 +113,21 @@ impl Stats {
     /// CONFIG RESETSTAT.
     pub fn reset(&self) {
         for command in &self.commands {
-            for counter in [&command.calls, &command.nanoseconds, &command.rejected, &command.failed] {
+            for counter in [
+                &command.calls,
+                &command.nanoseconds,
+                &command.rejected,
+                &command.failed,
+            ] {
                 counter.reset();
             }
         }
-        for counter in [&self.commands_processed, &self.error_replies, &self.net_input, &self.net_output] {
+        for counter in [
+            &self.commands_processed,
+            &self.error_replies,
+            &self.net_input,
+            &self.net_output,
+        ] {
             counter.reset();
         }
         for total in [&self.connections, &self.rejected_connections] {

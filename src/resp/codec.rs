@@ -38,7 +38,11 @@ pub struct RespCodec {
 impl RespCodec {
     /// A codec with the given limits.
     pub fn new(limits: Limits) -> Self {
-        RespCodec { parser: Parser::default(), limits, closed: false }
+        RespCodec {
+            parser: Parser::default(),
+            limits,
+            closed: false,
+        }
     }
 
     /// Changes the limits (after authentication, after a change of the configuration).
@@ -89,7 +93,11 @@ impl Decoder for RespCodec {
                 // Nothing complete is in the buffer; drop what was skipped (empty lines, `*0`).
                 let skipped = self.parser.finish_batch();
                 buffer.advance(skipped);
-                let room = if filled || self.parser.wanted() > 0 { READ_BUFFER_BUSY } else { READ_BUFFER / 2 };
+                let room = if filled || self.parser.wanted() > 0 {
+                    READ_BUFFER_BUSY
+                } else {
+                    READ_BUFFER / 2
+                };
                 if buffer.capacity() - buffer.len() < room / 2 {
                     buffer.reserve(room);
                 }

@@ -41,7 +41,11 @@ pub struct Reply<'a> {
 impl<'a> Reply<'a> {
     /// A writer that appends to `out` and `blobs`.
     pub fn new(out: &'a mut BytesMut, blobs: &'a mut Vec<Blob>, protocol: Protocol) -> Self {
-        Reply { out, blobs, protocol }
+        Reply {
+            out,
+            blobs,
+            protocol,
+        }
     }
 
     /// The protocol version in which this writer answers.
@@ -56,7 +60,12 @@ impl<'a> Reply<'a> {
 
     /// Bytes waiting in the write buffer and in the large values beside it.
     pub fn pending_bytes(&self) -> usize {
-        self.out.len() + self.blobs.iter().map(|blob| blob.bytes.len()).sum::<usize>()
+        self.out.len()
+            + self
+                .blobs
+                .iter()
+                .map(|blob| blob.bytes.len())
+                .sum::<usize>()
     }
 
     /// A place to which [`Reply::rewind`] can go back.
@@ -109,7 +118,8 @@ impl<'a> Reply<'a> {
     /// A truth value as the integer 1 or 0, as Redis's older commands answer.
     #[inline]
     pub fn flag(&mut self, value: bool) {
-        self.out.extend_from_slice(if value { b":1\r\n" } else { b":0\r\n" });
+        self.out
+            .extend_from_slice(if value { b":1\r\n" } else { b":0\r\n" });
     }
 
     /// A bulk string.
@@ -132,7 +142,10 @@ impl<'a> Reply<'a> {
             return self.bulk(bytes);
         }
         self.number(b'$', bytes.len() as i64);
-        self.blobs.push(Blob { at: self.out.len(), bytes: Arc::clone(bytes) });
+        self.blobs.push(Blob {
+            at: self.out.len(),
+            bytes: Arc::clone(bytes),
+        });
         self.out.extend_from_slice(b"\r\n");
     }
 
@@ -194,7 +207,10 @@ impl<'a> Reply<'a> {
     pub fn boolean(&mut self, value: bool) {
         match self.protocol {
             Protocol::Resp2 => self.flag(value),
-            Protocol::Resp3 => self.out.extend_from_slice(if value { b"#t\r\n" } else { b"#f\r\n" }),
+            Protocol::Resp3 => {
+                self.out
+                    .extend_from_slice(if value { b"#t\r\n" } else { b"#f\r\n" })
+            }
         }
     }
 
@@ -232,7 +248,11 @@ impl<'a> Reply<'a> {
 
     /// The head of `pairs` attributes before the reply proper; RESP2 has none, and the caller skips them.
     pub fn attribute(&mut self, pairs: usize) {
-        debug_assert_eq!(self.protocol, Protocol::Resp3, "attributes exist in RESP3 alone");
+        debug_assert_eq!(
+            self.protocol,
+            Protocol::Resp3,
+            "attributes exist in RESP3 alone"
+        );
         self.number(b'|', pairs as i64);
     }
 
@@ -251,7 +271,9 @@ impl<'a> Reply<'a> {
     #[inline]
     fn number(&mut self, kind: u8, value: i64) {
         if (0..10).contains(&value) {
-            return self.out.extend_from_slice(&[kind, b'0' + value as u8, b'\r', b'\n']);
+            return self
+                .out
+                .extend_from_slice(&[kind, b'0' + value as u8, b'\r', b'\n']);
         }
         let mut digits = itoa::Buffer::new();
         self.line(kind, digits.format(value).as_bytes());
@@ -288,7 +310,11 @@ mod tests {
     fn each_type_has_its_form_in_both_versions() {
         check(|r| r.ok(), "+OK\r\n", "+OK\r\n");
         check(|r| r.integer(-12), ":-12\r\n", ":-12\r\n");
-        check(|r| r.integer(i64::MIN), ":-9223372036854775808\r\n", ":-9223372036854775808\r\n");
+        check(
+            |r| r.integer(i64::MIN),
+            ":-9223372036854775808\r\n",
+            ":-9223372036854775808\r\n",
+        );
         check(|r| r.bulk(b"ab"), "$2\r\nab\r\n", "$2\r\nab\r\n");
         check(|r| r.bulk_integer(1234), "$4\r\n1234\r\n", "$4\r\n1234\r\n");
         check(|r| r.null(), "$-1\r\n", "_\r\n");
@@ -301,7 +327,11 @@ mod tests {
         check(|r| r.double(-3.0), "$2\r\n-3\r\n", ",-3\r\n");
         check(|r| r.double(f64::INFINITY), "$3\r\ninf\r\n", ",inf\r\n");
         check(|r| r.big_number("123"), "$3\r\n123\r\n", "(123\r\n");
-        check(|r| r.verbatim("txt", b"hi"), "$2\r\nhi\r\n", "=6\r\ntxt:hi\r\n");
+        check(
+            |r| r.verbatim("txt", b"hi"),
+            "$2\r\nhi\r\n",
+            "=6\r\ntxt:hi\r\n",
+        );
     }
 
     #[test]

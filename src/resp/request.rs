@@ -40,7 +40,10 @@ pub struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Limits { max_bulk: 512 * 1024 * 1024, unauthenticated: false }
+        Limits {
+            max_bulk: 512 * 1024 * 1024,
+            unauthenticated: false,
+        }
     }
 }
 
@@ -67,7 +70,10 @@ impl Span {
     }
 
     fn large(index: usize) -> Self {
-        Span { start: Self::LARGE, len: index as u32 }
+        Span {
+            start: Self::LARGE,
+            len: index as u32,
+        }
     }
 
     fn shift(&mut self, by: usize) {
@@ -88,7 +94,11 @@ pub struct Request<'a> {
 impl<'a> Request<'a> {
     /// A view of `spans` within `buffer`, with the large arguments that they may name.
     pub fn new(buffer: &'a [u8], spans: &'a [Span], large: &'a [Arc<Vec<u8>>]) -> Self {
-        Request { buffer, spans, large }
+        Request {
+            buffer,
+            spans,
+            large,
+        }
     }
 
     /// How many arguments there are, the command's name included.
@@ -120,20 +130,28 @@ impl<'a> Request<'a> {
     }
 
     /// All arguments from `from` on.
-    pub fn iter_from(&self, from: usize) -> impl ExactSizeIterator<Item = &'a [u8]> + Clone + use<'a> {
+    pub fn iter_from(
+        &self,
+        from: usize,
+    ) -> impl ExactSizeIterator<Item = &'a [u8]> + Clone + use<'a> {
         let request = *self;
         (from.min(request.len())..request.len()).map(move |index| request.get(index))
     }
 
     /// The same command without its first `count` words, as a container's subcommand sees it.
     pub fn skip(&self, count: usize) -> Request<'a> {
-        Request { spans: &self.spans[count.min(self.spans.len())..], ..*self }
+        Request {
+            spans: &self.spans[count.min(self.spans.len())..],
+            ..*self
+        }
     }
 }
 
 impl fmt::Debug for Request<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.iter_from(0).map(String::from_utf8_lossy)).finish()
+        f.debug_list()
+            .entries(self.iter_from(0).map(String::from_utf8_lossy))
+            .finish()
     }
 }
 
@@ -170,7 +188,9 @@ impl fmt::Display for ProtocolError {
             Self::InvalidMultibulk => "invalid multibulk length",
             Self::UnauthenticatedMultibulk => "unauthenticated multibulk length",
             Self::BulkLengthTooLong => "too big bulk count string",
-            Self::ExpectedDollar(got) => return write!(f, "expected '$', got '{}'", char::from(*got)),
+            Self::ExpectedDollar(got) => {
+                return write!(f, "expected '$', got '{}'", char::from(*got));
+            }
             Self::InvalidBulk => "invalid bulk length",
             Self::UnauthenticatedBulk => "unauthenticated bulk length",
         })
@@ -227,7 +247,14 @@ impl Default for Parser {
             commands: Vec::new(),
             spans: Vec::new(),
             large: Vec::new(),
-            partial: Partial { missing: 0, bulk: None, gathering: None, at: 0, first_span: 0, searched: 0 },
+            partial: Partial {
+                missing: 0,
+                bulk: None,
+                gathering: None,
+                at: 0,
+                first_span: 0,
+                searched: 0,
+            },
             batch_end: 0,
             failed: None,
         }
@@ -257,7 +284,11 @@ impl Parser {
     pub fn request<'a>(&'a self, buffer: &'a [u8], index: usize) -> Request<'a> {
         let command = self.commands[index];
         let first = command.first_span as usize;
-        Request::new(buffer, &self.spans[first..first + command.spans as usize], &self.large)
+        Request::new(
+            buffer,
+            &self.spans[first..first + command.spans as usize],
+            &self.large,
+        )
     }
 
     /// How many commands the batch holds.
@@ -278,7 +309,11 @@ impl Parser {
         self.spans.drain(..self.partial.first_span);
         self.partial.first_span = 0;
         // A partial command can own large arguments too; they are the newest, and stay.
-        let kept = self.spans.iter().filter(|span| span.start == Span::LARGE).count();
+        let kept = self
+            .spans
+            .iter()
+            .filter(|span| span.start == Span::LARGE)
+            .count();
         self.large.drain(..self.large.len() - kept);
         let mut index = 0;
         for span in &mut self.spans {
@@ -312,7 +347,10 @@ impl Parser {
     fn end_command(&mut self) {
         let first = self.partial.first_span;
         if self.spans.len() > first {
-            self.commands.push(Command { first_span: first as u32, spans: (self.spans.len() - first) as u32 });
+            self.commands.push(Command {
+                first_span: first as u32,
+                spans: (self.spans.len() - first) as u32,
+            });
         }
         self.partial.first_span = self.spans.len();
         self.batch_end = self.partial.at;
@@ -339,7 +377,11 @@ impl Parser {
         Ok(Step::Command)
     }
 
-    fn read_count(&mut self, buffer: &[u8], limits: Limits) -> Result<Option<usize>, ProtocolError> {
+    fn read_count(
+        &mut self,
+        buffer: &[u8],
+        limits: Limits,
+    ) -> Result<Option<usize>, ProtocolError> {
         let Some(line) = self.read_line(buffer, ProtocolError::MultibulkCountTooLong)? else {
             return Ok(None);
         };
@@ -354,7 +396,11 @@ impl Parser {
 
     /// Reads one argument; false when it has not arrived whole.
     #[inline]
-    fn read_argument(&mut self, buffer: &mut BytesMut, limits: Limits) -> Result<bool, ProtocolError> {
+    fn read_argument(
+        &mut self,
+        buffer: &mut BytesMut,
+        limits: Limits,
+    ) -> Result<bool, ProtocolError> {
         let len = match self.partial.bulk {
             Some(len) => len,
             None => match self.read_bulk_header(buffer, limits)? {
@@ -383,7 +429,9 @@ impl Parser {
     /// Moves what has come of a large argument out of the buffer; true when it is complete.
     fn gather(&mut self, buffer: &mut BytesMut, len: usize) -> bool {
         let at = self.partial.at;
-        let Some(have) = &mut self.partial.gathering else { return false };
+        let Some(have) = &mut self.partial.gathering else {
+            return false;
+        };
         let take = (len - have.len()).min(buffer.len() - at);
         if have.capacity() - have.len() < take {
             // Doubling, but never past the announced length: the buffer will be kept as the value.
@@ -406,13 +454,21 @@ impl Parser {
     }
 
     #[inline]
-    fn read_bulk_header(&mut self, buffer: &[u8], limits: Limits) -> Result<Option<usize>, ProtocolError> {
+    fn read_bulk_header(
+        &mut self,
+        buffer: &[u8],
+        limits: Limits,
+    ) -> Result<Option<usize>, ProtocolError> {
         let Some(line) = self.read_line(buffer, ProtocolError::BulkLengthTooLong)? else {
             return Ok(None);
         };
         let digits = match line {
             [b'$', digits @ ..] => digits,
-            _ => return Err(ProtocolError::ExpectedDollar(line.first().copied().unwrap_or(b'\r'))),
+            _ => {
+                return Err(ProtocolError::ExpectedDollar(
+                    line.first().copied().unwrap_or(b'\r'),
+                ));
+            }
         };
         let len = parse_i64(digits)
             .filter(|&len| len >= 0 && len <= limits.max_bulk)

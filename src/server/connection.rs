@@ -50,11 +50,22 @@ enum Next {
 
 impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     /// A connection over `stream` for a registered client.
-    pub fn new(stream: S, registration: &Registration<'a>, db: &'a Mutex<Db>, instance: &'a Instance) -> Self {
+    pub fn new(
+        stream: S,
+        registration: &Registration<'a>,
+        db: &'a Mutex<Db>,
+        instance: &'a Instance,
+    ) -> Self {
         let config = instance.config();
-        let session = Session::new(Arc::clone(registration.handle()), config.requirepass().is_none());
-        let limits = Limits { max_bulk: config.proto_max_bulk_len() as i64, unauthenticated: !session.authenticated };
-        Connection {
+        let session = Session::new(
+            Arc::clone(registration.handle()),
+            config.requirepass().is_none(),
+        );
+        let limits = Limits {
+            max_bulk: config.proto_max_bulk_len() as i64,
+            unauthenticated: !session.authenticated,
+        };
+        let connection = Connection {
             framed: Framed::with_capacity(stream, RespCodec::new(limits), READ_BUFFER),
             blobs: Vec::new(),
             session,
@@ -62,7 +73,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             instance,
             limits,
             now_ms: clock::unix_ms(),
-        }
+        };
+        connection.publish_figures(0, 0);
+        connection
     }
 
     /// Serves the client to its end.
@@ -108,9 +121,19 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     /// Executes the batch in the read buffer, in parts where its replies grow large.
     async fn run_batch(&mut self) -> io::Result<Next> {
         let commands = self.framed.codec().batch_len();
+        self.session
+            .handle
+            .figures
+            .query_bytes
+            .store(self.framed.read_buffer().len(), Ordering::Relaxed);
         let mut done = 0;
-        while done < commands && !self.session.close_after_reply && !self.session.handle.is_killed() {
+        while done < commands && !self.session.close_after_reply && !self.session.handle.is_killed()
+        {
             done = self.execute_batch(done);
+            if self.session.handle.is_killed() {
+                // Its replies go with it.
+                return Ok(Next::Close);
+            }
             self.flush().await?;
         }
         let taken = self.framed.codec_mut().finish_batch();
@@ -122,7 +145,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         }
         self.publish_figures(taken, done);
         self.follow_authentication();
-        Ok(if self.session.close_after_reply { Next::Close } else { Next::Continue })
+        Ok(if self.session.close_after_reply {
+            Next::Close
+        } else {
+            Next::Continue
+        })
     }
 
     /// Executes commands from the one at `from` on under one lock; returns how many of the batch are done.
@@ -138,7 +165,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         db.set_clock(self.now_ms);
         db.no_touch = self.session.no_touch;
         self.session.handle.take_messages(&mut out);
-        let mut gate = Gate { db: &mut db, session: &mut self.session, instance: self.instance };
+        let mut gate = Gate {
+            db: &mut db,
+            session: &mut self.session,
+            instance: self.instance,
+        };
         let mut at = from;
         while at < commands && !gate.session.close_after_reply {
             if (at - from) % PREFETCH_WINDOW == 0 && commands - at > 1 {
@@ -189,10 +220,17 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     }
 
     async fn answer_fault(&mut self, fault: ProtocolError) -> io::Result<Next> {
-        tracing::debug!("Protocol error ({fault}) from client: {}", self.session.handle.addr);
+        tracing::debug!(
+            "Protocol error ({fault}) from client: {}",
+            self.session.handle.addr
+        );
         self.instance.stats.count_error("ERR");
-        Reply::new(self.framed.write_buffer_mut(), &mut self.blobs, self.session.protocol)
-            .error(format!("ERR {fault}").as_bytes());
+        Reply::new(
+            self.framed.write_buffer_mut(),
+            &mut self.blobs,
+            self.session.protocol,
+        )
+        .error(format!("ERR {fault}").as_bytes());
         self.flush().await?;
         Ok(Next::Close)
     }
@@ -209,20 +247,33 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
 
     fn count_output(&self, bytes: usize) {
         let total = &self.session.handle.figures.output_total;
-        total.store(total.load(Ordering::Relaxed) + bytes as u64, Ordering::Relaxed);
+        total.store(
+            total.load(Ordering::Relaxed) + bytes as u64,
+            Ordering::Relaxed,
+        );
     }
 
     fn publish_figures(&self, input: usize, commands: usize) {
         let figures = &self.session.handle.figures;
         let buffer = self.framed.read_buffer();
-        let set = |figure: &std::sync::atomic::AtomicUsize, value| figure.store(value, Ordering::Relaxed);
+        let set =
+            |figure: &std::sync::atomic::AtomicUsize, value| figure.store(value, Ordering::Relaxed);
         set(&figures.query_bytes, buffer.len());
         set(&figures.query_free_bytes, buffer.capacity() - buffer.len());
-        set(&figures.output_buffer_bytes, self.framed.write_buffer().capacity());
+        set(
+            &figures.output_buffer_bytes,
+            self.framed.write_buffer().capacity(),
+        );
         set(&figures.argument_bytes, self.framed.codec().memory_bytes());
-        figures.last_command_ms.store(self.now_ms, Ordering::Relaxed);
+        figures
+            .last_command_ms
+            .store(self.now_ms, Ordering::Relaxed);
         figures.db.store(self.session.db as u32, Ordering::Relaxed);
-        let version = if self.session.protocol == crate::resp::Protocol::Resp3 { 3 } else { 2 };
+        let version = if self.session.protocol == crate::resp::Protocol::Resp3 {
+            3
+        } else {
+            2
+        };
         figures.protocol.store(version, Ordering::Relaxed);
         let count = |total: &std::sync::atomic::AtomicU64, by: usize| {
             total.store(total.load(Ordering::Relaxed) + by as u64, Ordering::Relaxed);
@@ -239,7 +290,11 @@ fn prefetch<'r>(gate: &Gate<'_>, window: impl Iterator<Item = Request<'r>>) {
     let mut hashes = [0u64; PREFETCH_WINDOW];
     let mut known = 0;
     for request in window {
-        let first_key = gate.instance.registry.find(request.get(0)).and_then(|command| command.first_key);
+        let first_key = gate
+            .instance
+            .registry
+            .find(request.get(0))
+            .and_then(|command| command.first_key);
         if let Some(at) = first_key.map(usize::from).filter(|&at| at < request.len()) {
             hashes[known] = gate.db.prefetch_bucket(index, request.get(at));
             known += 1;

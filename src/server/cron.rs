@@ -31,7 +31,10 @@ pub async fn sweep_expired(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
     loop {
         let (period, effort) = {
             let config = instance.config();
-            (Duration::from_secs(1) / config.hz().clamp(1, 500), config.active_expire_effort())
+            (
+                Duration::from_secs(1) / config.hz().clamp(1, 500),
+                config.active_expire_effort(),
+            )
         };
         tokio::time::sleep(period).await;
         if instance.sweeps() {
@@ -77,7 +80,8 @@ pub async fn close_idle_clients(instance: Arc<Instance>) {
         }
         let now_ms = clock::unix_ms();
         for client in instance.clients.list() {
-            let idle_ms = now_ms.saturating_sub(client.figures.last_command_ms.load(Ordering::Relaxed));
+            let idle_ms =
+                now_ms.saturating_sub(client.figures.last_command_ms.load(Ordering::Relaxed));
             if idle_ms > timeout_s * 1000 {
                 tracing::debug!("Closing idle client");
                 client.kill();
@@ -110,9 +114,15 @@ pub async fn sample_rates(instance: Arc<Instance>) {
         let elapsed_ms = now.0.duration_since(then).as_millis().max(1) as u64;
         let rate = |which: usize| now.1[which].saturating_sub(before[which]) * 1000 / elapsed_ms;
         stats.ops_per_second.store(rate(0), Ordering::Relaxed);
-        stats.input_rate.store(rate(1) * 100 / 1024, Ordering::Relaxed);
-        stats.output_rate.store(rate(2) * 100 / 1024, Ordering::Relaxed);
-        stats.peak_memory.fetch_max(alloc::used_bytes(), Ordering::Relaxed);
+        stats
+            .input_rate
+            .store(rate(1) * 100 / 1024, Ordering::Relaxed);
+        stats
+            .output_rate
+            .store(rate(2) * 100 / 1024, Ordering::Relaxed);
+        stats
+            .peak_memory
+            .fetch_max(alloc::used_bytes(), Ordering::Relaxed);
     }
 }
 
@@ -122,8 +132,17 @@ mod tests {
 
     #[test]
     fn the_sweep_takes_a_quarter_of_the_time_at_least_effort() {
-        assert_eq!(sweep_budget(Duration::from_millis(100), 1), Duration::from_millis(25));
-        assert_eq!(sweep_budget(Duration::from_millis(100), 10), Duration::from_millis(43));
-        assert_eq!(sweep_budget(Duration::from_millis(100), 0), Duration::from_millis(25));
+        assert_eq!(
+            sweep_budget(Duration::from_millis(100), 1),
+            Duration::from_millis(25)
+        );
+        assert_eq!(
+            sweep_budget(Duration::from_millis(100), 10),
+            Duration::from_millis(43)
+        );
+        assert_eq!(
+            sweep_budget(Duration::from_millis(100), 0),
+            Duration::from_millis(25)
+        );
     }
 }

@@ -3,13 +3,15 @@
 //! In this order: look-up, subcommand, arity, permission, then the handler, then statistics. To add a
 //! rule that holds for all commands, add it to [`refuse`].
 
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use crate::command::{Command, CommandError, Context, Flags, Registry, Session};
 use crate::command::session::ReplyMode;
+use crate::command::{Command, CommandError, Context, Flags, Registry, Session};
 use crate::instance::Instance;
 use crate::resp::{Reply, Request};
 use crate::store::db::Db;
+use crate::text::words::until_nul;
 
 /// An unknown command's words are quoted in its error up to so many bytes.
 const QUOTED_BYTES: usize = 128;
@@ -34,19 +36,26 @@ impl Gate<'_> {
         }
         match find(&self.instance.registry, request) {
             Ok(command) => self.execute_command(command, request, reply, mark),
-            Err(error) => {
-                let mut reply = reply;
-                self.reject(None, error, &mut reply, mark);
-            }
+            Err(error) => self.reject_unknown(error, request, reply, mark),
         }
     }
 
     #[inline]
-    fn execute_command(&mut self, command: &Command, request: Request<'_>, mut reply: Reply<'_>, mark: (usize, usize)) {
-        if let Some(error) = refuse(command, request, self.session) {
+    fn execute_command(
+        &mut self,
+        command: &Command,
+        request: Request<'_>,
+        mut reply: Reply<'_>,
+        mark: (usize, usize),
+    ) {
+        self.session
+            .handle
+            .figures
+            .last_command
+            .store(command.id + 1, Ordering::Relaxed);
+        if let Some(error) = refuse(command, request, self.session, self.instance) {
             return self.reject(Some(command), error, &mut reply, mark);
         }
-        self.session.handle.figures.last_command.store(command.id + 1, std::sync::atomic::Ordering::Relaxed);
         // The clock costs as much as a small command; those that cannot take long go without.
         let timed = !command.spec.flags.has(Flags::FAST);
         let start = timed.then(Instant::now);
@@ -61,7 +70,9 @@ impl Gate<'_> {
         let counters = &self.instance.stats.commands[command.id];
         counters.calls.add(1);
         if let Some(start) = start {
-            counters.nanoseconds.add(u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX));
+            counters
+                .nanoseconds
+                .add(u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX));
         }
         if let Err(error) = result {
             counters.failed.add(1);
@@ -72,13 +83,53 @@ impl Gate<'_> {
     }
 
     #[cold]
-    fn reject(&mut self, command: Option<&Command>, error: CommandError, reply: &mut Reply<'_>, mark: (usize, usize)) {
+    fn reject_unknown(
+        &mut self,
+        error: CommandError,
+        request: Request<'_>,
+        mut reply: Reply<'_>,
+        mark: (usize, usize),
+    ) {
+        if is_http(request) {
+            // A browser was made to send this, by a page that must not get to run what may stand behind.
+            tracing::warn!(
+                "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Ruddle. \
+                 A web page may be trying to reach it through a browser (cross-protocol scripting). Connection from {} aborted.",
+                self.session.handle.addr
+            );
+            // What follows in the same batch must not run either.
+            self.session.close_after_reply = true;
+            return self.session.handle.kill();
+        }
+        self.session
+            .handle
+            .figures
+            .last_command
+            .store(0, Ordering::Relaxed);
+        self.reject(None, error, &mut reply, mark);
+    }
+
+    #[cold]
+    fn reject(
+        &mut self,
+        command: Option<&Command>,
+        error: CommandError,
+        reply: &mut Reply<'_>,
+        mark: (usize, usize),
+    ) {
         if let Some(command) = command {
             self.instance.stats.commands[command.id].rejected.add(1);
         }
         write_error(self.instance, &error, reply);
         mute(self.session, reply, mark);
     }
+}
+
+/// Whether a line is the first one, or the one that names the host, of an HTTP request.
+fn is_http(request: Request<'_>) -> bool {
+    [b"POST".as_slice(), b"Host:"]
+        .iter()
+        .any(|word| request.get(0).eq_ignore_ascii_case(word))
 }
 
 /// Takes an answer back where the client wants none (CLIENT REPLY OFF and SKIP).
@@ -97,23 +148,32 @@ fn mute(session: &mut Session, reply: &mut Reply<'_>, mark: (usize, usize)) {
 /// Finds the command, or the subcommand, that a request names.
 #[inline]
 pub fn find<'r>(registry: &'r Registry, request: Request<'_>) -> Result<&'r Command, CommandError> {
-    let Some(command) = registry.find(request.get(0)) else { return Err(unknown(request)) };
+    let Some(command) = registry.find(request.get(0)) else {
+        return Err(unknown(request));
+    };
     if command.subcommands.is_empty() || request.len() < 2 {
         return Ok(command);
     }
-    command.subcommand(request.get(1)).ok_or_else(|| CommandError::UnknownSubcommand {
-        name: cut(request.get(1)).to_vec(),
-        container: command.spec.name,
-    })
+    command
+        .subcommand(request.get(1))
+        .ok_or_else(|| CommandError::UnknownSubcommand {
+            name: cut(request.get(1)).to_vec(),
+            container: command.spec.name,
+        })
 }
 
 /// Why a command may not run now, if so.
 #[inline]
-fn refuse(command: &Command, request: Request<'_>, session: &Session) -> Option<CommandError> {
+fn refuse(
+    command: &Command,
+    request: Request<'_>,
+    session: &Session,
+    instance: &Instance,
+) -> Option<CommandError> {
     if !command.spec.accepts(request.len()) {
         return Some(CommandError::WrongArity(command.full_name.clone()));
     }
-    if !session.authenticated && !command.spec.flags.has(Flags::NO_AUTH) {
+    if session.needs_authentication(instance) && !command.spec.flags.has(Flags::NO_AUTH) {
         return Some(CommandError::NoAuth);
     }
     None
@@ -128,7 +188,7 @@ fn write_error(instance: &Instance, error: &CommandError, reply: &mut Reply<'_>)
 #[cold]
 fn unknown(request: Request<'_>) -> CommandError {
     let mut args = Vec::new();
-    for word in request.iter_from(1) {
+    for word in request.iter_from(1).map(until_nul) {
         if args.len() >= QUOTED_BYTES {
             break;
         }
@@ -137,9 +197,14 @@ fn unknown(request: Request<'_>) -> CommandError {
         args.extend_from_slice(&word[..word.len().min(room)]);
         args.extend_from_slice(b"' ");
     }
-    CommandError::UnknownCommand { name: cut(request.get(0)).to_vec(), args }
+    CommandError::UnknownCommand {
+        name: cut(request.get(0)).to_vec(),
+        args,
+    }
 }
 
+/// The part of a word that is quoted in an error; to Redis a NUL ends it.
 fn cut(word: &[u8]) -> &[u8] {
+    let word = until_nul(word);
     &word[..word.len().min(QUOTED_BYTES)]
 }

@@ -47,13 +47,18 @@ impl IoThreads {
         for number in 0..count.max(1) {
             let (sender, receiver) = unbounded_channel();
             let (db, instance) = (Arc::clone(db), Arc::clone(instance));
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_io()
+                .build()?;
             std::thread::Builder::new()
                 .name(format!("io-{number}"))
-                .spawn(move || runtime.block_on(serve_all(receiver, db, instance)))?;
+                .spawn(move || runtime.block_on(serve_all(receiver, number, db, instance)))?;
             senders.push(sender);
         }
-        Ok(IoThreads { senders, next: AtomicUsize::new(0) })
+        Ok(IoThreads {
+            senders,
+            next: AtomicUsize::new(0),
+        })
     }
 
     /// Gives a socket to the thread whose turn it is.
@@ -64,18 +69,28 @@ impl IoThreads {
     }
 }
 
-async fn serve_all(mut receiver: UnboundedReceiver<Accepted>, db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
+async fn serve_all(
+    mut receiver: UnboundedReceiver<Accepted>,
+    number: usize,
+    db: Arc<Mutex<Db>>,
+    instance: Arc<Instance>,
+) {
     while let Some(accepted) = receiver.recv().await {
         let (db, instance) = (Arc::clone(&db), Arc::clone(&instance));
         tokio::spawn(async move {
-            if let Err(error) = serve_one(accepted, &db, &instance).await {
+            if let Err(error) = serve_one(accepted, number, &db, &instance).await {
                 tracing::debug!("Setting up a client connection: {error}");
             }
         });
     }
 }
 
-async fn serve_one(accepted: Accepted, db: &Mutex<Db>, instance: &Instance) -> io::Result<()> {
+async fn serve_one(
+    accepted: Accepted,
+    io_thread: usize,
+    db: &Mutex<Db>,
+    instance: &Instance,
+) -> io::Result<()> {
     match accepted {
         Accepted::Tcp(stream) => {
             // Errors of these calls mean that the peer has gone.
@@ -84,8 +99,10 @@ async fn serve_one(accepted: Accepted, db: &Mutex<Db>, instance: &Instance) -> i
             let keepalive_s = u64::from(instance.config().tcp_keepalive_s());
             if keepalive_s > 0 {
                 let interval = Duration::from_secs((keepalive_s / 3).max(1));
-                let keepalive =
-                    TcpKeepalive::new().with_time(Duration::from_secs(keepalive_s)).with_interval(interval).with_retries(3);
+                let keepalive = TcpKeepalive::new()
+                    .with_time(Duration::from_secs(keepalive_s))
+                    .with_interval(interval)
+                    .with_retries(3);
                 SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
             }
             let fd = stream.as_raw_fd();
@@ -94,14 +111,31 @@ async fn serve_one(accepted: Accepted, db: &Mutex<Db>, instance: &Instance) -> i
                 refuse(stream, PROTECTED).await;
                 return Ok(());
             }
-            let endpoint = Endpoint { addr: peer.to_string(), local_addr: local.to_string(), unix: false, fd };
+            let endpoint = Endpoint {
+                addr: peer.to_string(),
+                local_addr: local.to_string(),
+                unix: false,
+                fd,
+                io_thread,
+            };
             serve(stream, endpoint, db, instance).await;
         }
         Accepted::Unix(stream) => {
-            let path = instance.config().unixsocket().map_or_else(String::new, |path| String::from_utf8_lossy(path).into_owned());
+            let path = instance
+                .config()
+                .unixsocket()
+                .map_or_else(String::new, |path| {
+                    String::from_utf8_lossy(path).into_owned()
+                });
             let fd = stream.as_raw_fd();
             let name = format!("{path}:0");
-            let endpoint = Endpoint { addr: name.clone(), local_addr: name, unix: true, fd };
+            let endpoint = Endpoint {
+                addr: name.clone(),
+                local_addr: name,
+                unix: true,
+                fd,
+                io_thread,
+            };
             serve(UnixStream::from_std(stream)?, endpoint, db, instance).await;
         }
     }
@@ -111,7 +145,9 @@ async fn serve_one(accepted: Accepted, db: &Mutex<Db>, instance: &Instance) -> i
 /// Protected mode: without a password only this machine may connect.
 fn is_denied(peer: SocketAddr, instance: &Instance) -> bool {
     let local = match peer.ip() {
-        IpAddr::V6(ip) => ip.is_loopback() || ip.to_ipv4_mapped().is_some_and(|ip| ip.is_loopback()),
+        IpAddr::V6(ip) => {
+            ip.is_loopback() || ip.to_ipv4_mapped().is_some_and(|ip| ip.is_loopback())
+        }
         IpAddr::V4(ip) => ip.is_loopback(),
     };
     if local {
@@ -121,13 +157,28 @@ fn is_denied(peer: SocketAddr, instance: &Instance) -> bool {
     config.protected_mode() && config.requirepass().is_none()
 }
 
-async fn serve<S: AsyncRead + AsyncWrite + Unpin>(stream: S, endpoint: Endpoint, db: &Mutex<Db>, instance: &Instance) {
+async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    endpoint: Endpoint,
+    db: &Mutex<Db>,
+    instance: &Instance,
+) {
     let max_clients = instance.config().maxclients() as usize;
     instance.stats.connections.fetch_add(1, Ordering::Relaxed);
-    match instance.clients.register(endpoint, clock::unix_ms(), max_clients) {
-        Some(registration) => Connection::new(stream, &registration, db, instance).run().await,
+    match instance
+        .clients
+        .register(endpoint, clock::unix_ms(), max_clients)
+    {
+        Some(registration) => {
+            Connection::new(stream, &registration, db, instance)
+                .run()
+                .await
+        }
         None => {
-            instance.stats.rejected_connections.fetch_add(1, Ordering::Relaxed);
+            instance
+                .stats
+                .rejected_connections
+                .fetch_add(1, Ordering::Relaxed);
             refuse(stream, MAX_CLIENTS_REACHED).await;
         }
     }

@@ -47,7 +47,11 @@ fn parse_bind(address: &str) -> Option<(IpAddr, bool)> {
 }
 
 fn listen_on(address: SocketAddr, backlog: i32) -> io::Result<std::net::TcpListener> {
-    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
         socket.set_only_v6(true)?;
@@ -61,8 +65,16 @@ fn listen_on(address: SocketAddr, backlog: i32) -> io::Result<std::net::TcpListe
 /// Whether an optional address may be passed over for this error: the machine does not have it.
 fn is_unavailable(error: &io::Error) -> bool {
     use nix::errno::Errno;
-    let absent = [Errno::EADDRNOTAVAIL, Errno::EAFNOSUPPORT, Errno::EPROTONOSUPPORT, Errno::ESOCKTNOSUPPORT, Errno::EPFNOSUPPORT];
-    error.raw_os_error().is_some_and(|code| absent.iter().any(|known| *known as i32 == code))
+    let absent = [
+        Errno::EADDRNOTAVAIL,
+        Errno::EAFNOSUPPORT,
+        Errno::EPROTONOSUPPORT,
+        Errno::ESOCKTNOSUPPORT,
+        Errno::EPFNOSUPPORT,
+    ];
+    error
+        .raw_os_error()
+        .is_some_and(|code| absent.iter().any(|known| *known as i32 == code))
 }
 
 impl Listeners {
@@ -74,7 +86,10 @@ impl Listeners {
         }
         if let Some(path) = config.unixsocket() {
             let path = PathBuf::from(std::ffi::OsStr::from_bytes(path));
-            let fail = |source| ListenError { what: format!("Unix socket {}", path.display()), source };
+            let fail = |source| ListenError {
+                what: format!("Unix socket {}", path.display()),
+                source,
+            };
             // A socket file left by a killed server would make the bind fail.
             let _ = std::fs::remove_file(&path);
             let listener = std::os::unix::net::UnixListener::bind(&path).map_err(fail)?;
@@ -94,7 +109,8 @@ impl Listeners {
             let address = String::from_utf8_lossy(address);
             let name = format!("{address}:{}", config.port());
             let Some((ip, optional)) = parse_bind(&address) else {
-                let source = io::Error::new(io::ErrorKind::InvalidInput, "Name or service not known");
+                let source =
+                    io::Error::new(io::ErrorKind::InvalidInput, "Name or service not known");
                 return Err(ListenError { what: name, source });
             };
             match listen_on(SocketAddr::new(ip, config.port()), backlog) {
@@ -108,7 +124,10 @@ impl Listeners {
 
     /// The TCP addresses that are listened on (with the real port where 0 was asked for).
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        self.tcp.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+        self.tcp
+            .iter()
+            .filter_map(|listener| listener.local_addr().ok())
+            .collect()
     }
 
     /// The path of the Unix socket.
@@ -124,7 +143,10 @@ impl Listeners {
             let threads = Arc::clone(threads);
             tasks.push(tokio::spawn(async move {
                 loop {
-                    let accepted = listener.accept().await.and_then(|(stream, _)| stream.into_std());
+                    let accepted = listener
+                        .accept()
+                        .await
+                        .and_then(|(stream, _)| stream.into_std());
                     hand_over(accepted.map(Accepted::Tcp), &threads).await;
                 }
             }));
@@ -134,7 +156,10 @@ impl Listeners {
             let threads = Arc::clone(threads);
             tasks.push(tokio::spawn(async move {
                 loop {
-                    let accepted = listener.accept().await.and_then(|(stream, _)| stream.into_std());
+                    let accepted = listener
+                        .accept()
+                        .await
+                        .and_then(|(stream, _)| stream.into_std());
                     hand_over(accepted.map(Accepted::Unix), &threads).await;
                 }
             }));
@@ -160,10 +185,22 @@ mod tests {
 
     #[test]
     fn bind_addresses_are_read_with_their_marks() {
-        assert_eq!(parse_bind("*"), Some((IpAddr::V4(Ipv4Addr::UNSPECIFIED), false)));
-        assert_eq!(parse_bind("-::*"), Some((IpAddr::V6(Ipv6Addr::UNSPECIFIED), true)));
-        assert_eq!(parse_bind("127.0.0.1"), Some((IpAddr::V4(Ipv4Addr::LOCALHOST), false)));
-        assert_eq!(parse_bind("-::1"), Some((IpAddr::V6(Ipv6Addr::LOCALHOST), true)));
+        assert_eq!(
+            parse_bind("*"),
+            Some((IpAddr::V4(Ipv4Addr::UNSPECIFIED), false))
+        );
+        assert_eq!(
+            parse_bind("-::*"),
+            Some((IpAddr::V6(Ipv6Addr::UNSPECIFIED), true))
+        );
+        assert_eq!(
+            parse_bind("127.0.0.1"),
+            Some((IpAddr::V4(Ipv4Addr::LOCALHOST), false))
+        );
+        assert_eq!(
+            parse_bind("-::1"),
+            Some((IpAddr::V6(Ipv6Addr::LOCALHOST), true))
+        );
         assert_eq!(parse_bind("nonsense"), None);
     }
 }

@@ -56,7 +56,11 @@ impl Server {
         if let Some(address) = listeners.addresses().first() {
             instance.port = address.port();
         }
-        Ok(Server { instance: Arc::new(instance), db: Arc::new(Mutex::new(db)), listeners })
+        Ok(Server {
+            instance: Arc::new(instance),
+            db: Arc::new(Mutex::new(db)),
+            listeners,
+        })
     }
 
     /// The TCP addresses that are listened on.
@@ -71,16 +75,32 @@ impl Server {
 
     /// Serves until a shutdown is asked for, and shuts down. Call within a tokio runtime.
     pub async fn run(self) -> io::Result<shutdown::Outcome> {
-        let Server { instance, db, listeners } = self;
+        let Server {
+            instance,
+            db,
+            listeners,
+        } = self;
         let unix_path = listeners.unix_path().cloned();
-        let threads = Arc::new(IoThreads::start(instance.config().io_threads(), &db, &instance)?);
+        let threads = Arc::new(IoThreads::start(
+            instance.config().io_threads(),
+            &db,
+            &instance,
+        )?);
         let mut tasks = listeners.start(&threads)?;
-        tasks.push(tokio::spawn(cron::sweep_expired(Arc::clone(&db), Arc::clone(&instance))));
-        tasks.push(tokio::spawn(cron::close_idle_clients(Arc::clone(&instance))));
+        tasks.push(tokio::spawn(cron::sweep_expired(
+            Arc::clone(&db),
+            Arc::clone(&instance),
+        )));
+        tasks.push(tokio::spawn(cron::close_idle_clients(Arc::clone(
+            &instance,
+        ))));
         tasks.push(tokio::spawn(cron::sample_rates(Arc::clone(&instance))));
         tracing::info!("Ready to accept connections");
         if let Some(path) = &unix_path {
-            tracing::info!("The server is now ready to accept connections at {}", path.display());
+            tracing::info!(
+                "The server is now ready to accept connections at {}",
+                path.display()
+            );
         }
         let outcome = shutdown::wait(&instance).await;
         for task in tasks {
@@ -99,5 +119,7 @@ impl Server {
 
 /// `digits` random hexadecimal digits.
 fn random_hex(digits: usize, rng: &mut fastrand::Rng) -> String {
-    (0..digits).map(|_| char::from_digit(rng.u32(0..16), 16).unwrap_or('0')).collect()
+    (0..digits)
+        .map(|_| char::from_digit(rng.u32(0..16), 16).unwrap_or('0'))
+        .collect()
 }

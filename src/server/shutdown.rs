@@ -20,7 +20,10 @@ const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
 /// Waits until a shutdown is asked for.
 pub async fn wait(instance: &Instance) -> Outcome {
-    let (Ok(mut terminate), Ok(mut interrupt)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut terminate), Ok(mut interrupt)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
         tracing::warn!("Signals cannot be handled; only SHUTDOWN ends this server in order");
         instance.shutdown_requested().await;
         return Outcome::Graceful;
@@ -59,8 +62,14 @@ pub async fn drain(instance: &Instance) {
     for client in instance.clients.list() {
         client.kill();
     }
-    if tokio::time::timeout(DRAIN_LIMIT, instance.clients.all_gone()).await.is_err() {
-        tracing::warn!("{} clients did not finish in time; closing them", instance.clients.len());
+    if tokio::time::timeout(DRAIN_LIMIT, instance.clients.all_gone())
+        .await
+        .is_err()
+    {
+        tracing::warn!(
+            "{} clients did not finish in time; closing them",
+            instance.clients.len()
+        );
     }
 }
 

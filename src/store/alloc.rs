@@ -30,7 +30,9 @@ fn count(bytes: isize) {
         }
         cell
     });
-    CELL[cell.unwrap_or(0)].0.fetch_add(bytes, Ordering::Relaxed);
+    CELL[cell.unwrap_or(0)]
+        .0
+        .fetch_add(bytes, Ordering::Relaxed);
 }
 
 /// Bytes that are allocated now; 0 in a program that has not installed [`Counting`].

@@ -40,7 +40,9 @@ pub struct EncodingLimits {
 
 impl Default for EncodingLimits {
     fn default() -> Self {
-        EncodingLimits { list_max_listpack_size: -2 }
+        EncodingLimits {
+            list_max_listpack_size: -2,
+        }
     }
 }
 
@@ -76,7 +78,12 @@ impl Db {
     pub fn new(databases: usize, seed: Option<u64>) -> Self {
         let hash_seed = seed.map_or_else(HashSeed::random, HashSeed::fixed);
         Db {
-            keyspaces: (0..databases).map(|_| Keyspace { table: Table::new(hash_seed), expires: 0 }).collect(),
+            keyspaces: (0..databases)
+                .map(|_| Keyspace {
+                    table: Table::new(hash_seed),
+                    expires: 0,
+                })
+                .collect(),
             now_ms: 0,
             access_clock: 0,
             dirty: 0,
@@ -181,7 +188,11 @@ impl Db {
     #[inline]
     fn is_expired(&self, index: DbIndex, key: &[u8]) -> bool {
         let keyspace = &self.keyspaces[index];
-        keyspace.expires > 0 && keyspace.table.get(key).is_some_and(|entry| entry.deadline_ms() <= self.now_ms)
+        keyspace.expires > 0
+            && keyspace
+                .table
+                .get(key)
+                .is_some_and(|entry| entry.deadline_ms() <= self.now_ms)
     }
 
     #[cold]
@@ -238,7 +249,9 @@ impl Db {
     /// Sets ([`NEVER`]: removes) the deadline of `key`; false if the key is not there.
     pub fn set_deadline(&mut self, index: DbIndex, key: &[u8], deadline_ms: u64) -> bool {
         let keyspace = &mut self.keyspaces[index];
-        let Some(mut slot) = keyspace.table.get_mut(key) else { return false };
+        let Some(mut slot) = keyspace.table.get_mut(key) else {
+            return false;
+        };
         keyspace.expires -= usize::from(slot.deadline_ms() != NEVER);
         keyspace.expires += usize::from(deadline_ms != NEVER);
         slot.set_deadline(deadline_ms);
@@ -257,14 +270,26 @@ impl Db {
         }
     }
 
-    /// One step of a scan: visits the living entries of the next range of the keyspace.
-    pub fn scan(&self, index: DbIndex, cursor: u64, visit: &mut dyn FnMut(EntryRef<'_>)) -> u64 {
+    /// One step of a scan: visits the living entries of the next range of the keyspace and deletes the expired ones.
+    pub fn scan(
+        &mut self,
+        index: DbIndex,
+        cursor: u64,
+        visit: &mut dyn FnMut(EntryRef<'_>),
+    ) -> u64 {
         let now_ms = self.now_ms;
-        self.keyspaces[index].table.scan(cursor, &mut |entry| {
+        let mut expired = Vec::new();
+        let next = self.keyspaces[index].table.scan(cursor, &mut |entry| {
             if entry.deadline_ms() > now_ms {
                 visit(entry);
+            } else {
+                expired.push(entry.key().to_vec());
             }
-        })
+        });
+        for key in expired {
+            self.expire(index, &key);
+        }
+        next
     }
 
     /// Deletes at most `limit` keys whose time has come; true if there are more.
@@ -274,7 +299,10 @@ impl Db {
             return false;
         }
         let mut due = Vec::new();
-        let budget = DueBudget { removals: limit, visits: limit * VISITS_PER_REMOVAL };
+        let budget = DueBudget {
+            removals: limit,
+            visits: limit * VISITS_PER_REMOVAL,
+        };
         let swept = keyspace.table.pop_due(self.now_ms, budget, &mut due);
         keyspace.expires -= due.len();
         self.stats.expired += due.len() as u64;
@@ -283,7 +311,10 @@ impl Db {
 
     /// Empties one keyspace and returns what it held, to be dropped where that hurts nobody.
     pub fn flush(&mut self, index: DbIndex) -> Keyspace {
-        let empty = Keyspace { table: Table::new(self.seed), expires: 0 };
+        let empty = Keyspace {
+            table: Table::new(self.seed),
+            expires: 0,
+        };
         std::mem::replace(&mut self.keyspaces[index], empty)
     }
 
@@ -295,6 +326,31 @@ impl Db {
     /// A snapshot of the whole data set: the roots are cloned, nothing else.
     pub fn snapshot(&self) -> Vec<Keyspace> {
         self.keyspaces.clone()
+    }
+
+    /// The entry of `key` for a command that asks about the key and not for its value (EXISTS, TTL): counts a hit or
+    /// a miss, leaves the access clock alone.
+    pub fn inspect(&mut self, index: DbIndex, key: &[u8]) -> Option<EntryRef<'_>> {
+        if self.is_expired(index, key) {
+            self.expire(index, key);
+        }
+        let found = self.keyspaces[index].table.get(key);
+        match found {
+            Some(_) => self.stats.hits += 1,
+            None => self.stats.misses += 1,
+        }
+        found
+    }
+
+    /// The entry of `key` for a command that changes the key and not its value (EXPIRE, RENAME): sets the access
+    /// clock, counts nothing.
+    pub fn touch(&mut self, index: DbIndex, key: &[u8]) -> Option<EntryRef<'_>> {
+        let (clock, touch) = (self.access_clock, !self.no_touch);
+        let entry = self.peek(index, key)?;
+        if touch {
+            entry.set_access(clock);
+        }
+        Some(entry)
     }
 }
 
@@ -330,5 +386,139 @@ pub fn type_name(value: Value<'_>) -> &'static str {
     match value {
         Value::Int(_) | Value::Inline(_) | Value::Object(Object::String(_)) => "string",
         Value::Object(Object::List(_)) => "list",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn db() -> Db {
+        let mut db = Db::new(2, Some(1));
+        db.set_clock(1000);
+        db
+    }
+
+    fn set(db: &mut Db, key: &str, deadline_ms: u64) {
+        db.set(0, key.as_bytes(), NewValue::String(b"value"), deadline_ms);
+    }
+
+    #[test]
+    fn a_key_is_gone_at_its_deadline_and_counted_once() {
+        let mut db = db();
+        set(&mut db, "k", 2000);
+        db.set_clock(1999);
+        assert!(db.read(0, b"k").is_some());
+        db.set_clock(2000);
+        assert!(
+            db.read(0, b"k").is_none() && db.peek(0, b"k").is_none() && db.write(0, b"k").is_none()
+        );
+        assert_eq!((db.keyspace(0).len(), db.keyspace(0).expires()), (0, 0));
+        assert_eq!(
+            (db.stats.expired, db.stats.hits, db.stats.misses),
+            (1, 1, 1)
+        );
+    }
+
+    #[test]
+    fn keys_with_a_deadline_are_counted_through_every_change() {
+        let mut db = db();
+        set(&mut db, "a", 5000);
+        set(&mut db, "b", NEVER);
+        assert_eq!(db.keyspace(0).expires(), 1);
+        set(&mut db, "a", NEVER);
+        set(&mut db, "b", 6000);
+        assert!(db.set_deadline(0, b"a", 7000) && !db.set_deadline(0, b"missing", 7000));
+        assert_eq!(db.keyspace(0).expires(), 2);
+        assert!(db.set_deadline(0, b"a", NEVER));
+        assert!(db.delete(0, b"b").is_some());
+        assert_eq!((db.keyspace(0).len(), db.keyspace(0).expires()), (1, 0));
+    }
+
+    #[test]
+    fn the_sweep_deletes_what_is_due_and_nothing_else() {
+        let mut db = db();
+        for number in 0..1000u64 {
+            set(&mut db, &format!("short{number}"), 2000 + number % 7);
+            set(&mut db, &format!("long{number}"), 1_000_000);
+            set(&mut db, &format!("ever{number}"), NEVER);
+        }
+        assert!(!db.sweep(0, 64), "nothing is due yet");
+        db.set_clock(3000);
+        let mut steps = 0;
+        while db.sweep(0, 64) {
+            steps += 1;
+            assert!(steps < 1000, "the sweep must end");
+        }
+        assert_eq!(
+            (
+                db.keyspace(0).len(),
+                db.keyspace(0).expires(),
+                db.stats.expired
+            ),
+            (2000, 1000, 1000)
+        );
+        assert!(!db.sweep(1, 64), "an empty keyspace has nothing to sweep");
+    }
+
+    #[test]
+    fn a_snapshot_keeps_what_was_there() {
+        let mut db = db();
+        for number in 0..500 {
+            set(&mut db, &format!("k{number}"), NEVER);
+        }
+        let snapshot = db.snapshot();
+        for number in 0..500 {
+            db.set(
+                0,
+                format!("k{number}").as_bytes(),
+                NewValue::String(b"other"),
+                NEVER,
+            );
+        }
+        db.flush(0);
+        assert!(db.keyspace(0).is_empty());
+        assert_eq!(snapshot[0].len(), 500);
+        assert!(
+            snapshot[0]
+                .iter()
+                .all(|entry| matches!(entry.value(), Value::Inline(b"value")))
+        );
+    }
+
+    #[test]
+    fn a_random_key_is_a_living_one() {
+        let mut db = db();
+        set(&mut db, "living", NEVER);
+        for number in 0..100 {
+            set(&mut db, &format!("dead{number}"), 1500);
+        }
+        db.set_clock(2000);
+        assert_eq!(db.random_key(0).as_deref(), Some(b"living".as_slice()));
+        assert_eq!(db.random_key(1), None);
+    }
+
+    #[test]
+    fn a_scan_does_not_show_the_dead() {
+        let mut db = db();
+        for number in 0..300 {
+            set(
+                &mut db,
+                &format!("k{number}"),
+                if number % 3 == 0 { 1500 } else { NEVER },
+            );
+        }
+        db.set_clock(2000);
+        let (mut cursor, mut seen) = (0, Vec::new());
+        loop {
+            cursor = db.scan(0, cursor, &mut |entry| seen.push(entry.key().to_vec()));
+            if cursor == 0 {
+                break;
+            }
+        }
+        seen.sort();
+        let count = seen.len();
+        seen.dedup();
+        assert_eq!((count, seen.len()), (200, 200));
     }
 }

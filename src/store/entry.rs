@@ -28,6 +28,11 @@ pub const MAX_INLINE: usize = 1024;
 /// The deadline of an entry that never expires.
 pub const NEVER: u64 = u64::MAX;
 
+/// A string or list of so many bytes is heavy to drop: pages go back to the system, or a hundred chunks to the allocator.
+const HEAVY_BYTES: usize = 1 << 20;
+/// A list's size is estimated from so many of its chunks.
+const HEAVY_SAMPLES: usize = 4;
+
 /// A value that does not lie in the entry itself.
 #[derive(Clone, Debug)]
 pub enum Object {
@@ -56,7 +61,9 @@ impl<'a> NewValue<'a> {
     /// The string `bytes`, taken over from `shared` where it is long and arrived as a buffer of its own.
     pub fn from_argument(bytes: &'a [u8], shared: Option<&Arc<Vec<u8>>>) -> Self {
         match shared {
-            Some(shared) if bytes.len() > MAX_INLINE => NewValue::Object(Object::String(Arc::clone(shared))),
+            Some(shared) if bytes.len() > MAX_INLINE => {
+                NewValue::Object(Object::String(Arc::clone(shared)))
+            }
             _ => NewValue::String(bytes),
         }
     }
@@ -146,7 +153,8 @@ impl Shape {
 
     fn layout(self) -> Layout {
         let size = self.key_at() + self.key_len + self.inline_len;
-        Layout::from_size_align(size, 8).expect("an entry is smaller than the address space: its key came as one argument")
+        Layout::from_size_align(size, 8)
+            .expect("an entry is smaller than the address space: its key came as one argument")
     }
 }
 
@@ -158,17 +166,30 @@ impl Entry {
         let (kind, inline): (_, &[u8]) = match &value {
             NewValue::Int(_) => (Kind::Int, &[]),
             NewValue::Object(_) => (Kind::Object, &[]),
-            NewValue::String(bytes) | NewValue::Raw(bytes) | NewValue::Text(bytes) => (Kind::Inline, bytes),
+            NewValue::String(bytes) | NewValue::Raw(bytes) | NewValue::Text(bytes) => {
+                (Kind::Inline, bytes)
+            }
         };
-        let shape = Shape { kind, deadline: deadline_ms != NEVER, key_len: key.len(), inline_len: inline.len() };
+        let shape = Shape {
+            kind,
+            deadline: deadline_ms != NEVER,
+            key_len: key.len(),
+            inline_len: inline.len(),
+        };
         let mut entry = Self::allocate(shape, if raw { RAW } else { 0 });
         // SAFETY: the block was laid out for exactly these parts, and nobody else knows it yet.
         unsafe {
             std::ptr::copy_nonoverlapping(key.as_ptr(), entry.at(shape.key_at()), key.len());
-            std::ptr::copy_nonoverlapping(inline.as_ptr(), entry.at(shape.key_at() + key.len()), inline.len());
+            std::ptr::copy_nonoverlapping(
+                inline.as_ptr(),
+                entry.at(shape.key_at() + key.len()),
+                inline.len(),
+            );
             match value {
                 NewValue::Int(number) => entry.at(shape.payload_at()).cast::<i64>().write(number),
-                NewValue::Object(object) => entry.at(shape.payload_at()).cast::<Object>().write(object),
+                NewValue::Object(object) => {
+                    entry.at(shape.payload_at()).cast::<Object>().write(object)
+                }
                 _ => {}
             }
         }
@@ -183,13 +204,16 @@ impl Entry {
         let layout = shape.layout();
         // SAFETY: the layout is never empty, it holds at least the header.
         let block = unsafe { alloc(layout) };
-        let Some(header) = NonNull::new(block.cast::<Header>()) else { handle_alloc_error(layout) };
+        let Some(header) = NonNull::new(block.cast::<Header>()) else {
+            handle_alloc_error(layout)
+        };
         // SAFETY: the block is at least a header long and aligned to 8.
         unsafe {
             header.write(Header {
                 refs: AtomicU32::new(1),
                 access: AtomicU32::new(0),
-                key_len: u32::try_from(shape.key_len).expect("a key is an argument, and those are below 4 GiB"),
+                key_len: u32::try_from(shape.key_len)
+                    .expect("a key is an argument, and those are below 4 GiB"),
                 inline_len: shape.inline_len as u16,
                 kind: shape.kind,
                 flags: flags | if shape.deadline { HAS_DEADLINE } else { 0 },
@@ -249,7 +273,11 @@ impl Entry {
     fn write_deadline(&mut self, deadline_ms: u64) {
         debug_assert!(self.shape().deadline);
         // SAFETY: the entry is unique and its shape has room for the deadline behind the header.
-        unsafe { self.at(size_of::<Header>()).cast::<u64>().write(deadline_ms) }
+        unsafe {
+            self.at(size_of::<Header>())
+                .cast::<u64>()
+                .write(deadline_ms)
+        }
     }
 
     /// The value.
@@ -406,12 +434,27 @@ impl Entry {
         self.header_mut().flags |= RAW;
         let shape = self.shape();
         // SAFETY: unique, and the inline value is that long.
-        Some(unsafe { std::slice::from_raw_parts_mut(self.at(shape.key_at() + shape.key_len), shape.inline_len) })
+        Some(unsafe {
+            std::slice::from_raw_parts_mut(
+                self.at(shape.key_at() + shape.key_len),
+                shape.inline_len,
+            )
+        })
     }
 
     /// A copy of this entry under another key.
     pub fn with_key(&self, key: &[u8]) -> Entry {
         self.copy_as(key, self.deadline_ms())
+    }
+
+    /// Whether dropping this entry takes so long (some 50 microseconds and more) that it is better not done while
+    /// others wait.
+    pub fn is_heavy(&self) -> bool {
+        match self.value() {
+            Value::Int(_) | Value::Inline(_) => false,
+            Value::Object(Object::String(bytes)) => bytes.capacity() >= HEAVY_BYTES,
+            Value::Object(Object::List(list)) => list.memory_bytes(HEAVY_SAMPLES) >= HEAVY_BYTES,
+        }
     }
 
     fn copy_as(&self, key: &[u8], deadline_ms: u64) -> Entry {
@@ -464,7 +507,10 @@ impl<'a> NodeRef<'a, Entry> {
 impl Clone for Entry {
     fn clone(&self) -> Self {
         let before = self.header().refs.fetch_add(1, Ordering::Relaxed);
-        assert!(before < u32::MAX / 2, "an entry is referred to once a snapshot, and those are few");
+        assert!(
+            before < u32::MAX / 2,
+            "an entry is referred to once a snapshot, and those are few"
+        );
         Entry(self.0)
     }
 }
@@ -517,5 +563,164 @@ impl fmt::Debug for Entry {
             .field("value", &self.value())
             .field("deadline_ms", &self.deadline_ms())
             .finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::store::tree::End;
+    use crate::store::types::list::Fill;
+
+    /// The text of a string value.
+    fn text(entry: &Entry) -> Vec<u8> {
+        match entry.value() {
+            Value::Int(number) => number.to_string().into_bytes(),
+            Value::Inline(bytes) => bytes.to_vec(),
+            Value::Object(Object::String(bytes)) => bytes.to_vec(),
+            Value::Object(other) => panic!("{other:?} is no string"),
+        }
+    }
+
+    fn list_of(values: &[&str]) -> Object {
+        let mut list = List::new();
+        for value in values {
+            list.push(End::Back, value.as_bytes(), Fill::default());
+        }
+        Object::List(list)
+    }
+
+    #[test]
+    fn strings_take_the_form_that_fits_them() {
+        let long = vec![b'x'; MAX_INLINE + 1];
+        let cases: [(&[u8], fn(Value<'_>) -> bool); 5] = [
+            (b"12345", |value| matches!(value, Value::Int(12345))),
+            (b"-1", |value| matches!(value, Value::Int(-1))),
+            (b"007", |value| matches!(value, Value::Inline(b"007"))),
+            (b"", |value| matches!(value, Value::Inline(b""))),
+            (&long, |value| {
+                matches!(value, Value::Object(Object::String(_)))
+            }),
+        ];
+        for (bytes, fits) in cases {
+            let entry = Entry::new(b"key", NewValue::String(bytes), NEVER);
+            assert!(fits(entry.value()), "{:?}", entry.value());
+            assert_eq!(
+                (text(&entry).as_slice(), entry.key()),
+                (bytes, b"key".as_slice())
+            );
+        }
+    }
+
+    #[test]
+    fn a_snapshot_of_an_entry_does_not_see_later_changes() {
+        let mut entry = Entry::new(b"list", NewValue::Object(list_of(&["a"])), 5000);
+        let snapshot = entry.clone();
+        assert!(!entry.is_unique());
+        if let Some(Object::List(list)) = entry.object_mut() {
+            list.push(End::Back, b"b".as_slice(), Fill::default());
+        }
+        entry.set_deadline(NEVER);
+        let len = |entry: &Entry| match entry.value() {
+            Value::Object(Object::List(list)) => list.len(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!((len(&entry), entry.deadline_ms()), (2, NEVER));
+        assert_eq!((len(&snapshot), snapshot.deadline_ms()), (1, 5000));
+    }
+
+    #[test]
+    fn an_overwrite_of_the_same_size_stays_in_place() {
+        let mut entry = Entry::new(b"k", NewValue::String(b"abc"), 77);
+        let before = entry.0;
+        entry.replace(NewValue::String(b"xyz"), 78);
+        assert_eq!(
+            (entry.0, text(&entry), entry.deadline_ms()),
+            (before, b"xyz".to_vec(), 78)
+        );
+        entry.replace(NewValue::String(b"longer"), 78);
+        assert_eq!(text(&entry), b"longer");
+        let mut number = Entry::new(b"n", NewValue::Int(1), NEVER);
+        let before = number.0;
+        number.set_int(i64::MIN);
+        assert_eq!(
+            (number.0, text(&number)),
+            (before, i64::MIN.to_string().into_bytes())
+        );
+    }
+
+    #[test]
+    fn a_change_in_place_is_remembered_as_raw_until_the_next_set() {
+        let mut entry = Entry::new(b"k", NewValue::Raw(b"abc"), NEVER);
+        assert!(entry.is_raw());
+        entry.set_deadline(5);
+        assert!(entry.is_raw() && entry.with_key(b"other").is_raw());
+        entry.replace(NewValue::String(b"abd"), 5);
+        assert!(!entry.is_raw());
+        assert_eq!(entry.inline_mut().map(|bytes| bytes.len()), Some(3));
+        assert!(entry.is_raw());
+    }
+
+    /// One change to an entry.
+    #[derive(Clone, Debug)]
+    enum Change {
+        Replace(Vec<u8>, u64),
+        SetInt(i64),
+        SetDeadline(u64),
+        Snapshot,
+    }
+
+    fn deadline() -> impl Strategy<Value = u64> {
+        prop_oneof![Just(NEVER), 0..10_000u64]
+    }
+
+    fn change() -> impl Strategy<Value = Change> {
+        let bytes = prop_oneof![
+            proptest::collection::vec(any::<u8>(), 0..40),
+            any::<i64>().prop_map(|number| number.to_string().into_bytes()),
+            Just(vec![b'l'; MAX_INLINE + 7]),
+        ];
+        prop_oneof![
+            (bytes, deadline()).prop_map(|(bytes, at)| Change::Replace(bytes, at)),
+            any::<i64>().prop_map(Change::SetInt),
+            deadline().prop_map(Change::SetDeadline),
+            Just(Change::Snapshot),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn an_entry_behaves_as_a_key_a_text_and_a_deadline(
+            key in proptest::collection::vec(any::<u8>(), 0..30),
+            changes in proptest::collection::vec(change(), 0..30),
+        ) {
+            let mut entry = Entry::new(&key, NewValue::String(b"start"), NEVER);
+            let mut model = (b"start".to_vec(), NEVER);
+            let mut snapshots = Vec::new();
+            for change in changes {
+                match change {
+                    Change::Replace(bytes, at) => {
+                        entry.replace(NewValue::String(&bytes), at);
+                        model = (bytes, at);
+                    }
+                    Change::SetInt(number) => {
+                        entry.set_int(number);
+                        model.0 = number.to_string().into_bytes();
+                    }
+                    Change::SetDeadline(at) => {
+                        entry.set_deadline(at);
+                        model.1 = at;
+                    }
+                    Change::Snapshot => snapshots.push((entry.clone(), model.clone())),
+                }
+                prop_assert_eq!((text(&entry), entry.deadline_ms()), model.clone());
+                prop_assert_eq!(entry.key(), key.as_slice());
+            }
+            for (entry, model) in snapshots {
+                prop_assert_eq!((text(&entry), entry.deadline_ms()), model);
+            }
+        }
     }
 }

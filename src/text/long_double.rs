@@ -27,16 +27,24 @@ impl LongDouble {
 
     /// Reads a decimal number, `inf` or `infinity`; `None` for anything else, a number out of range included.
     pub fn parse(text: &[u8]) -> Option<LongDouble> {
-        let text = std::str::from_utf8(text).ok().filter(|text| text.len() <= MAX_TEXT)?;
+        let text = std::str::from_utf8(text)
+            .ok()
+            .filter(|text| text.len() <= MAX_TEXT)?;
         let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
         if digits.eq_ignore_ascii_case("inf") || digits.eq_ignore_ascii_case("infinity") {
             let infinity = X87DoubleExtended::INFINITY;
-            return Some(LongDouble(if text.starts_with('-') { -infinity } else { infinity }));
+            return Some(LongDouble(if text.starts_with('-') {
+                -infinity
+            } else {
+                infinity
+            }));
         }
         if !is_decimal(digits) {
             return None;
         }
-        let value = X87DoubleExtended::from_str_r(text, Round::NearestTiesToEven).ok()?.value;
+        let value = X87DoubleExtended::from_str_r(text, Round::NearestTiesToEven)
+            .ok()?
+            .value;
         value.is_finite().then_some(LongDouble(value))
     }
 
@@ -50,12 +58,20 @@ impl LongDouble {
         let bits = self.0.to_bits();
         let significand = BigUint::from((bits & u128::from(u64::MAX)) as u64);
         let exponent = ((bits >> 64) & 0x7fff) as i32 - EXPONENT_BIAS;
-        let scaled = scale(significand * BigUint::from(10u32).pow(FRACTION_DIGITS), exponent).to_string();
+        let scaled = scale(
+            significand * BigUint::from(10u32).pow(FRACTION_DIGITS),
+            exponent,
+        )
+        .to_string();
         let padded = format!("{scaled:0>width$}", width = FRACTION_DIGITS as usize + 1);
         let (whole, fraction) = padded.split_at(padded.len() - FRACTION_DIGITS as usize);
         let fraction = fraction.trim_end_matches('0');
         let point = if fraction.is_empty() { "" } else { "." };
-        let sign = if self.0.is_negative() && (whole != "0" || !fraction.is_empty()) { "-" } else { "" };
+        let sign = if self.0.is_negative() && (whole != "0" || !fraction.is_empty()) {
+            "-"
+        } else {
+            ""
+        };
         format!("{sign}{whole}{point}{fraction}")
     }
 }
@@ -70,7 +86,9 @@ impl Add for LongDouble {
 
 /// Whether `text` is digits with an optional point and exponent; at least one digit.
 fn is_decimal(text: &str) -> bool {
-    let (mantissa, exponent) = text.split_once(['e', 'E']).map_or((text, None), |(m, e)| (m, Some(e)));
+    let (mantissa, exponent) = text
+        .split_once(['e', 'E'])
+        .map_or((text, None), |(m, e)| (m, Some(e)));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
     let all_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
     let exponent_fits = exponent.is_none_or(|exponent| {
@@ -90,7 +108,11 @@ fn scale(value: BigUint, exponent: i32) -> BigUint {
     let rest = value - (&whole << shift);
     let half = BigUint::from(1u32) << (shift - 1);
     let odd = whole.bit(0);
-    if rest > half || (rest == half && odd) { whole + 1u32 } else { whole }
+    if rest > half || (rest == half && odd) {
+        whole + 1u32
+    } else {
+        whole
+    }
 }
 
 #[cfg(test)]
@@ -113,14 +135,30 @@ mod tests {
             (".5", "5.", "5.5"),
         ];
         for (a, b, want) in cases {
-            let sum = LongDouble::parse(a.as_bytes()).unwrap() + LongDouble::parse(b.as_bytes()).unwrap();
+            let sum =
+                LongDouble::parse(a.as_bytes()).unwrap() + LongDouble::parse(b.as_bytes()).unwrap();
             assert_eq!(sum.to_text(), want, "{a} + {b}");
         }
     }
 
     #[test]
     fn what_is_no_number_is_refused() {
-        for text in ["", " 1", "1 ", "abc", "1a", "nan", ".", "e5", "1e", "--1", "0x10", "1e9999999", "1e5000", "1\0"] {
+        for text in [
+            "",
+            " 1",
+            "1 ",
+            "abc",
+            "1a",
+            "nan",
+            ".",
+            "e5",
+            "1e",
+            "--1",
+            "0x10",
+            "1e9999999",
+            "1e5000",
+            "1\0",
+        ] {
             assert_eq!(LongDouble::parse(text.as_bytes()), None, "{text:?}");
         }
         assert!(LongDouble::parse(b"-inf").unwrap().finite().is_none());

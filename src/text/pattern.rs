@@ -47,7 +47,10 @@ fn find<'a>(mut pattern: &'a [u8], mut text: &'a [u8], fold: bool) -> bool {
             None => {}
         }
         match &mut retry {
-            Some(Retry { pattern: from, text: [_, rest @ ..] }) => {
+            Some(Retry {
+                pattern: from,
+                text: [_, rest @ ..],
+            }) => {
                 (pattern, text) = (from, rest);
                 retry = Some(Retry { pattern, text });
             }
@@ -64,7 +67,9 @@ fn match_one(pattern: &[u8], byte: u8, fold: bool) -> Option<&[u8]> {
             let (inside, rest) = match_class(rest, byte, fold);
             inside.then_some(rest)
         }
-        [b'\\', literal, rest @ ..] | [literal, rest @ ..] => same(*literal, byte, fold).then_some(rest),
+        [b'\\', literal, rest @ ..] | [literal, rest @ ..] => {
+            same(*literal, byte, fold).then_some(rest)
+        }
         [] => None,
     }
 }
@@ -105,7 +110,13 @@ fn same(a: u8, b: u8, fold: bool) -> bool {
 }
 
 fn within(from: u8, to: u8, byte: u8, fold: bool) -> bool {
-    let lower = |value: u8| if fold { value.to_ascii_lowercase() } else { value };
+    let lower = |value: u8| {
+        if fold {
+            value.to_ascii_lowercase()
+        } else {
+            value
+        }
+    };
     let (from, to, byte) = (lower(from), lower(to), lower(byte));
     (from.min(to)..=from.max(to)).contains(&byte)
 }
@@ -141,7 +152,11 @@ mod tests {
             ("foo\\", "foo\\", true),
         ];
         for (pattern, text, want) in cases {
-            assert_eq!(matches(pattern.as_bytes(), text.as_bytes()), *want, "{pattern} on {text}");
+            assert_eq!(
+                matches(pattern.as_bytes(), text.as_bytes()),
+                *want,
+                "{pattern} on {text}"
+            );
         }
         assert!(matches_ignoring_case(b"MaxMem*", b"maxmemory"));
         assert!(matches_ignoring_case(b"[A-C]x", b"bX"));

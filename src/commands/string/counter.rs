@@ -1,18 +1,28 @@
 //! INCR and its kin: strings as counters.
 
 use super::Str;
-use crate::command::{Arg, Args, ArgKind, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags, KeySpec};
+use crate::command::{
+    Arg, ArgKind, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags,
+    KeySpec,
+};
 use crate::resp::Request;
 use crate::store::entry::{NEVER, NewValue};
 use crate::text::long_double::LongDouble;
 use crate::text::number::parse_i64;
 
 const COUNTER_FLAGS: &[Flags] = &[Flags::WRITE, Flags::DENYOOM, Flags::FAST];
-const COUNTER_KEY: &[KeySpec] = &[KeySpec::at(1, KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::UPDATE))];
+const COUNTER_KEY: &[KeySpec] = &[KeySpec::at(
+    1,
+    KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::UPDATE),
+)];
 
 /// INCR key
 pub static INCR: CommandSpec = CommandSpec::new("INCR", Group::String, incr)
-    .doc("Adds one to the integer stored at a key; a missing key counts as 0.", "1.0.0", "O(1)")
+    .doc(
+        "Adds one to the integer stored at a key; a missing key counts as 0.",
+        "1.0.0",
+        "O(1)",
+    )
     .arity(2)
     .flags(COUNTER_FLAGS)
     .keys(COUNTER_KEY)
@@ -24,7 +34,11 @@ fn incr(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 
 /// DECR key
 pub static DECR: CommandSpec = CommandSpec::new("DECR", Group::String, decr)
-    .doc("Subtracts one from the integer stored at a key; a missing key counts as 0.", "1.0.0", "O(1)")
+    .doc(
+        "Subtracts one from the integer stored at a key; a missing key counts as 0.",
+        "1.0.0",
+        "O(1)",
+    )
     .arity(2)
     .flags(COUNTER_FLAGS)
     .keys(COUNTER_KEY)
@@ -36,7 +50,11 @@ fn decr(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 
 /// INCRBY key increment
 pub static INCRBY: CommandSpec = CommandSpec::new("INCRBY", Group::String, incrby)
-    .doc("Adds a number to the integer stored at a key; a missing key counts as 0.", "1.0.0", "O(1)")
+    .doc(
+        "Adds a number to the integer stored at a key; a missing key counts as 0.",
+        "1.0.0",
+        "O(1)",
+    )
     .arity(3)
     .flags(COUNTER_FLAGS)
     .keys(COUNTER_KEY)
@@ -49,7 +67,11 @@ fn incrby(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 
 /// DECRBY key decrement
 pub static DECRBY: CommandSpec = CommandSpec::new("DECRBY", Group::String, decrby)
-    .doc("Subtracts a number from the integer stored at a key; a missing key counts as 0.", "1.0.0", "O(1)")
+    .doc(
+        "Subtracts a number from the integer stored at a key; a missing key counts as 0.",
+        "1.0.0",
+        "O(1)",
+    )
     .arity(3)
     .flags(COUNTER_FLAGS)
     .keys(COUNTER_KEY)
@@ -88,7 +110,11 @@ fn add(context: &mut Context<'_>, key: &[u8], increment: i64) -> CommandResult {
 
 /// INCRBYFLOAT key increment
 pub static INCRBYFLOAT: CommandSpec = CommandSpec::new("INCRBYFLOAT", Group::String, incrbyfloat)
-    .doc("Adds a floating-point number to the number stored at a key; a missing key counts as 0.", "2.6.0", "O(1)")
+    .doc(
+        "Adds a floating-point number to the number stored at a key; a missing key counts as 0.",
+        "2.6.0",
+        "O(1)",
+    )
     .arity(3)
     .flags(COUNTER_FLAGS)
     .keys(COUNTER_KEY)
@@ -99,13 +125,17 @@ fn incrbyfloat(context: &mut Context<'_>, request: Request<'_>) -> CommandResult
     let (value, deadline_ms) = match context.peek(key) {
         Some(entry) => {
             let text = Str::of(entry.value())?;
-            let value = LongDouble::parse(text.bytes(&mut itoa::Buffer::new())).ok_or(CommandError::NotFloat)?;
+            let value = LongDouble::parse(text.bytes(&mut itoa::Buffer::new()))
+                .ok_or(CommandError::NotFloat)?;
             (value, entry.deadline_ms())
         }
         None => (LongDouble::ZERO, NEVER),
     };
     let increment = LongDouble::parse(request.get(2)).ok_or(CommandError::NotFloat)?;
-    let sum = (value + increment).finite().ok_or(CommandError::NanOrInfinity)?.to_text();
+    let sum = (value + increment)
+        .finite()
+        .ok_or(CommandError::NanOrInfinity)?
+        .to_text();
     context.set(key, NewValue::Text(sum.as_bytes()), deadline_ms);
     context.changed(key);
     context.reply.text(&sum);

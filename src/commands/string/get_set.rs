@@ -2,7 +2,10 @@
 
 use super::{Str, reply_value};
 use crate::command::context::value_argument;
-use crate::command::{Arg, Args, ArgKind, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags, KeySpec};
+use crate::command::{
+    Arg, ArgKind, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyAt,
+    KeyFlags, KeySpec, Misfit,
+};
 use crate::commands::expiry::Unit;
 use crate::resp::Request;
 use crate::store::entry::{NEVER, NewValue};
@@ -22,29 +25,50 @@ fn get(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 const SET_CONDITION: &[Arg] = &[
     Arg::token("nx", "NX"),
     Arg::token("xx", "XX"),
-    Arg::string("comparison-value").with_token("IFEQ").since("8.1.0"),
+    Arg::string("comparison-value")
+        .with_token("IFEQ")
+        .since("8.1.0"),
 ];
 
 /// The expiry times that SET takes, and with them every command that sets strings.
 pub(super) const SET_EXPIRATION: &[Arg] = &[
     Arg::integer("seconds").with_token("EX").since("2.6.12"),
-    Arg::integer("milliseconds").with_token("PX").since("2.6.12"),
-    Arg::new("unix-time-seconds", ArgKind::UnixTime).with_token("EXAT").since("6.2.0"),
-    Arg::new("unix-time-milliseconds", ArgKind::UnixTime).with_token("PXAT").since("6.2.0"),
+    Arg::integer("milliseconds")
+        .with_token("PX")
+        .since("2.6.12"),
+    Arg::new("unix-time-seconds", ArgKind::UnixTime)
+        .with_token("EXAT")
+        .since("6.2.0"),
+    Arg::new("unix-time-milliseconds", ArgKind::UnixTime)
+        .with_token("PXAT")
+        .since("6.2.0"),
     Arg::token("keepttl", "KEEPTTL").since("6.0.0"),
 ];
 
 /// SET key value [NX | XX | IFEQ value] [GET] [EX | PX | EXAT | PXAT time | KEEPTTL]
 pub static SET: CommandSpec = CommandSpec::new("SET", Group::String, set)
-    .doc("Stores a string at a key, whatever was there, with or without conditions and an expiry.", "1.0.0", "O(1)")
+    .doc(
+        "Stores a string at a key, whatever was there, with or without conditions and an expiry.",
+        "1.0.0",
+        "O(1)",
+    )
     .arity(-3)
     .flags(&[Flags::WRITE, Flags::DENYOOM])
-    .keys(&[KeySpec::at(1, KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::UPDATE).with(KeyFlags::VARIABLE_FLAGS))
-        .notes("RW and ACCESS due to the optional `GET` argument")])
+    .keys(&[KeySpec::at(
+        1,
+        KeyFlags::RW
+            .with(KeyFlags::ACCESS)
+            .with(KeyFlags::UPDATE)
+            .with(KeyFlags::VARIABLE_FLAGS),
+    )
+    .notes("RW and ACCESS due to the optional `GET` argument")])
+    .key_finder(set_key)
     .args(&[
         Arg::key("key", 0),
         Arg::string("value"),
-        Arg::one_of("condition", SET_CONDITION).optional().since("2.6.12"),
+        Arg::one_of("condition", SET_CONDITION)
+            .optional()
+            .since("2.6.12"),
         Arg::token("get", "GET").optional().since("6.2.0"),
         Arg::one_of("expiration", SET_EXPIRATION).optional(),
     ])
@@ -55,6 +79,22 @@ pub static SET: CommandSpec = CommandSpec::new("SET", Group::String, set)
         ("7.0.0", "`NX` and `GET` may be given together."),
         ("8.1.0", "Added the `IFEQ` option."),
     ]);
+
+/// With GET the value is read too.
+fn set_key(request: Request<'_>) -> Result<Vec<KeyAt>, Misfit> {
+    let gets = request
+        .iter_from(3)
+        .any(|word| word.eq_ignore_ascii_case(b"GET"));
+    let reads = if gets {
+        KeyFlags::RW | KeyFlags::ACCESS
+    } else {
+        KeyFlags::OW
+    };
+    Ok(vec![KeyAt {
+        index: 1,
+        flags: reads | KeyFlags::UPDATE,
+    }])
+}
 
 /// When SET stores its value.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -81,7 +121,9 @@ impl Expiry {
         if args.keyword("KEEPTTL") {
             return self.choose(Expiry::Keep);
         }
-        let Some(unit) = args.peek().and_then(Unit::by_word) else { return Ok(false) };
+        let Some(unit) = args.peek().and_then(Unit::by_word) else {
+            return Ok(false);
+        };
         args.bytes()?;
         let value = args.bytes()?;
         if *self != Expiry::Drop {
@@ -177,7 +219,11 @@ fn set(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     Ok(())
 }
 
-fn holds(context: &mut Context<'_>, key: &[u8], condition: Condition<'_>) -> Result<bool, CommandError> {
+fn holds(
+    context: &mut Context<'_>,
+    key: &[u8],
+    condition: Condition<'_>,
+) -> Result<bool, CommandError> {
     let entry = match condition {
         Condition::Always => return Ok(true),
         _ => context.peek(key),
@@ -193,7 +239,11 @@ fn holds(context: &mut Context<'_>, key: &[u8], condition: Condition<'_>) -> Res
 
 /// SETNX key value
 pub static SETNX: CommandSpec = CommandSpec::new("SETNX", Group::String, setnx)
-    .doc("Stores a string at a key that does not exist.", "1.0.0", "O(1)")
+    .doc(
+        "Stores a string at a key that does not exist.",
+        "1.0.0",
+        "O(1)",
+    )
     .arity(3)
     .flags(&[Flags::WRITE, Flags::DENYOOM, Flags::FAST])
     .keys(&[KeySpec::at(1, KeyFlags::OW.with(KeyFlags::INSERT))])
@@ -213,11 +263,19 @@ fn setnx(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 
 /// SETEX key seconds value
 pub static SETEX: CommandSpec = CommandSpec::new("SETEX", Group::String, setex)
-    .doc("Stores a string at a key with an expiry in seconds.", "2.0.0", "O(1)")
+    .doc(
+        "Stores a string at a key with an expiry in seconds.",
+        "2.0.0",
+        "O(1)",
+    )
     .arity(4)
     .flags(&[Flags::WRITE, Flags::DENYOOM])
     .keys(&[KeySpec::at(1, KeyFlags::OW.with(KeyFlags::UPDATE))])
-    .args(&[Arg::key("key", 0), Arg::integer("seconds"), Arg::string("value")])
+    .args(&[
+        Arg::key("key", 0),
+        Arg::integer("seconds"),
+        Arg::string("value"),
+    ])
     .deprecated("2.6.12", "`SET` with the `EX` argument");
 
 fn setex(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
@@ -226,11 +284,19 @@ fn setex(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 
 /// PSETEX key milliseconds value
 pub static PSETEX: CommandSpec = CommandSpec::new("PSETEX", Group::String, psetex)
-    .doc("Stores a string at a key with an expiry in milliseconds.", "2.6.0", "O(1)")
+    .doc(
+        "Stores a string at a key with an expiry in milliseconds.",
+        "2.6.0",
+        "O(1)",
+    )
     .arity(4)
     .flags(&[Flags::WRITE, Flags::DENYOOM])
     .keys(&[KeySpec::at(1, KeyFlags::OW.with(KeyFlags::UPDATE))])
-    .args(&[Arg::key("key", 0), Arg::integer("milliseconds"), Arg::string("value")])
+    .args(&[
+        Arg::key("key", 0),
+        Arg::integer("milliseconds"),
+        Arg::string("value"),
+    ])
     .deprecated("2.6.12", "`SET` with the `PX` argument");
 
 fn psetex(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
@@ -253,10 +319,17 @@ fn set_with_expiry(
 
 /// GETSET key value
 pub static GETSET: CommandSpec = CommandSpec::new("GETSET", Group::String, getset)
-    .doc("Stores a string at a key and answers the one that was there.", "1.0.0", "O(1)")
+    .doc(
+        "Stores a string at a key and answers the one that was there.",
+        "1.0.0",
+        "O(1)",
+    )
     .arity(3)
     .flags(&[Flags::WRITE, Flags::DENYOOM, Flags::FAST])
-    .keys(&[KeySpec::at(1, KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::UPDATE))])
+    .keys(&[KeySpec::at(
+        1,
+        KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::UPDATE),
+    )])
     .args(&[Arg::key("key", 0), Arg::string("value")])
     .deprecated("6.2.0", "`SET` with the `GET` argument");
 
@@ -270,10 +343,17 @@ fn getset(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 
 /// GETDEL key
 pub static GETDEL: CommandSpec = CommandSpec::new("GETDEL", Group::String, getdel)
-    .doc("Answers the string stored at a key and deletes the key.", "6.2.0", "O(1)")
+    .doc(
+        "Answers the string stored at a key and deletes the key.",
+        "6.2.0",
+        "O(1)",
+    )
     .arity(2)
     .flags(&[Flags::WRITE, Flags::FAST])
-    .keys(&[KeySpec::at(1, KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::DELETE))])
+    .keys(&[KeySpec::at(
+        1,
+        KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::DELETE),
+    )])
     .args(&[Arg::key("key", 0)]);
 
 fn getdel(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
@@ -295,12 +375,22 @@ const GETEX_EXPIRATION: &[Arg] = &[
 
 /// GETEX key [EX | PX | EXAT | PXAT time | PERSIST]
 pub static GETEX: CommandSpec = CommandSpec::new("GETEX", Group::String, getex)
-    .doc("Answers the string stored at a key and sets or removes the key's expiry.", "6.2.0", "O(1)")
+    .doc(
+        "Answers the string stored at a key and sets or removes the key's expiry.",
+        "6.2.0",
+        "O(1)",
+    )
     .arity(-2)
     .flags(&[Flags::WRITE, Flags::FAST])
-    .keys(&[KeySpec::at(1, KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::UPDATE))
-        .notes("RW and UPDATE because it changes the TTL")])
-    .args(&[Arg::key("key", 0), Arg::one_of("expiration", GETEX_EXPIRATION).optional()]);
+    .keys(&[KeySpec::at(
+        1,
+        KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::UPDATE),
+    )
+    .notes("RW and UPDATE because it changes the TTL")])
+    .args(&[
+        Arg::key("key", 0),
+        Arg::one_of("expiration", GETEX_EXPIRATION).optional(),
+    ]);
 
 fn getex(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let (key, mut args) = (request.get(1), Args::new(request, 2));
@@ -328,7 +418,13 @@ fn getex(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     reply_value(context, key)
 }
 
-fn change_deadline(context: &mut Context<'_>, key: &[u8], had: u64, deadline_ms: u64, persist: bool) {
+fn change_deadline(
+    context: &mut Context<'_>,
+    key: &[u8],
+    had: u64,
+    deadline_ms: u64,
+    persist: bool,
+) {
     let index = context.index();
     if persist {
         if had != NEVER && context.db.set_deadline(index, key, NEVER) {
@@ -346,7 +442,11 @@ fn change_deadline(context: &mut Context<'_>, key: &[u8], had: u64, deadline_ms:
 
 /// DELIFEQ key value
 pub static DELIFEQ: CommandSpec = CommandSpec::new("DELIFEQ", Group::String, delifeq)
-    .doc("Deletes a key if it holds exactly the given string.", "9.0.0", "O(1)")
+    .doc(
+        "Deletes a key if it holds exactly the given string.",
+        "9.0.0",
+        "O(1)",
+    )
     .arity(3)
     .flags(&[Flags::WRITE, Flags::FAST])
     .keys(&[KeySpec::at(1, KeyFlags::RM.with(KeyFlags::DELETE))])

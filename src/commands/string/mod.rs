@@ -76,7 +76,9 @@ impl<'a> Str<'a> {
 /// Answers with the string at `key`, or null.
 #[inline]
 fn reply_value(context: &mut Context<'_>, key: &[u8]) -> CommandResult {
-    let Context { db, session, reply, .. } = context;
+    let Context {
+        db, session, reply, ..
+    } = context;
     match db.read(session.db, key) {
         Some(entry) => match Str::of(entry.value())? {
             Str::Int(number) => reply.bulk_integer(number),

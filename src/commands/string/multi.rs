@@ -3,22 +3,34 @@
 use super::Str;
 use super::get_set::{Expiry, SET_EXPIRATION};
 use crate::command::context::value_argument;
-use crate::command::{Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags, KeySpec};
+use crate::command::{
+    Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags, KeySpec,
+};
 use crate::resp::Request;
 use crate::store::entry::NEVER;
 
 /// MGET key [key ...]
 pub static MGET: CommandSpec = CommandSpec::new("MGET", Group::String, mget)
-    .doc("Answers the strings stored at several keys; null for a key without a string.", "1.0.0",
-        "O(N), N being the number of keys.")
+    .doc(
+        "Answers the strings stored at several keys; null for a key without a string.",
+        "1.0.0",
+        "O(N), N being the number of keys.",
+    )
     .arity(-2)
     .flags(&[Flags::READONLY, Flags::FAST])
-    .keys(&[KeySpec::range(1, -1, 1, KeyFlags::RO.with(KeyFlags::ACCESS))])
+    .keys(&[KeySpec::range(
+        1,
+        -1,
+        1,
+        KeyFlags::RO.with(KeyFlags::ACCESS),
+    )])
     .args(&[Arg::key("key", 0).multiple()])
     .tips(&["request_policy:multi_shard"]);
 
 fn mget(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
-    let Context { db, session, reply, .. } = context;
+    let Context {
+        db, session, reply, ..
+    } = context;
     reply.array(request.len() - 1);
     for key in request.iter_from(1) {
         match db.read(session.db, key).map(|entry| Str::of(entry.value())) {
@@ -35,12 +47,24 @@ const PAIR: &[Arg] = &[Arg::key("key", 0), Arg::string("value")];
 
 /// MSET key value [key value ...]
 pub static MSET: CommandSpec = CommandSpec::new("MSET", Group::String, mset)
-    .doc("Stores strings at several keys.", "1.0.1", "O(N), N being the number of keys.")
+    .doc(
+        "Stores strings at several keys.",
+        "1.0.1",
+        "O(N), N being the number of keys.",
+    )
     .arity(-3)
     .flags(&[Flags::WRITE, Flags::DENYOOM])
-    .keys(&[KeySpec::range(1, -1, 2, KeyFlags::OW.with(KeyFlags::UPDATE))])
+    .keys(&[KeySpec::range(
+        1,
+        -1,
+        2,
+        KeyFlags::OW.with(KeyFlags::UPDATE),
+    )])
     .args(&[Arg::block("data", PAIR).multiple()])
-    .tips(&["request_policy:multi_shard", "response_policy:all_succeeded"]);
+    .tips(&[
+        "request_policy:multi_shard",
+        "response_policy:all_succeeded",
+    ]);
 
 fn mset(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     check_pairs(context, request)?;
@@ -55,15 +79,26 @@ fn mset(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 
 /// MSETNX key value [key value ...]
 pub static MSETNX: CommandSpec = CommandSpec::new("MSETNX", Group::String, msetnx)
-    .doc("Stores strings at several keys if none of the keys exists.", "1.0.1", "O(N), N being the number of keys.")
+    .doc(
+        "Stores strings at several keys if none of the keys exists.",
+        "1.0.1",
+        "O(N), N being the number of keys.",
+    )
     .arity(-3)
     .flags(&[Flags::WRITE, Flags::DENYOOM])
-    .keys(&[KeySpec::range(1, -1, 2, KeyFlags::OW.with(KeyFlags::INSERT))])
+    .keys(&[KeySpec::range(
+        1,
+        -1,
+        2,
+        KeyFlags::OW.with(KeyFlags::INSERT),
+    )])
     .args(&[Arg::block("data", PAIR).multiple()]);
 
 fn msetnx(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     check_pairs(context, request)?;
-    let absent = (1..request.len()).step_by(2).all(|at| context.peek(request.get(at)).is_none());
+    let absent = (1..request.len())
+        .step_by(2)
+        .all(|at| context.peek(request.get(at)).is_none());
     if absent {
         for at in (1..request.len()).step_by(2) {
             let key = request.get(at);
@@ -76,21 +111,32 @@ fn msetnx(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 }
 
 fn check_pairs(context: &Context<'_>, request: Request<'_>) -> CommandResult {
-    if request.len() % 2 == 0 { Err(context.wrong_arity()) } else { Ok(()) }
+    if request.len() % 2 == 0 {
+        Err(context.wrong_arity())
+    } else {
+        Ok(())
+    }
 }
 
 const EITHER: &[Arg] = &[Arg::token("nx", "NX"), Arg::token("xx", "XX")];
 
 /// MSETEX numkeys key value [key value ...] [NX | XX] [EX | PX | EXAT | PXAT time | KEEPTTL]
 pub static MSETEX: CommandSpec = CommandSpec::new("MSETEX", Group::String, msetex)
-    .doc("Stores strings at several keys with one condition and one expiry for all.", "9.1.0",
-        "O(N), N being the number of keys.")
+    .doc(
+        "Stores strings at several keys with one condition and one expiry for all.",
+        "9.1.0",
+        "O(N), N being the number of keys.",
+    )
     .arity(-4)
     .flags(&[Flags::WRITE, Flags::DENYOOM])
     .keys(&[KeySpec {
         flags: KeyFlags::OW.with(KeyFlags::UPDATE),
         begin: crate::command::Begin::Index(1),
-        find: crate::command::Find::KeyNum { number: 0, first: 1, step: 2 },
+        find: crate::command::Find::KeyNum {
+            number: 0,
+            first: 1,
+            step: 2,
+        },
         notes: None,
     }])
     .args(&[
@@ -99,11 +145,18 @@ pub static MSETEX: CommandSpec = CommandSpec::new("MSETEX", Group::String, msete
         Arg::one_of("condition", EITHER).optional(),
         Arg::one_of("expiration", SET_EXPIRATION).optional(),
     ])
-    .tips(&["request_policy:multi_shard", "response_policy:all_succeeded"]);
+    .tips(&[
+        "request_policy:multi_shard",
+        "response_policy:all_succeeded",
+    ]);
 
 fn msetex(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let mut args = Args::new(request, 1);
-    let pairs = args.integer().ok().and_then(|count| usize::try_from(count).ok()).filter(|&count| count > 0);
+    let pairs = args
+        .integer()
+        .ok()
+        .and_then(|count| usize::try_from(count).ok())
+        .filter(|&count| count > 0);
     let pairs = pairs.ok_or(CommandError::fixed("ERR invalid numkeys value"))?;
     if pairs > args.remaining() / 2 {
         return Err(context.wrong_arity());
@@ -130,7 +183,8 @@ fn msetex(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         // The time is checked once, before anything is stored.
         expiry.deadline_ms(context, request.get(2), "msetex")?;
     }
-    let holds = present.is_none_or(|want| keys().all(|at| context.peek(request.get(at)).is_some() == want));
+    let holds =
+        present.is_none_or(|want| keys().all(|at| context.peek(request.get(at)).is_some() == want));
     if holds {
         for at in keys() {
             let key = request.get(at);

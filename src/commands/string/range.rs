@@ -5,13 +5,19 @@ use std::sync::Arc;
 use super::get_set::set_raw;
 use super::{Str, check_length};
 use crate::command::context::value_argument;
-use crate::command::{Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags, KeySpec};
+use crate::command::{
+    Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags, KeySpec,
+};
 use crate::resp::Request;
 use crate::store::entry::{NEVER, NewValue, Object};
 
 /// STRLEN key
 pub static STRLEN: CommandSpec = CommandSpec::new("STRLEN", Group::String, strlen)
-    .doc("Answers the length of the string stored at a key, in bytes.", "2.2.0", "O(1)")
+    .doc(
+        "Answers the length of the string stored at a key, in bytes.",
+        "2.2.0",
+        "O(1)",
+    )
     .arity(2)
     .flags(&[Flags::READONLY, Flags::FAST])
     .keys(&[KeySpec::at(1, KeyFlags::RO)])
@@ -28,8 +34,11 @@ fn strlen(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 
 /// APPEND key value
 pub static APPEND: CommandSpec = CommandSpec::new("APPEND", Group::String, append)
-    .doc("Appends to the string stored at a key; a missing key counts as empty.", "2.0.0",
-        "O(1), amortized: the string's room grows in proportion to its length.")
+    .doc(
+        "Appends to the string stored at a key; a missing key counts as empty.",
+        "2.0.0",
+        "O(1), amortized: the string's room grows in proportion to its length.",
+    )
     .arity(3)
     .flags(&[Flags::WRITE, Flags::DENYOOM, Flags::FAST])
     .keys(&[KeySpec::at(1, KeyFlags::RW.with(KeyFlags::INSERT))])
@@ -53,17 +62,25 @@ fn append(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 
 /// SETRANGE key offset value
 pub static SETRANGE: CommandSpec = CommandSpec::new("SETRANGE", Group::String, setrange)
-    .doc("Overwrites a part of the string stored at a key, filling a gap before it with zero bytes.", "2.2.0",
-        "O(M), M being the length of the value written.")
+    .doc(
+        "Overwrites a part of the string stored at a key, filling a gap before it with zero bytes.",
+        "2.2.0",
+        "O(M), M being the length of the value written.",
+    )
     .arity(4)
     .flags(&[Flags::WRITE, Flags::DENYOOM])
     .keys(&[KeySpec::at(1, KeyFlags::RW.with(KeyFlags::UPDATE))])
-    .args(&[Arg::key("key", 0), Arg::integer("offset"), Arg::string("value")]);
+    .args(&[
+        Arg::key("key", 0),
+        Arg::integer("offset"),
+        Arg::string("value"),
+    ]);
 
 fn setrange(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let (key, part) = (request.get(1), request.get(3));
     let offset = Args::new(request, 2).integer()?;
-    let offset = usize::try_from(offset).map_err(|_| CommandError::fixed("ERR offset is out of range"))?;
+    let offset =
+        usize::try_from(offset).map_err(|_| CommandError::fixed("ERR offset is out of range"))?;
     let len = match context.peek(key) {
         Some(entry) => Str::of(entry.value())?.len(),
         None => 0,
@@ -72,7 +89,9 @@ fn setrange(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         context.reply.count(len);
         return Ok(());
     }
-    let end = offset.checked_add(part.len()).ok_or(CommandError::StringTooLong)?;
+    let end = offset
+        .checked_add(part.len())
+        .ok_or(CommandError::StringTooLong)?;
     check_length(context, end)?;
     let new_len = len.max(end);
     change_bytes(context, key, new_len, |bytes| {
@@ -89,7 +108,12 @@ fn setrange(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 /// Changes the string at `key`, which is not of another type, to one of `new_len` bytes.
 ///
 /// A long string is changed in place (its buffer has room to grow); a short one is written anew.
-fn change_bytes(context: &mut Context<'_>, key: &[u8], new_len: usize, change: impl FnOnce(&mut Vec<u8>)) {
+fn change_bytes(
+    context: &mut Context<'_>,
+    key: &[u8],
+    new_len: usize,
+    change: impl FnOnce(&mut Vec<u8>),
+) {
     let index = context.index();
     let (mut bytes, deadline_ms) = match context.db.write(index, key) {
         Some(mut slot) => {
@@ -97,7 +121,8 @@ fn change_bytes(context: &mut Context<'_>, key: &[u8], new_len: usize, change: i
             if let Some(Object::String(shared)) = slot.object_mut() {
                 return change(Arc::make_mut(shared));
             }
-            let bytes = Str::of(slot.value()).map(|text| text.bytes(&mut itoa::Buffer::new()).to_vec());
+            let bytes =
+                Str::of(slot.value()).map(|text| text.bytes(&mut itoa::Buffer::new()).to_vec());
             (bytes.unwrap_or_default(), deadline_ms)
         }
         None => (Vec::new(), NEVER),
@@ -113,26 +138,44 @@ fn change_bytes(context: &mut Context<'_>, key: &[u8], new_len: usize, change: i
 
 /// GETRANGE key start end
 pub static GETRANGE: CommandSpec = CommandSpec::new("GETRANGE", Group::String, getrange)
-    .doc("Answers a part of the string stored at a key.", "2.4.0", "O(N), N being the length of the answer.")
+    .doc(
+        "Answers a part of the string stored at a key.",
+        "2.4.0",
+        "O(N), N being the length of the answer.",
+    )
     .arity(4)
     .flags(&[Flags::READONLY])
     .keys(&[KeySpec::at(1, KeyFlags::RO.with(KeyFlags::ACCESS))])
-    .args(&[Arg::key("key", 0), Arg::integer("start"), Arg::integer("end")]);
+    .args(&[
+        Arg::key("key", 0),
+        Arg::integer("start"),
+        Arg::integer("end"),
+    ]);
 
 /// SUBSTR key start end
 pub static SUBSTR: CommandSpec = CommandSpec::new("SUBSTR", Group::String, getrange)
-    .doc("Answers a part of the string stored at a key.", "1.0.0", "O(N), N being the length of the answer.")
+    .doc(
+        "Answers a part of the string stored at a key.",
+        "1.0.0",
+        "O(N), N being the length of the answer.",
+    )
     .arity(4)
     .flags(&[Flags::READONLY])
     .keys(&[KeySpec::at(1, KeyFlags::RO.with(KeyFlags::ACCESS))])
-    .args(&[Arg::key("key", 0), Arg::integer("start"), Arg::integer("end")])
+    .args(&[
+        Arg::key("key", 0),
+        Arg::integer("start"),
+        Arg::integer("end"),
+    ])
     .deprecated("2.0.0", "`GETRANGE`");
 
 fn getrange(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let key = request.get(1);
     let mut args = Args::new(request, 2);
     let (start, end) = (args.integer()?, args.integer()?);
-    let Context { db, session, reply, .. } = context;
+    let Context {
+        db, session, reply, ..
+    } = context;
     let Some(entry) = db.read(session.db, key) else {
         reply.bulk(b"");
         return Ok(());
@@ -157,8 +200,17 @@ fn clamp_range(start: i64, end: i64, len: usize) -> Option<std::ops::Range<usize
         return None;
     }
     let len = len as i64;
-    let from_end = |index: i64| if index < 0 { (len + index).max(0) } else { index };
-    let (start, end) = (from_end(start.max(-len)), from_end(end.max(-len)).min(len - 1));
+    let from_end = |index: i64| {
+        if index < 0 {
+            (len + index).max(0)
+        } else {
+            index
+        }
+    };
+    let (start, end) = (
+        from_end(start.max(-len)),
+        from_end(end.max(-len)).min(len - 1),
+    );
     (start <= end && len > 0).then_some(start as usize..end as usize + 1)
 }
 

@@ -1,0 +1,226 @@
+//! The line that CLIENT LIST and CLIENT INFO give for a client; its fields are those of Redis 8.2, in their order.
+//!
+//! A client's figures are published by its connection after each batch of commands. The client that asks is in the middle
+//! of one, so for it the fields that its commands change come from its session and its request.
+
+use std::fmt::Write;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use super::client::NO_REDIRECTION;
+use crate::command::Context;
+use crate::instance::clients::{ClientHandle, ClientNames};
+use crate::resp::{Protocol, Request};
+
+/// The lines of `clients`.
+pub(super) fn list(
+    context: &Context<'_>,
+    request: Request<'_>,
+    clients: Vec<Arc<ClientHandle>>,
+) -> Vec<u8> {
+    let lines = Lines::new(context, request);
+    let mut text = Vec::new();
+    for client in clients {
+        lines.append(&client, &mut text);
+    }
+    text
+}
+
+/// What a client that asks knows better than its published figures.
+struct Own {
+    id: u64,
+    db: usize,
+    version: u32,
+    argument_bytes: usize,
+}
+
+/// Writes lines about clients.
+pub(super) struct Lines<'a> {
+    commands: Vec<&'a str>,
+    now_ms: u64,
+    own: Own,
+}
+
+impl<'a> Lines<'a> {
+    /// For the client and the request of `context`.
+    pub(super) fn new(context: &Context<'a>, request: Request<'_>) -> Self {
+        let session = &context.session;
+        let own = Own {
+            id: session.id(),
+            db: session.db,
+            version: if session.protocol == Protocol::Resp3 {
+                3
+            } else {
+                2
+            },
+            argument_bytes: request.iter_from(0).map(<[u8]>::len).sum(),
+        };
+        Lines {
+            commands: context.instance.registry.names(),
+            now_ms: context.now_ms(),
+            own,
+        }
+    }
+
+    /// Appends the line of `client`.
+    pub(super) fn append(&self, client: &ClientHandle, text: &mut Vec<u8>) {
+        let names = client.names().clone();
+        let mut line = String::with_capacity(400);
+        self.identity(client, &names, &mut line)
+            .and_then(|()| self.state(client, &mut line))
+            .and_then(|()| self.buffers(client, &names, &mut line))
+            .and_then(|()| self.command(client, &names, &mut line))
+            .expect("writing into a string does not fail");
+        text.extend_from_slice(line.as_bytes());
+        text.push(b'\n');
+    }
+
+    fn identity(
+        &self,
+        client: &ClientHandle,
+        names: &ClientNames,
+        line: &mut String,
+    ) -> std::fmt::Result {
+        let seconds_since = |ms: u64| (self.now_ms / 1000).saturating_sub(ms / 1000);
+        let idle_s = if client.id == self.own.id {
+            0
+        } else {
+            seconds_since(client.figures.last_command_ms.load(Ordering::Relaxed))
+        };
+        write!(
+            line,
+            "id={} addr={} laddr={} fd={} name={} age={} idle={idle_s}",
+            client.id,
+            client.addr,
+            client.local_addr,
+            client.fd,
+            text(&names.name),
+            seconds_since(client.connected_ms),
+        )
+    }
+
+    fn state(&self, client: &ClientHandle, line: &mut String) -> std::fmt::Result {
+        let own = client.id == self.own.id;
+        let db = if own {
+            self.own.db
+        } else {
+            client.figures.db.load(Ordering::Relaxed) as usize
+        };
+        // Subscriptions and transactions come with their commands.
+        write!(
+            line,
+            " flags={} db={db} sub=0 psub=0 ssub=0 multi=-1 watch=0",
+            flags(client)
+        )
+    }
+
+    fn buffers(
+        &self,
+        client: &ClientHandle,
+        names: &ClientNames,
+        line: &mut String,
+    ) -> std::fmt::Result {
+        let figures = &client.figures;
+        let of = |figure: &AtomicUsize| figure.load(Ordering::Relaxed);
+        let own_arguments = if client.id == self.own.id {
+            self.own.argument_bytes
+        } else {
+            0
+        };
+        let (query, query_free) = (of(&figures.query_bytes), of(&figures.query_free_bytes));
+        let (arguments, replies) = (
+            of(&figures.argument_bytes) + own_arguments,
+            of(&figures.output_buffer_bytes),
+        );
+        let (values, value_bytes) = (of(&figures.output_values), of(&figures.output_value_bytes));
+        let names_bytes =
+            names.name.len() + names.lib_name.len() + names.lib_version.len() + names.user.len();
+        let total = size_of::<ClientHandle>()
+            + client.addr.len()
+            + client.local_addr.len()
+            + names_bytes
+            + query
+            + query_free
+            + arguments
+            + replies
+            + value_bytes;
+        let pending = of(&figures.output_bytes);
+        write!(
+            line,
+            " qbuf={query} qbuf-free={query_free} argv-mem={arguments} multi-mem=0 rbs={replies}"
+        )?;
+        write!(
+            line,
+            " rbp={} obl={pending} oll={values} omem={value_bytes}",
+            of(&figures.output_peak_bytes)
+        )?;
+        write!(
+            line,
+            " tot-mem={total} events={}",
+            if pending + value_bytes > 0 { "rw" } else { "r" }
+        )
+    }
+
+    fn command(
+        &self,
+        client: &ClientHandle,
+        names: &ClientNames,
+        line: &mut String,
+    ) -> std::fmt::Result {
+        let figures = &client.figures;
+        let last = figures.last_command.load(Ordering::Relaxed).checked_sub(1);
+        let command = last
+            .and_then(|id| self.commands.get(id))
+            .filter(|name| !name.is_empty())
+            .unwrap_or(&"NULL");
+        let own = client.id == self.own.id;
+        let version = if own {
+            self.own.version
+        } else {
+            figures.protocol.load(Ordering::Relaxed)
+        };
+        write!(
+            line,
+            " cmd={command} user={} redir={NO_REDIRECTION} resp={version}",
+            text(&names.user)
+        )?;
+        write!(
+            line,
+            " lib-name={} lib-ver={}",
+            text(&names.lib_name),
+            text(&names.lib_version)
+        )?;
+        let total = |figure: &AtomicU64| figure.load(Ordering::Relaxed);
+        write!(
+            line,
+            " io-thread={} tot-net-in={} tot-net-out={} tot-cmds={}",
+            client.io_thread,
+            total(&figures.input_total),
+            total(&figures.output_total),
+            total(&figures.commands)
+        )
+    }
+}
+
+/// The letters that stand for a client's state, `N` for none of them.
+fn flags(client: &ClientHandle) -> String {
+    let letters = [
+        (client.is_killed(), 'A'),
+        (client.unix, 'U'),
+        (client.no_evict.load(Ordering::Relaxed), 'e'),
+        (client.no_touch.load(Ordering::Relaxed), 'T'),
+    ];
+    let flags: String = letters
+        .into_iter()
+        .filter_map(|(is, letter)| is.then_some(letter))
+        .collect();
+    if flags.is_empty() {
+        "N".to_owned()
+    } else {
+        flags
+    }
+}
+
+fn text(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
+}

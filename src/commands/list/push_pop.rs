@@ -1,0 +1,258 @@
+//! Elements at the ends of a list: LPUSH, RPUSH, their forms for lists that exist, LPOP, RPOP, LMPOP.
+
+use super::{
+    ENDS, create, element_argument, fill, list_mut, list_of, parse_at_least, parse_end,
+    reply_element, settle,
+};
+use crate::command::{
+    Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags, KeySpec,
+};
+use crate::resp::Request;
+use crate::store::tree::End;
+use crate::store::types::list::List;
+
+const PUSH_COST: &str = "O(1) for each element, so O(N) for N elements.";
+const PUSH_FLAGS: &[Flags] = &[Flags::WRITE, Flags::DENYOOM, Flags::FAST];
+const PUSH_KEY: &[KeySpec] = &[KeySpec::at(1, KeyFlags::RW.with(KeyFlags::INSERT))];
+const PUSH_ARGS: &[Arg] = &[Arg::key("key", 0), Arg::string("element").multiple()];
+
+/// LPUSH key element [element ...]
+pub static LPUSH: CommandSpec = CommandSpec::new("LPUSH", Group::List, lpush)
+    .doc("Puts elements in front of a list, one after the other; a missing key counts as an empty list.", "1.0.0", PUSH_COST)
+    .arity(-3)
+    .flags(PUSH_FLAGS)
+    .keys(PUSH_KEY)
+    .args(PUSH_ARGS)
+    .history(&[("2.4.0", "Takes several elements.")]);
+
+fn lpush(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
+    push(context, request, End::Front, Missing::Create)
+}
+
+/// RPUSH key element [element ...]
+pub static RPUSH: CommandSpec = CommandSpec::new("RPUSH", Group::List, rpush)
+    .doc(
+        "Puts elements behind a list, one after the other; a missing key counts as an empty list.",
+        "1.0.0",
+        PUSH_COST,
+    )
+    .arity(-3)
+    .flags(PUSH_FLAGS)
+    .keys(PUSH_KEY)
+    .args(PUSH_ARGS)
+    .history(&[("2.4.0", "Takes several elements.")]);
+
+fn rpush(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
+    push(context, request, End::Back, Missing::Create)
+}
+
+/// LPUSHX key element [element ...]
+pub static LPUSHX: CommandSpec = CommandSpec::new("LPUSHX", Group::List, lpushx)
+    .doc(
+        "Puts elements in front of a list that exists.",
+        "2.2.0",
+        PUSH_COST,
+    )
+    .arity(-3)
+    .flags(PUSH_FLAGS)
+    .keys(PUSH_KEY)
+    .args(PUSH_ARGS)
+    .history(&[("4.0.0", "Takes several elements.")]);
+
+fn lpushx(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
+    push(context, request, End::Front, Missing::Skip)
+}
+
+/// RPUSHX key element [element ...]
+pub static RPUSHX: CommandSpec = CommandSpec::new("RPUSHX", Group::List, rpushx)
+    .doc(
+        "Puts elements behind a list that exists.",
+        "2.2.0",
+        PUSH_COST,
+    )
+    .arity(-3)
+    .flags(PUSH_FLAGS)
+    .keys(PUSH_KEY)
+    .args(PUSH_ARGS)
+    .history(&[("4.0.0", "Takes several elements.")]);
+
+fn rpushx(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
+    push(context, request, End::Back, Missing::Skip)
+}
+
+/// What a push does without a list.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    Create,
+    Skip,
+}
+
+#[inline]
+fn push(
+    context: &mut Context<'_>,
+    request: Request<'_>,
+    end: End,
+    missing: Missing,
+) -> CommandResult {
+    let (key, index, fill) = (request.get(1), context.index(), fill(context));
+    let elements = (2..request.len()).map(|at| element_argument(request, at));
+    let count = elements.len();
+    let len = if let Some(mut slot) = context.db.write(index, key) {
+        let list = list_mut(&mut slot)?;
+        list.push_all(end, elements, fill);
+        list.len()
+    } else if missing == Missing::Create {
+        let mut list = List::new();
+        list.push_all(end, elements, fill);
+        create(context, key, list);
+        count
+    } else {
+        context.reply.count(0);
+        return Ok(());
+    };
+    settle(context, key, false, count);
+    context.reply.count(len);
+    Ok(())
+}
+
+const POP_FLAGS: &[Flags] = &[Flags::WRITE, Flags::FAST];
+const POP_KEY_FLAGS: KeyFlags = KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::DELETE);
+const POP_ARGS: &[Arg] = &[
+    Arg::key("key", 0),
+    Arg::integer("count").optional().since("6.2.0"),
+];
+
+/// LPOP key [count]
+pub static LPOP: CommandSpec = CommandSpec::new("LPOP", Group::List, lpop)
+    .doc(
+        "Removes the first elements of a list and answers them; an empty list goes.",
+        "1.0.0",
+        "O(N), N being the number of elements answered.",
+    )
+    .arity(-2)
+    .flags(POP_FLAGS)
+    .keys(&[KeySpec::at(1, POP_KEY_FLAGS)])
+    .args(POP_ARGS)
+    .history(&[("6.2.0", "Added the `count` argument.")]);
+
+fn lpop(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
+    pop(context, request, End::Front)
+}
+
+/// RPOP key [count]
+pub static RPOP: CommandSpec = CommandSpec::new("RPOP", Group::List, rpop)
+    .doc(
+        "Removes the last elements of a list and answers them; an empty list goes.",
+        "1.0.0",
+        "O(N), N being the number of elements answered.",
+    )
+    .arity(-2)
+    .flags(POP_FLAGS)
+    .keys(&[KeySpec::at(1, POP_KEY_FLAGS)])
+    .args(POP_ARGS)
+    .history(&[("6.2.0", "Added the `count` argument.")]);
+
+fn rpop(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
+    pop(context, request, End::Back)
+}
+
+#[inline]
+fn pop(context: &mut Context<'_>, request: Request<'_>, end: End) -> CommandResult {
+    let key = request.get(1);
+    match request.len() {
+        2 => pop_one(context, key, end),
+        3 => {
+            let count =
+                parse_at_least(&mut Args::new(request, 2), 0, CommandError::MustBePositive)?;
+            pop_some(context, key, end, count as usize)
+        }
+        _ => Err(context.wrong_arity()),
+    }
+}
+
+#[inline]
+fn pop_one(context: &mut Context<'_>, key: &[u8], end: End) -> CommandResult {
+    let fill = fill(context);
+    let Context {
+        db, session, reply, ..
+    } = context;
+    let Some(mut slot) = db.write(session.db, key) else {
+        reply.null();
+        return Ok(());
+    };
+    let list = list_mut(&mut slot)?;
+    list.pop(end, fill, |element| reply_element(reply, element));
+    let empty = list.is_empty();
+    drop(slot);
+    settle(context, key, empty, 1);
+    Ok(())
+}
+
+/// Pops up to `count` elements into an array; no array at all for a missing key.
+fn pop_some(context: &mut Context<'_>, key: &[u8], end: End, count: usize) -> CommandResult {
+    let fill = fill(context);
+    let Context {
+        db, session, reply, ..
+    } = context;
+    let Some(mut slot) = db.write(session.db, key) else {
+        reply.null_array();
+        return Ok(());
+    };
+    let list = list_mut(&mut slot)?;
+    let count = count.min(list.len());
+    reply.array(count);
+    if count == 0 {
+        return Ok(());
+    }
+    list.pop_many(end, count, fill, |element| reply_element(reply, element));
+    let empty = list.is_empty();
+    drop(slot);
+    settle(context, key, empty, count);
+    Ok(())
+}
+
+/// LMPOP numkeys key [key ...] LEFT | RIGHT [COUNT count]
+pub static LMPOP: CommandSpec = CommandSpec::new("LMPOP", Group::List, lmpop)
+    .doc("Removes elements from an end of the first of several lists that is there, and answers them with its key.", "7.0.0",
+        "O(N+M), N being the number of keys and M that of the elements answered.")
+    .arity(-4)
+    .flags(&[Flags::WRITE])
+    .keys(&[KeySpec::counted(1, 1, POP_KEY_FLAGS)])
+    .args(&[
+        Arg::integer("numkeys"),
+        Arg::key("key", 0).multiple(),
+        Arg::one_of("where", ENDS),
+        Arg::integer("count").with_token("COUNT").optional(),
+    ]);
+
+const NUMKEYS_BELOW_ONE: CommandError = CommandError::fixed("ERR numkeys should be greater than 0");
+const COUNT_BELOW_ONE: CommandError = CommandError::fixed("ERR count should be greater than 0");
+
+fn lmpop(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
+    let mut args = Args::new(request, 1);
+    let numkeys = parse_at_least(&mut args, 1, NUMKEYS_BELOW_ONE)?;
+    let keys = usize::try_from(numkeys)
+        .ok()
+        .filter(|&keys| keys < args.remaining())
+        .ok_or(CommandError::Syntax)?;
+    let mut args = Args::new(request, 2 + keys);
+    let end = parse_end(&mut args)?;
+    let mut count = None;
+    while !args.is_empty() {
+        if count.is_some() || !args.keyword("COUNT") {
+            return Err(CommandError::Syntax);
+        }
+        count = Some(parse_at_least(&mut args, 1, COUNT_BELOW_ONE)?);
+    }
+    for key in request.iter_from(2).take(keys) {
+        let Some(entry) = context.peek(key) else {
+            continue;
+        };
+        list_of(entry.value())?;
+        context.reply.array(2);
+        context.reply.bulk(key);
+        return pop_some(context, key, end, count.unwrap_or(1) as usize);
+    }
+    context.reply.null_array();
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! The hot path allocates nothing: a counting allocator watches a batch go through the codec and the gate.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::{Buf, BytesMut};
+use ruddle::command::{Registry, Session};
+use ruddle::config::Config;
+use ruddle::instance::Instance;
+use ruddle::instance::clients::Endpoint;
+use ruddle::resp::{Decoded, Reply, RespCodec};
+use ruddle::server::dispatch::Gate;
+use ruddle::store::db::Db;
+use tokio_util::codec::Decoder;
+
+thread_local! {
+    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Counts the allocations of each thread.
+struct Watching;
+
+// SAFETY: every call goes to the system's allocator unchanged.
+unsafe impl GlobalAlloc for Watching {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.dealloc(block, layout) }
+    }
+
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        let _ = ALLOCATIONS.try_with(|count| count.set(count.get() + 1));
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.realloc(block, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Watching = Watching;
+
+/// A client without a socket.
+struct Client<'a> {
+    instance: &'a Instance,
+    db: Db,
+    session: Session,
+    codec: RespCodec,
+    input: BytesMut,
+    output: BytesMut,
+}
+
+impl Client<'_> {
+    /// Sends requests and returns the replies and how many allocations they took.
+    fn send(&mut self, requests: &str) -> (String, usize) {
+        self.input.extend_from_slice(requests.as_bytes());
+        self.output.clear();
+        let before = ALLOCATIONS.get();
+        let mut blobs = Vec::new();
+        while let Ok(Some(Decoded::Batch(commands))) = self.codec.decode(&mut self.input) {
+            for index in 0..commands {
+                let reply = Reply::new(&mut self.output, &mut blobs, self.session.protocol);
+                let mut gate = Gate {
+                    db: &mut self.db,
+                    session: &mut self.session,
+                    instance: self.instance,
+                };
+                gate.execute(self.codec.request(&self.input, index), reply);
+            }
+            let taken = self.codec.finish_batch();
+            self.input.advance(taken);
+        }
+        let allocations = ALLOCATIONS.get() - before;
+        (
+            String::from_utf8_lossy(&self.output).into_owned(),
+            allocations,
+        )
+    }
+}
+
+#[test]
+fn get_set_incr_and_ping_do_not_allocate() {
+    let config = Config::new(Path::new("/"));
+    let registry = Registry::new(ruddle::commands::all(), &[]);
+    let instance = Instance::new(config, registry, "0".repeat(40));
+    let endpoint = Endpoint {
+        addr: "a:1".into(),
+        local_addr: "b:2".into(),
+        unix: false,
+        fd: 0,
+    };
+    let registration = instance
+        .clients
+        .register(endpoint, 0, 10)
+        .expect("there is room for one client");
+    let session = Session::new(Arc::clone(registration.handle()), true);
+    let mut client = Client {
+        instance: &instance,
+        db: Db::new(16, Some(1)),
+        session,
+        codec: RespCodec::default(),
+        input: BytesMut::with_capacity(64 * 1024),
+        output: BytesMut::with_capacity(64 * 1024),
+    };
+    let get = "*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n";
+    let set = |value: &str| format!("*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$5\r\n{value}\r\n");
+    let incr = "*2\r\n$4\r\nINCR\r\n$1\r\nn\r\n";
+    let ping = "*1\r\n$4\r\nPING\r\n";
+    // The first round may allocate: the key's entry, the codec's tables.
+    client.send(&format!("{}{get}{incr}{ping}", set("hello")).repeat(50));
+    let cases = [
+        (get.to_owned(), "$5\r\nhello\r\n"),
+        (set("world"), "+OK\r\n"),
+        (get.to_owned(), "$5\r\nworld\r\n"),
+        (incr.to_owned(), ":51\r\n"),
+        (ping.to_owned(), "+PONG\r\n"),
+    ];
+    for (request, want) in cases {
+        assert_eq!(client.send(&request), (want.to_owned(), 0), "{request:?}");
+    }
+    let (_, allocations) = client.send(&format!("{}{get}{incr}{ping}", set("again")).repeat(50));
+    assert_eq!(allocations, 0, "a batch of two hundred commands");
+}
