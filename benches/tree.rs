@@ -8,7 +8,7 @@ use ruddle::store::types::list::{Fill, List};
 
 /// The server's allocator: half of a push's cost is its behaviour.
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: ruddle::store::alloc::Mimalloc = ruddle::store::alloc::Mimalloc;
 
 const LENGTHS: [usize; 4] = [10_000, 100_000, 1_000_000, 10_000_000];
 /// Operations in one measured run: pushes enough to fill chunks, the others few, so that on a busy machine the fastest

@@ -4,17 +4,16 @@ use std::os::unix::ffi::OsStringExt;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use mimalloc::MiMalloc;
 use ruddle::config::argv::{self, Action};
 use ruddle::config::file::{self, Loaded, Sources};
 use ruddle::config::{Config, SystemHost};
 use ruddle::instance::{REDIS_VERSION, RUDDLE_VERSION};
 use ruddle::observe::log::{self, LogSettings};
 use ruddle::server::{Server, StartOptions, shutdown};
-use ruddle::store::alloc::Counting;
+use ruddle::store::alloc::{Counting, Mimalloc};
 
 #[global_allocator]
-static ALLOCATOR: Counting<MiMalloc> = Counting(MiMalloc);
+static ALLOCATOR: Counting<Mimalloc> = Counting(Mimalloc);
 
 fn main() -> ExitCode {
     let args: Vec<Vec<u8>> = std::env::args_os()

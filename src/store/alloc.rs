@@ -5,7 +5,13 @@
 
 use std::alloc::{GlobalAlloc, Layout};
 use std::cell::Cell;
+use std::ffi::c_void;
 use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering};
+
+use libmimalloc_sys::{
+    mi_free, mi_malloc, mi_malloc_aligned, mi_realloc, mi_realloc_aligned, mi_zalloc,
+    mi_zalloc_aligned,
+};
 
 const CELLS: usize = 16;
 
@@ -39,6 +45,84 @@ fn count(bytes: isize) {
 pub fn used_bytes() -> usize {
     let sum: isize = CELL.iter().map(|cell| cell.0.load(Ordering::Relaxed)).sum();
     usize::try_from(sum).unwrap_or(0)
+}
+
+/// The alignment that mimalloc gives every block of at least that size.
+const NATURAL_ALIGN: usize = 16;
+
+/// mimalloc, called without its aligned functions wherever its natural alignment is enough.
+///
+/// The aligned functions, which the `mimalloc` crate always calls, allocate more than is asked for to find an aligned
+/// place within: a bucket array of 5120 bytes takes 6392 that way, and 5369 this way.
+#[derive(Debug)]
+pub struct Mimalloc;
+
+/// Whether a block of that layout from the plain functions is aligned as asked.
+#[inline]
+fn is_natural(layout: Layout) -> bool {
+    layout.align() <= 8 || (layout.align() <= NATURAL_ALIGN && layout.size() >= NATURAL_ALIGN)
+}
+
+/// The block, if it is aligned to `align` (or null); else it is freed.
+///
+/// # Safety
+/// `block` is null or a live block of mimalloc's that nobody uses yet.
+#[inline]
+unsafe fn aligned_or_freed(block: *mut c_void, align: usize) -> Option<*mut u8> {
+    if block.addr() % align == 0 {
+        return Some(block.cast());
+    }
+    // SAFETY: the block is live and unused, by the caller's promise.
+    unsafe { mi_free(block) };
+    None
+}
+
+// SAFETY: the functions of mimalloc behave as an allocator's must; every block is aligned as its layout asks.
+unsafe impl GlobalAlloc for Mimalloc {
+    #[inline]
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: mimalloc takes any size; the aligned function any power of two.
+        unsafe {
+            let block = mi_malloc(layout.size());
+            if is_natural(layout) {
+                return block.cast();
+            }
+            // Larger alignments come by themselves for most sizes that are multiples of them.
+            aligned_or_freed(block, layout.align())
+                .unwrap_or_else(|| mi_malloc_aligned(layout.size(), layout.align()).cast())
+        }
+    }
+
+    #[inline]
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as for `alloc`.
+        unsafe {
+            let block = mi_zalloc(layout.size());
+            if is_natural(layout) {
+                return block.cast();
+            }
+            aligned_or_freed(block, layout.align())
+                .unwrap_or_else(|| mi_zalloc_aligned(layout.size(), layout.align()).cast())
+        }
+    }
+
+    #[inline]
+    unsafe fn dealloc(&self, block: *mut u8, _layout: Layout) {
+        // SAFETY: the block came from one of the functions above.
+        unsafe { mi_free(block.cast()) }
+    }
+
+    #[inline]
+    unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
+        // SAFETY: the block came from one of the functions above.
+        unsafe {
+            if layout.align() <= 8 || (layout.align() <= NATURAL_ALIGN && new_size >= NATURAL_ALIGN)
+            {
+                return mi_realloc(block.cast(), new_size).cast();
+            }
+            mi_realloc_aligned(block.cast(), new_size, layout.align()).cast()
+        }
+    }
 }
 
 /// An allocator that counts what passes through it to `A`.

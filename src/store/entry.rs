@@ -4,11 +4,14 @@
 //!
 //! | bytes | what |
 //! |---|---|
-//! | 16 | [`Header`]: reference count, access clock, length of the key, length of an inline value, kind, flags |
+//! | 8 | [`Header`]: reference count, lengths of the key and of an inline value, kind, flags, access clock |
+//! | 8 | both lengths as 32-bit numbers, if one does not fit in the header's byte |
 //! | 8 | the deadline in Unix milliseconds, if the key has one |
 //! | 8 or 16 or 0 | an integer value (8), an [`Object`] (16), nothing for an inline string |
 //! | n | the key |
 //! | n | an inline string value |
+//!
+//! So a key of 16 bytes with a value of 8 takes 32 bytes, which is one of the allocator's sizes.
 //!
 //! Entries are reference-counted because a snapshot shares them with the living data set. Whoever holds
 //! the only reference may change an entry in place; [`Entry`]'s mutating methods copy a shared
@@ -18,7 +21,7 @@ use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::fmt;
 use std::ptr::NonNull;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering, fence};
+use std::sync::atomic::{AtomicU16, AtomicU32, Ordering, fence};
 
 use super::table::{Node, NodeRef};
 use super::types::list::List;
@@ -97,25 +100,41 @@ pub enum Value<'a> {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
 enum Kind {
     Int,
     Inline,
     Object,
 }
 
-const HAS_DEADLINE: u8 = 1;
+/// The bits of the header's word that hold the kind; the flags and the clock are above them.
+const KIND_MASK: u32 = 3;
+const HAS_DEADLINE: u32 = 1 << 2;
 /// The string was built by a change in place, so OBJECT ENCODING says raw whatever its length.
-const RAW: u8 = 2;
+const RAW: u32 = 1 << 3;
+/// The lengths are in a field of their own.
+const WIDE: u32 = 1 << 4;
+/// Where the 24 bits of the access clock begin.
+const CLOCK_SHIFT: u32 = 8;
+/// References to one entry: one for each snapshot that still shares it.
+const MAX_REFS: u16 = u16::MAX / 2;
 
 #[repr(C, align(8))]
 struct Header {
-    refs: AtomicU32,
-    access: AtomicU32,
+    /// Kind and flags in the low byte, the access clock above. The low byte changes only while nobody else refers to
+    /// the entry; the clock at any time, by the holder of the data set's lock.
+    word: AtomicU32,
+    refs: AtomicU16,
+    /// The lengths, where they fit ([`WIDE`] says where they do not).
+    key_len: u8,
+    inline_len: u8,
+}
+
+/// The lengths that do not fit in the header.
+#[repr(C)]
+#[derive(Clone, Copy)]
+struct WideLengths {
     key_len: u32,
-    inline_len: u16,
-    kind: Kind,
-    flags: u8,
+    inline_len: u32,
 }
 
 /// A reference to an entry.
@@ -138,10 +157,27 @@ struct Shape {
 }
 
 impl Shape {
-    fn payload_at(self) -> usize {
-        size_of::<Header>() + if self.deadline { 8 } else { 0 }
+    #[inline]
+    fn is_wide(self) -> bool {
+        self.key_len > usize::from(u8::MAX) || self.inline_len > usize::from(u8::MAX)
     }
 
+    #[inline]
+    fn deadline_at(self) -> usize {
+        size_of::<Header>()
+            + if self.is_wide() {
+                size_of::<WideLengths>()
+            } else {
+                0
+            }
+    }
+
+    #[inline]
+    fn payload_at(self) -> usize {
+        self.deadline_at() + if self.deadline { 8 } else { 0 }
+    }
+
+    #[inline]
     fn key_at(self) -> usize {
         self.payload_at()
             + match self.kind {
@@ -200,24 +236,38 @@ impl Entry {
     }
 
     /// A block with its header; key, deadline and value are still to be written.
-    fn allocate(shape: Shape, flags: u8) -> Self {
+    fn allocate(shape: Shape, flags: u32) -> Self {
         let layout = shape.layout();
         // SAFETY: the layout is never empty, it holds at least the header.
         let block = unsafe { alloc(layout) };
         let Some(header) = NonNull::new(block.cast::<Header>()) else {
             handle_alloc_error(layout)
         };
-        // SAFETY: the block is at least a header long and aligned to 8.
+        let len = |len: usize| {
+            u32::try_from(len).expect("a key is an argument, and those are below 4 GiB")
+        };
+        let mut word = shape.kind as u32 | flags;
+        if shape.deadline {
+            word |= HAS_DEADLINE;
+        }
+        if shape.is_wide() {
+            word |= WIDE;
+        }
+        // SAFETY: the block is at least a header long and aligned to 8; a wide shape has the lengths behind it.
         unsafe {
             header.write(Header {
-                refs: AtomicU32::new(1),
-                access: AtomicU32::new(0),
-                key_len: u32::try_from(shape.key_len)
-                    .expect("a key is an argument, and those are below 4 GiB"),
-                inline_len: shape.inline_len as u16,
-                kind: shape.kind,
-                flags: flags | if shape.deadline { HAS_DEADLINE } else { 0 },
+                word: AtomicU32::new(word),
+                refs: AtomicU16::new(1),
+                key_len: shape.key_len as u8,
+                inline_len: shape.inline_len as u8,
             });
+            if shape.is_wide() {
+                let lengths = WideLengths {
+                    key_len: len(shape.key_len),
+                    inline_len: len(shape.inline_len),
+                };
+                header.add(1).cast::<WideLengths>().write(lengths);
+            }
         }
         Entry(header)
     }
@@ -229,27 +279,47 @@ impl Entry {
     }
 
     #[inline]
-    fn header_mut(&mut self) -> &mut Header {
-        debug_assert!(self.is_unique());
-        // SAFETY: callers hold the only reference (checked by is_unique before every change).
-        unsafe { self.0.as_mut() }
-    }
-
-    #[inline]
     fn at(&self, offset: usize) -> *mut u8 {
         // SAFETY: offsets come from the entry's own shape and lie within its block.
         unsafe { self.0.cast::<u8>().as_ptr().add(offset) }
     }
 
+    /// Kind and flags; the clock above them.
+    #[inline]
+    fn word(&self) -> u32 {
+        self.header().word.load(Ordering::Relaxed)
+    }
+
     #[inline]
     fn shape(&self) -> Shape {
-        let header = self.header();
+        let (header, word) = (self.header(), self.word());
+        let (key_len, inline_len) = if word & WIDE == 0 {
+            (usize::from(header.key_len), usize::from(header.inline_len))
+        } else {
+            // SAFETY: the flag says that the lengths lie behind the header, where they were written.
+            let wide = unsafe { self.0.add(1).cast::<WideLengths>().read() };
+            (wide.key_len as usize, wide.inline_len as usize)
+        };
+        let kind = match word & KIND_MASK {
+            0 => Kind::Int,
+            1 => Kind::Inline,
+            _ => Kind::Object,
+        };
         Shape {
-            kind: header.kind,
-            deadline: header.flags & HAS_DEADLINE != 0,
-            key_len: header.key_len as usize,
-            inline_len: usize::from(header.inline_len),
+            kind,
+            deadline: word & HAS_DEADLINE != 0,
+            key_len,
+            inline_len,
         }
+    }
+
+    /// Sets or clears flags of a unique entry.
+    #[inline]
+    fn set_flags(&mut self, flags: u32, on: bool) {
+        debug_assert!(self.is_unique());
+        let word = self.word();
+        let word = if on { word | flags } else { word & !flags };
+        self.header().word.store(word, Ordering::Relaxed);
     }
 
     /// The key.
@@ -263,18 +333,18 @@ impl Entry {
     /// The deadline in Unix milliseconds, [`NEVER`] without one.
     #[inline]
     pub fn deadline_ms(&self) -> u64 {
-        if self.header().flags & HAS_DEADLINE == 0 {
+        if self.word() & HAS_DEADLINE == 0 {
             return NEVER;
         }
         // SAFETY: the flag says that the deadline lies behind the header, where it was written.
-        unsafe { self.at(size_of::<Header>()).cast::<u64>().read() }
+        unsafe { self.at(self.shape().deadline_at()).cast::<u64>().read() }
     }
 
     fn write_deadline(&mut self, deadline_ms: u64) {
         debug_assert!(self.shape().deadline);
         // SAFETY: the entry is unique and its shape has room for the deadline behind the header.
         unsafe {
-            self.at(size_of::<Header>())
+            self.at(self.shape().deadline_at())
                 .cast::<u64>()
                 .write(deadline_ms)
         }
@@ -299,22 +369,24 @@ impl Entry {
 
     /// Whether the string was last built by a change in place (APPEND, SETRANGE).
     pub fn is_raw(&self) -> bool {
-        self.header().flags & RAW != 0
+        self.word() & RAW != 0
     }
 
-    /// The access clock: what LRU and LFU remember of the last use.
+    /// The access clock: what LRU and LFU remember of the last use, 24 bits.
     #[inline]
     pub fn access(&self) -> u32 {
-        self.header().access.load(Ordering::Relaxed)
+        self.word() >> CLOCK_SHIFT
     }
 
-    /// Sets the access clock. In place even where the entry is shared: a snapshot does not mind.
+    /// Sets the access clock. In place even where the entry is shared: a snapshot does not mind. Called by the holder of
+    /// the data set's lock alone, so that a load and a store are enough.
     #[inline]
     pub fn set_access(&self, clock: u32) {
-        let access = &self.header().access;
+        let word = self.word();
+        let changed = (word & ((1 << CLOCK_SHIFT) - 1)) | (clock << CLOCK_SHIFT);
         // A store would dirty the cache line; most reads come within the same tick.
-        if access.load(Ordering::Relaxed) != clock {
-            access.store(clock, Ordering::Relaxed);
+        if word != changed {
+            self.header().word.store(changed, Ordering::Relaxed);
         }
     }
 
@@ -352,7 +424,7 @@ impl Entry {
         match (shape.kind, crate::text::number::parse_i64(bytes)) {
             (Kind::Int, Some(number)) => self.write_int(number),
             (Kind::Inline, None) if shape.inline_len == bytes.len() => {
-                self.header_mut().flags &= !RAW;
+                self.set_flags(RAW, false);
                 // SAFETY: unique, and the inline value is exactly that long.
                 unsafe {
                     let to = self.at(shape.key_at() + shape.key_len);
@@ -380,7 +452,7 @@ impl Entry {
     /// Sets an integer value, keeping the deadline; without allocation where there was an integer.
     #[inline]
     pub fn set_int(&mut self, number: i64) {
-        if self.header().kind == Kind::Int && self.is_unique() {
+        if self.shape().kind == Kind::Int && self.is_unique() {
             self.write_int(number);
         } else {
             self.rebuild(NewValue::Int(number), self.deadline_ms());
@@ -416,7 +488,7 @@ impl Entry {
     ///
     /// A shared entry is copied first, so its object is never seen changing by a snapshot.
     pub fn object_mut(&mut self) -> Option<&mut Object> {
-        if self.header().kind != Kind::Object {
+        if self.shape().kind != Kind::Object {
             return None;
         }
         self.make_unique();
@@ -427,11 +499,11 @@ impl Entry {
 
     /// The bytes of an inline string, to be changed in place; `None` for anything else.
     pub fn inline_mut(&mut self) -> Option<&mut [u8]> {
-        if self.header().kind != Kind::Inline {
+        if self.shape().kind != Kind::Inline {
             return None;
         }
         self.make_unique();
-        self.header_mut().flags |= RAW;
+        self.set_flags(RAW, true);
         let shape = self.shape();
         // SAFETY: unique, and the inline value is that long.
         Some(unsafe {
@@ -508,7 +580,7 @@ impl Clone for Entry {
     fn clone(&self) -> Self {
         let before = self.header().refs.fetch_add(1, Ordering::Relaxed);
         assert!(
-            before < u32::MAX / 2,
+            before < MAX_REFS,
             "an entry is referred to once a snapshot, and those are few"
         );
         Entry(self.0)

@@ -18,7 +18,7 @@ use std::ptr::NonNull;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
 
 use super::bucket::POINTER_MASK;
-use super::node::{NO_DEADLINE, Node};
+use super::node::{NO_DEADLINE, Node, prefetch};
 use super::segment::Segment;
 
 /// Where the number of index bits and the depth begin in the tagged pointer.
@@ -257,6 +257,10 @@ impl<C: Child> Directory<C> {
     pub(super) fn make_unique(&mut self) {
         if self.is_unique() {
             return;
+        }
+        // Each child's count is on a line of its own, and there may be hundreds.
+        for child in self.children() {
+            prefetch(child.link().as_ptr().map_addr(|link| link & POINTER_MASK));
         }
         let children = self.children().cloned();
         *self = Self::build(self.depth(), self.bits(), self.bound_ms(), children);

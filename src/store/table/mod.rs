@@ -9,11 +9,11 @@
 //! Everything is in order of hash, which makes [`Table::scan`] stateless and exact while the table changes.
 //!
 //! **Growth.** A segment grows in steps and splits in two at its largest, its page doubles up to
-//! [`PAGE_BITS`] index bits and then splits too, and the root doubles when a page needs one bit more than it has.
+//! `PAGE_BITS` index bits and then splits too, and the root doubles when a page needs one bit more than it has.
 //! Removal goes the same way back. No operation ever touches more than one segment, one page, and the root.
 //!
 //! **Snapshots.** `Table::clone` counts the root once more and is done. A writer that meets a shared root, page or
-//! segment copies that one alone, from the root down, before it changes anything ([`Table::unshare`]).
+//! segment copies that one alone, from the root down, before it changes anything (`Table::unshare`).
 //! A node that belongs to one owner is changed in place.
 //!
 //! **Deadlines.** Segments, pages and the root carry a lower bound of the deadlines below, so that

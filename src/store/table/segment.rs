@@ -86,10 +86,14 @@ impl Geometry {
     #[inline]
     fn alternate(self, home: usize, index: usize) -> usize {
         let bucket = home + ALTERNATES[index];
-        if bucket < self.homes {
-            bucket
+        let Some(wrapped) = bucket.checked_sub(self.homes) else {
+            return bucket;
+        };
+        // Only the smallest segments wrap more than once; the others need no division.
+        if wrapped < self.homes {
+            wrapped
         } else {
-            bucket % self.homes
+            wrapped % self.homes
         }
     }
 }
