@@ -316,9 +316,6 @@ pub fn check_all(server: &Server, table: &[(&str, &str)]) {
 /// Runs a table of commands and replies in RESP2 and in RESP3, each against a new server with these arguments.
 #[track_caller]
 pub fn check_fresh(args: &[&str], table: &[(&str, &str)]) {
-/// Runs a table of commands and replies in RESP2 and in RESP3, each against a new server with these arguments.
-#[track_caller]
-pub fn check_all(args: &[&str], table: &[(&str, &str)]) {
     for resp3 in [false, true] {
         let server = Server::start(args);
         let mut connection = if resp3 {
