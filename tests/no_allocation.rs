@@ -93,6 +93,7 @@ fn get_set_incr_and_ping_do_not_allocate() {
         local_addr: "b:2".into(),
         unix: false,
         fd: 0,
+        io_thread: 0,
     };
     let registration = instance
         .clients

@@ -335,3 +335,150 @@ impl KeyRange {
         range
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::resp::request::Span;
+
+    /// The keys that `specs` find in a line of words, or `misfit`.
+    fn keys(specs: &[KeySpec], line: &str) -> String {
+        let mut spans = Vec::new();
+        let mut at = 0;
+        for word in line.split(' ') {
+            spans.push(Span::new(at, word.len()));
+            at += word.len() + 1;
+        }
+        let request = Request::new(line.as_bytes(), &spans, &[]);
+        match by_specs(specs, request) {
+            Ok(keys) => {
+                let words: Vec<_> = keys
+                    .iter()
+                    .map(|key| String::from_utf8_lossy(request.get(key.index)))
+                    .collect();
+                words.join(" ")
+            }
+            Err(Misfit) => "misfit".to_owned(),
+        }
+    }
+
+    const READ: KeyFlags = KeyFlags::RO;
+
+    #[test]
+    fn ranges_find_their_keys() {
+        for (spec, line, want) in [
+            (KeySpec::at(1, READ), "GET a", "a"),
+            (KeySpec::at(1, READ), "GET", "misfit"),
+            (KeySpec::range(1, 1, 1, READ), "LMOVE a b LEFT", "a b"),
+            (KeySpec::range(1, -1, 1, READ), "DEL a b c", "a b c"),
+            (KeySpec::range(1, -1, 2, READ), "MSET a 1 b 2", "a b"),
+            (KeySpec::range(1, -2, 1, READ), "BLPOP a b 0", "a b"),
+            (KeySpec::range(1, -2, 1, READ), "BLPOP 0", "misfit"),
+        ] {
+            assert_eq!(keys(&[spec], line), want, "{line}");
+        }
+        let half = Find::Range {
+            last: -1,
+            step: 1,
+            limit: 2,
+        };
+        let streams = KeySpec {
+            find: half,
+            ..KeySpec::after("STREAMS", 1, READ)
+        };
+        for (line, want) in [
+            ("XREAD COUNT 2 STREAMS a b 0 0", "a b"),
+            ("XREAD streams a 0", "a"),
+            ("XREAD STREAMS", ""),
+            ("XREAD COUNT 2", ""),
+        ] {
+            assert_eq!(keys(&[streams], line), want, "{line}");
+        }
+    }
+
+    #[test]
+    fn counts_and_words_find_their_keys() {
+        let counted = KeySpec::counted(2, 1, READ);
+        for (line, want) in [
+            ("EVAL script 2 a b arg", "a b"),
+            ("EVAL script 0 arg", "misfit"),
+            ("EVAL script 3 a b", "misfit"),
+            ("EVAL script -1 a", "misfit"),
+            ("EVAL script x a", "misfit"),
+            ("EVAL script 9223372036854775807 a", "misfit"),
+            ("EVAL script", "misfit"),
+        ] {
+            assert_eq!(keys(&[counted], line), want, "{line}");
+        }
+        let from_the_end = KeySpec {
+            find: Find::Range {
+                last: -1,
+                step: 1,
+                limit: 0,
+            },
+            ..KeySpec::after("KEYS", -2, READ)
+        };
+        for (line, want) in [
+            ("MIGRATE host 1 x 0 9 KEYS a b", "a b"),
+            ("MIGRATE host 1 KEYS 0 9 KEYS a", "a"),
+            ("MIGRATE host 1 x 0 9 KEYS", ""),
+            ("MIGRATE host", ""),
+        ] {
+            assert_eq!(keys(&[from_the_end], line), want, "{line}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_key_is_left_out_and_incomplete_specs_find_nothing() {
+        let specs = [
+            KeySpec::at(1, READ | KeyFlags::NOT_KEY),
+            KeySpec::at(2, READ),
+        ];
+        assert_eq!(keys(&specs, "X a b"), "b");
+        assert_eq!(
+            keys(&[KeySpec::at(1, READ | KeyFlags::INCOMPLETE)], "X a"),
+            "misfit"
+        );
+        let unknown = KeySpec {
+            begin: Begin::Unknown,
+            ..KeySpec::at(1, READ)
+        };
+        assert_eq!(keys(&[unknown], "X a"), "misfit");
+    }
+
+    #[test]
+    fn older_clients_are_told_one_range() {
+        let counted = KeySpec::counted(2, 1, READ);
+        let range = |first, last, step, movable| KeyRange {
+            first,
+            last,
+            step,
+            movable,
+        };
+        for (specs, want) in [
+            (vec![], range(0, 0, 0, false)),
+            (vec![KeySpec::at(1, READ)], range(1, 1, 1, false)),
+            (vec![KeySpec::range(1, -1, 2, READ)], range(1, -1, 2, false)),
+            (
+                vec![KeySpec::at(1, READ | KeyFlags::INCOMPLETE)],
+                range(1, 1, 1, true),
+            ),
+            (
+                vec![KeySpec::at(1, READ), KeySpec::at(2, READ)],
+                range(1, 2, 1, false),
+            ),
+            (
+                vec![KeySpec::at(2, READ), KeySpec::range(3, -1, 1, READ)],
+                range(2, -1, 1, false),
+            ),
+            (
+                vec![KeySpec::at(1, READ), KeySpec::at(3, READ)],
+                range(1, 1, 1, true),
+            ),
+            (vec![KeySpec::at(1, READ), counted], range(1, 1, 1, true)),
+            (vec![counted], range(0, 0, 0, true)),
+        ] {
+            assert_eq!(KeyRange::of(&specs), want, "{specs:?}");
+        }
+    }
+}

@@ -10,6 +10,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::BytesMut;
 use tokio::sync::Notify;
 
+/// A client that has been idle for longer gives its read buffer back.
+pub const IDLE_BUFFER_MS: u64 = 2000;
+/// A read buffer beyond this is made small again when less than half of it is needed.
+const GROWN_QUERY_BYTES: usize = 32 * 1024;
+
 /// What a client has told about itself.
 #[derive(Clone, Debug, Default)]
 pub struct ClientNames {
@@ -36,6 +41,8 @@ pub struct ClientFigures {
     pub query_bytes: AtomicUsize,
     /// Room in the read buffer beyond that.
     pub query_free_bytes: AtomicUsize,
+    /// The most bytes that were in the read buffer since somebody last took this figure.
+    pub query_peak_bytes: AtomicUsize,
     /// Room in the write buffer.
     pub output_buffer_bytes: AtomicUsize,
     /// Bytes that wait in the write buffer.
@@ -83,6 +90,8 @@ pub struct ClientHandle {
     pub figures: ClientFigures,
     names: Mutex<ClientNames>,
     killed: AtomicBool,
+    killing: Notify,
+    trim_asked: AtomicBool,
     has_messages: AtomicBool,
     messages: Mutex<BytesMut>,
     wake: Notify,
@@ -100,10 +109,40 @@ impl ClientHandle {
         self.unix || self.addr.parse().is_ok_and(is_loopback)
     }
 
-    /// Makes the connection close, now if it is idle, else when its batch is done.
+    /// Makes the connection close: now if it is idle or waits for its peer to read, else when its batch is done.
     pub fn kill(&self) {
         self.killed.store(true, Ordering::Release);
         self.wake.notify_one();
+        self.killing.notify_one();
+    }
+
+    /// Resolves when the connection is to close; for the connection alone.
+    pub async fn closed(&self) {
+        while !self.is_killed() {
+            self.killing.notified().await;
+        }
+    }
+
+    /// Has the connection give back what it does not need of its read buffer; to be called now and then.
+    pub fn tidy(&self, now_ms: u64) {
+        let figures = &self.figures;
+        let room = figures.query_free_bytes.load(Ordering::Relaxed);
+        let idle_ms = now_ms.saturating_sub(figures.last_command_ms.load(Ordering::Relaxed));
+        let peak = figures.query_peak_bytes.swap(0, Ordering::Relaxed);
+        if (room > 0 && idle_ms > IDLE_BUFFER_MS) || (room > GROWN_QUERY_BYTES && peak < room / 2) {
+            self.ask_to_trim();
+        }
+    }
+
+    /// Asks the connection to give back the buffers that it does not need.
+    fn ask_to_trim(&self) {
+        self.trim_asked.store(true, Ordering::Release);
+        self.wake.notify_one();
+    }
+
+    /// Whether that was asked since the last call.
+    pub fn is_asked_to_trim(&self) -> bool {
+        self.trim_asked.load(Ordering::Acquire) && self.trim_asked.swap(false, Ordering::AcqRel)
     }
 
     /// Whether the connection is to close.
@@ -127,7 +166,7 @@ impl ClientHandle {
         }
     }
 
-    /// Resolves when the client is killed or has messages.
+    /// Resolves when the client is killed, has messages, or is asked to trim its buffers.
     pub async fn woken(&self) {
         self.wake.notified().await;
     }
@@ -199,6 +238,8 @@ impl Clients {
                 ..ClientNames::default()
             }),
             killed: AtomicBool::new(false),
+            killing: Notify::new(),
+            trim_asked: AtomicBool::new(false),
             has_messages: AtomicBool::new(false),
             messages: Mutex::new(BytesMut::new()),
             wake: Notify::new(),

@@ -62,6 +62,7 @@ pub struct Instance {
     pub executable: String,
     /// Whether the expiry sweep runs (DEBUG SET-ACTIVE-EXPIRE).
     pub active_expire: AtomicBool,
+    config_version: AtomicU64,
     /// Drops what is large away from the data set's lock.
     pub reclaimer: Reclaimer,
     /// Commands that were slow.
@@ -101,6 +102,7 @@ impl Instance {
             port: AtomicU16::new(0),
             executable: String::new(),
             active_expire: AtomicBool::new(true),
+            config_version: AtomicU64::new(0),
             reclaimer: Reclaimer::default(),
             slow_log,
             cron_paused: AtomicBool::new(false),
@@ -127,7 +129,14 @@ impl Instance {
 
     /// Wakes whoever follows changes of the configuration.
     pub fn announce_config(&self) {
+        self.config_version.fetch_add(1, Ordering::Release);
         self.config_changed.notify_waiters();
+    }
+
+    /// A number that another one replaces at each change of the configuration.
+    #[inline]
+    pub fn config_version(&self) -> u64 {
+        self.config_version.load(Ordering::Acquire)
     }
 
     /// Resolves at the next change of the configuration.

@@ -72,6 +72,11 @@ impl RespCodec {
         self.parser.finish_batch()
     }
 
+    /// Bytes of arguments that the codec holds beside the read buffer.
+    pub fn argument_bytes(&self) -> usize {
+        self.parser.argument_bytes()
+    }
+
     /// Bytes that the codec holds beside the read buffer.
     pub fn memory_bytes(&self) -> usize {
         self.parser.memory_bytes()
@@ -131,3 +136,6 @@ impl Encoder<Bytes> for RespCodec {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -178,6 +178,29 @@ pub enum ProtocolError {
     UnauthenticatedBulk,
 }
 
+impl ProtocolError {
+    /// The error line for the peer, without `-` and line end. A byte of the peer's is given back as it came.
+    pub fn wire_text(&self) -> Vec<u8> {
+        match self {
+            Self::ExpectedDollar(got) => [
+                b"ERR Protocol error: expected '$', got '".as_slice(),
+                &[*got],
+                b"'",
+            ]
+            .concat(),
+            _ => format!("ERR {self}").into_bytes(),
+        }
+    }
+
+    /// Whether the same bytes would be allowed to a client that has authenticated.
+    fn depends_on_authentication(self) -> bool {
+        matches!(
+            self,
+            Self::UnauthenticatedMultibulk | Self::UnauthenticatedBulk
+        )
+    }
+}
+
 impl fmt::Display for ProtocolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Protocol error: ")?;
@@ -189,7 +212,7 @@ impl fmt::Display for ProtocolError {
             Self::UnauthenticatedMultibulk => "unauthenticated multibulk length",
             Self::BulkLengthTooLong => "too big bulk count string",
             Self::ExpectedDollar(got) => {
-                return write!(f, "expected '$', got '{}'", char::from(*got));
+                return write!(f, "expected '$', got '{}'", got.escape_ascii());
             }
             Self::InvalidBulk => "invalid bulk length",
             Self::UnauthenticatedBulk => "unauthenticated bulk length",
@@ -270,6 +293,10 @@ impl Parser {
             match self.step(buffer, limits) {
                 Ok(Step::Command) => self.end_command(),
                 Ok(Step::NeedMore) => break,
+                // One of the commands in this batch may be the AUTH that lifts the limit: look again after them.
+                Err(fault) if fault.depends_on_authentication() && !self.commands.is_empty() => {
+                    break;
+                }
                 Err(fault) => self.failed = Some(fault),
             }
         }
@@ -328,10 +355,15 @@ impl Parser {
         taken
     }
 
-    /// Bytes of memory that the parser holds beside the read buffer.
-    pub fn memory_bytes(&self) -> usize {
+    /// Bytes of the arguments that the parser holds beside the read buffer.
+    pub fn argument_bytes(&self) -> usize {
         self.large.iter().map(|arg| arg.capacity()).sum::<usize>()
             + self.partial.gathering.as_ref().map_or(0, Vec::capacity)
+    }
+
+    /// Bytes of memory that the parser holds beside the read buffer.
+    pub fn memory_bytes(&self) -> usize {
+        self.argument_bytes()
             + self.spans.capacity() * size_of::<Span>()
             + self.commands.capacity() * size_of::<Command>()
     }
@@ -382,6 +414,7 @@ impl Parser {
         buffer: &[u8],
         limits: Limits,
     ) -> Result<Option<usize>, ProtocolError> {
+        let from = self.partial.at;
         let Some(line) = self.read_line(buffer, ProtocolError::MultibulkCountTooLong)? else {
             return Ok(None);
         };
@@ -389,6 +422,7 @@ impl Parser {
             .filter(|&count| count <= i64::from(i32::MAX))
             .ok_or(ProtocolError::InvalidMultibulk)?;
         if limits.unauthenticated && count > UNAUTHENTICATED_MULTIBULK {
+            self.partial.at = from;
             return Err(ProtocolError::UnauthenticatedMultibulk);
         }
         Ok(Some(count.max(0) as usize))
@@ -459,6 +493,7 @@ impl Parser {
         buffer: &[u8],
         limits: Limits,
     ) -> Result<Option<usize>, ProtocolError> {
+        let from = self.partial.at;
         let Some(line) = self.read_line(buffer, ProtocolError::BulkLengthTooLong)? else {
             return Ok(None);
         };
@@ -474,6 +509,7 @@ impl Parser {
             .filter(|&len| len >= 0 && len <= limits.max_bulk)
             .ok_or(ProtocolError::InvalidBulk)?;
         if limits.unauthenticated && len > UNAUTHENTICATED_BULK {
+            self.partial.at = from;
             return Err(ProtocolError::UnauthenticatedBulk);
         }
         Ok(Some(len as usize))
@@ -531,3 +567,6 @@ impl Parser {
         Ok(Step::Command)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -6,7 +6,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Buf, BytesMut};
@@ -18,7 +18,7 @@ use super::clock;
 use super::dispatch::Gate;
 use crate::command::Session;
 use crate::instance::Instance;
-use crate::instance::clients::Registration;
+use crate::instance::clients::{ClientFigures, IDLE_BUFFER_MS, Registration};
 use crate::resp::codec::{Decoded, READ_BUFFER, RespCodec};
 use crate::resp::{Blob, Limits, ProtocolError, Reply, Request};
 use crate::store::db::Db;
@@ -40,6 +40,8 @@ pub struct Connection<'a, S> {
     limits: Limits,
     /// The time of the last batch, in Unix milliseconds.
     now_ms: u64,
+    /// The version of the configuration that `limits` are of.
+    config_version: u64,
 }
 
 /// Whether the connection goes on.
@@ -73,6 +75,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             instance,
             limits,
             now_ms: clock::unix_ms(),
+            config_version: instance.config_version(),
         };
         connection.publish_figures(0, 0);
         connection
@@ -107,6 +110,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                     if handle.is_killed() {
                         return Ok(());
                     }
+                    if handle.is_asked_to_trim() {
+                        self.trim();
+                    }
                     handle.take_messages(self.framed.write_buffer_mut());
                     self.flush().await?;
                     continue;
@@ -127,11 +133,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     /// Executes the batch in the read buffer, in parts where its replies grow large.
     async fn run_batch(&mut self) -> io::Result<Next> {
         let commands = self.framed.codec().batch_len();
-        self.session
-            .handle
-            .figures
-            .query_bytes
-            .store(self.framed.read_buffer().len(), Ordering::Relaxed);
+        self.publish_query(self.framed.read_buffer().len());
         let mut done = 0;
         while done < commands && !self.session.close_after_reply && !self.session.handle.is_killed()
         {
@@ -150,7 +152,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             buffer.reserve(READ_BUFFER);
         }
         self.publish_figures(taken, done);
-        self.follow_authentication();
+        self.follow_limits();
         Ok(if self.session.close_after_reply {
             Next::Close
         } else {
@@ -202,23 +204,24 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         at
     }
 
-    /// Writes everything that waits, large values from where they lie.
+    /// Writes everything that waits, large values from where they lie, unless the client is killed meanwhile.
     async fn flush(&mut self) -> io::Result<()> {
-        let mut written = 0;
-        if !self.blobs.is_empty() {
-            let mut rest = std::mem::take(self.framed.write_buffer_mut());
-            for blob in std::mem::take(&mut self.blobs) {
-                let head = rest.split_to(blob.at - written);
-                written = blob.at;
-                let stream = self.framed.get_mut();
-                stream.write_all(&head).await?;
-                stream.write_all(&blob.bytes).await?;
-                self.count_output(head.len() + blob.bytes.len());
-            }
-            *self.framed.write_buffer_mut() = rest;
+        let Connection {
+            framed,
+            blobs,
+            session,
+            ..
+        } = self;
+        let handle = &session.handle;
+        let bytes = publish_pending(&handle.figures, framed.write_buffer().len(), blobs);
+        tokio::select! {
+            biased;
+            written = write_pending(framed, blobs) => written?,
+            // A peer that reads nothing must not keep the connection alive.
+            () = handle.closed() => return Err(io::ErrorKind::ConnectionAborted.into()),
         }
-        self.count_output(self.framed.write_buffer().len());
-        SinkExt::<bytes::Bytes>::flush(&mut self.framed).await?;
+        publish_pending(&handle.figures, 0, &[]);
+        add(&handle.figures.output_total, bytes);
         let buffer = self.framed.write_buffer_mut();
         if buffer.capacity() > MAX_IDLE_WRITE_BUFFER {
             *buffer = BytesMut::new();
@@ -237,41 +240,67 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             &mut self.blobs,
             self.session.protocol,
         )
-        .error(format!("ERR {fault}").as_bytes());
+        .error(&fault.wire_text());
         self.flush().await?;
         Ok(Next::Close)
     }
 
-    /// Lifts the smaller limits for unauthenticated clients once the client has authenticated (and back on RESET).
-    fn follow_authentication(&mut self) {
-        let unauthenticated = !self.session.authenticated;
-        if self.limits.unauthenticated != unauthenticated {
+    /// Gives the read buffer back while the client is idle; makes one that has grown small again where little is read.
+    fn trim(&mut self) {
+        let idle_ms = clock::unix_ms().saturating_sub(self.now_ms);
+        let buffer = self.framed.read_buffer_mut();
+        if !buffer.is_empty() {
+            return;
+        }
+        let room = if idle_ms > IDLE_BUFFER_MS {
+            0
+        } else {
+            READ_BUFFER
+        };
+        if buffer.capacity() > room {
+            *buffer = BytesMut::with_capacity(room);
+        }
+        self.session
+            .handle
+            .figures
+            .query_free_bytes
+            .store(room, Ordering::Relaxed);
+    }
+
+    /// Lifts the smaller limits for unauthenticated clients once the client has authenticated (and back on RESET), and
+    /// follows the configuration.
+    fn follow_limits(&mut self) {
+        let unauthenticated = self.session.needs_authentication(self.instance);
+        let config_version = self.instance.config_version();
+        if self.limits.unauthenticated != unauthenticated || self.config_version != config_version {
+            self.config_version = config_version;
             self.limits.unauthenticated = unauthenticated;
             self.limits.max_bulk = self.instance.config().proto_max_bulk_len() as i64;
             self.framed.codec_mut().set_limits(self.limits);
         }
     }
 
-    fn count_output(&self, bytes: usize) {
-        let total = &self.session.handle.figures.output_total;
-        total.store(
-            total.load(Ordering::Relaxed) + bytes as u64,
-            Ordering::Relaxed,
-        );
+    /// Tells others how much the client has sent that is not executed.
+    fn publish_query(&self, bytes: usize) {
+        let figures = &self.session.handle.figures;
+        figures.query_bytes.store(bytes, Ordering::Relaxed);
+        raise(&figures.query_peak_bytes, bytes);
     }
 
     fn publish_figures(&self, input: usize, commands: usize) {
         let figures = &self.session.handle.figures;
         let buffer = self.framed.read_buffer();
-        let set =
-            |figure: &std::sync::atomic::AtomicUsize, value| figure.store(value, Ordering::Relaxed);
+        let set = |figure: &AtomicUsize, value| figure.store(value, Ordering::Relaxed);
         set(&figures.query_bytes, buffer.len());
         set(&figures.query_free_bytes, buffer.capacity() - buffer.len());
         set(
             &figures.output_buffer_bytes,
             self.framed.write_buffer().capacity(),
         );
-        set(&figures.argument_bytes, self.framed.codec().memory_bytes());
+        set(
+            &figures.argument_bytes,
+            self.framed.codec().argument_bytes(),
+        );
         figures
             .last_command_ms
             .store(self.now_ms, Ordering::Relaxed);
@@ -282,11 +311,50 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             2
         };
         figures.protocol.store(version, Ordering::Relaxed);
-        let count = |total: &std::sync::atomic::AtomicU64, by: usize| {
-            total.store(total.load(Ordering::Relaxed) + by as u64, Ordering::Relaxed);
-        };
-        count(&figures.commands, commands);
-        count(&figures.input_total, input);
+        add(&figures.commands, commands);
+        add(&figures.input_total, input);
+    }
+}
+
+/// Writes the large values of `blobs` and what is in the write buffer around them.
+async fn write_pending<S: AsyncRead + AsyncWrite + Unpin>(
+    framed: &mut Framed<S, RespCodec>,
+    blobs: &mut Vec<Blob>,
+) -> io::Result<()> {
+    if !blobs.is_empty() {
+        let mut written = 0;
+        let mut rest = std::mem::take(framed.write_buffer_mut());
+        for blob in std::mem::take(blobs) {
+            let head = rest.split_to(blob.at - written);
+            written = blob.at;
+            let stream = framed.get_mut();
+            stream.write_all(&head).await?;
+            stream.write_all(&blob.bytes).await?;
+        }
+        *framed.write_buffer_mut() = rest;
+    }
+    SinkExt::<bytes::Bytes>::flush(framed).await
+}
+
+/// Tells others how much waits to be written; returns the bytes.
+fn publish_pending(figures: &ClientFigures, buffered: usize, blobs: &[Blob]) -> usize {
+    let values: usize = blobs.iter().map(|blob| blob.bytes.len()).sum();
+    figures.output_bytes.store(buffered, Ordering::Relaxed);
+    figures.output_values.store(blobs.len(), Ordering::Relaxed);
+    figures.output_value_bytes.store(values, Ordering::Relaxed);
+    raise(&figures.output_peak_bytes, buffered);
+    buffered + values
+}
+
+/// Adds to a figure that only its connection changes.
+fn add(total: &AtomicU64, by: usize) {
+    total.store(total.load(Ordering::Relaxed) + by as u64, Ordering::Relaxed);
+}
+
+/// Raises a figure that only its connection raises to `value`.
+fn raise(peak: &AtomicUsize, value: usize) {
+    if value > peak.load(Ordering::Relaxed) {
+        peak.store(value, Ordering::Relaxed);
     }
 }
 

@@ -172,6 +172,27 @@ impl Connection {
         }
     }
 
+    /// Waits for the server to close the connection; false if it sends something instead.
+    pub fn is_closed(&mut self) -> bool {
+        match self.stream.fill_buf() {
+            Ok(bytes) => bytes.is_empty(),
+            Err(error) => error.kind() == std::io::ErrorKind::ConnectionReset,
+        }
+    }
+
+    /// Reads until the server closes the connection, and tells how many bytes there were.
+    pub fn drains_to_the_end(&mut self) -> usize {
+        let mut bytes = Vec::new();
+        // A server that closes with input unread resets the connection.
+        match self.stream.read_to_end(&mut bytes) {
+            Ok(count) => count,
+            Err(error) => {
+                assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+                bytes.len()
+            }
+        }
+    }
+
     fn read_all(&mut self, len: i64) -> Vec<Reply> {
         (0..len).map(|_| self.read()).collect()
     }

@@ -2,7 +2,7 @@
 
 use super::client_filter::{self, Filter};
 use super::client_line::{self, Lines};
-use super::{check_name, is_printable_word};
+use super::{NO_REDIRECTION, check_name, is_printable_word};
 use crate::command::session::ReplyMode;
 use crate::command::{Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group};
 use crate::resp::Request;
@@ -448,9 +448,6 @@ fn getredir(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
     context.reply.integer(NO_REDIRECTION);
     Ok(())
 }
-
-/// What stands for a client where there is none, as long as no client tracks keys.
-pub(super) const NO_REDIRECTION: i64 = -1;
 
 static TRACKINGINFO: CommandSpec = subcommand("TRACKINGINFO", trackinginfo)
     .doc(

@@ -7,7 +7,7 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use super::client::NO_REDIRECTION;
+use super::NO_REDIRECTION;
 use crate::command::Context;
 use crate::instance::clients::{ClientHandle, ClientNames};
 use crate::resp::{Protocol, Request};
@@ -122,16 +122,14 @@ impl<'a> Lines<'a> {
     ) -> std::fmt::Result {
         let figures = &client.figures;
         let of = |figure: &AtomicUsize| figure.load(Ordering::Relaxed);
-        let own_arguments = if client.id == self.own.id {
+        let own = client.id == self.own.id;
+        let arguments = if own {
             self.own.argument_bytes
         } else {
-            0
+            of(&figures.argument_bytes)
         };
         let (query, query_free) = (of(&figures.query_bytes), of(&figures.query_free_bytes));
-        let (arguments, replies) = (
-            of(&figures.argument_bytes) + own_arguments,
-            of(&figures.output_buffer_bytes),
-        );
+        let replies = of(&figures.output_buffer_bytes);
         let (values, value_bytes) = (of(&figures.output_values), of(&figures.output_value_bytes));
         let names_bytes =
             names.name.len() + names.lib_name.len() + names.lib_version.len() + names.user.len();

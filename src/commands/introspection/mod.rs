@@ -112,7 +112,7 @@ fn info(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     for name in names {
         match context.instance.registry.find_full(name) {
             Some(command) => info::write(command, &mut context.reply),
-            None => context.reply.null_array(),
+            None => context.reply.null(),
         }
     }
     Ok(())

@@ -1,0 +1,146 @@
+//! The codec on streams: where a stream is cut makes no difference, and a fault ends it.
+
+use super::*;
+
+/// Everything that a stream decodes to when it arrives in `pieces`.
+#[derive(Debug, Default, PartialEq)]
+struct Outcome {
+    commands: Vec<Vec<Vec<u8>>>,
+    fault: Option<ProtocolError>,
+}
+
+fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
+    let mut codec = RespCodec::new(Limits::default());
+    let mut buffer = BytesMut::new();
+    let mut outcome = Outcome::default();
+    for piece in pieces {
+        buffer.extend_from_slice(piece);
+        while let Some(decoded) = codec.decode(&mut buffer).expect("decoding does no I/O") {
+            match decoded {
+                Decoded::Batch(commands) => {
+                    assert_eq!(commands, codec.batch_len());
+                    let words = |index| {
+                        codec
+                            .request(&buffer, index)
+                            .iter_from(0)
+                            .map(<[u8]>::to_vec)
+                            .collect()
+                    };
+                    outcome.commands.extend((0..commands).map(words));
+                    let taken = codec.finish_batch();
+                    buffer.advance(taken);
+                }
+                Decoded::Fault(fault) => {
+                    assert_eq!(outcome.fault, None, "a stream has one fault");
+                    outcome.fault = Some(fault);
+                }
+            }
+        }
+    }
+    outcome
+}
+
+/// A pipeline with every form of a request and a value that is gathered outside the buffer.
+fn pipeline() -> (Vec<u8>, std::ops::Range<usize>) {
+    let mut stream =
+        b"*1\r\n$4\r\nPING\r\n*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$2\r\n\r\n\r\nPING\r\n\r\n*0\r\n"
+            .to_vec();
+    stream.extend_from_slice(b"SET k \"a \\x41 'b\" 'c d'\n*2\r\n$3\r\nGET\r\n$0\r\n\r\n*-1\r\n*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$40000\r\n");
+    let from = stream.len();
+    stream.resize(from + 40_000, b'v');
+    let value = from..stream.len();
+    stream.extend_from_slice(b"\r\n*2\r\n$4\r\nECHO\r\n$3\r\nabc\r\nPING last\r\n");
+    (stream, value)
+}
+
+#[test]
+fn a_cut_at_any_byte_makes_no_difference() {
+    let (stream, value) = pipeline();
+    let whole = decode([stream.as_slice()]);
+    assert_eq!((whole.commands.len(), whole.fault), (8, None));
+    assert_eq!(whole.commands[5][2].len(), 40_000);
+    for cut in 0..stream.len() {
+        // Within the large value one byte is like another; some of them are enough.
+        let inside = value.start + 3 < cut && cut + 3 < value.end;
+        if !inside || cut % 1009 == 0 {
+            let (head, tail) = stream.split_at(cut);
+            assert_eq!(decode([head, tail]), whole, "cut at {cut}");
+        }
+    }
+}
+
+#[test]
+fn pieces_of_any_size_make_no_difference() {
+    let (stream, _) = pipeline();
+    let whole = decode([stream.as_slice()]);
+    for size in [1, 2, 3, 7, 100, 4096, 16 * 1024] {
+        assert_eq!(decode(stream.chunks(size)), whole, "pieces of {size}");
+    }
+}
+
+#[test]
+fn two_large_values_in_pieces_stay_apart() {
+    let value = |byte: u8| vec![byte; 50_000];
+    let mut stream = Vec::new();
+    for byte in [b'a', b'b'] {
+        stream.extend_from_slice(b"*3\r\n$4\r\nMSET\r\n$50000\r\n");
+        stream.extend_from_slice(&value(byte));
+        stream.extend_from_slice(b"\r\n$50000\r\n");
+        stream.extend_from_slice(&value(byte + 2));
+        stream.extend_from_slice(b"\r\n");
+    }
+    for size in [1000, 16 * 1024, 60_000, 250_000] {
+        let outcome = decode(stream.chunks(size));
+        let values: Vec<_> = outcome
+            .commands
+            .iter()
+            .map(|words| (words[1].clone(), words[2].clone()))
+            .collect();
+        assert_eq!(
+            values,
+            [(value(b'a'), value(b'c')), (value(b'b'), value(b'd'))],
+            "pieces of {size}"
+        );
+    }
+}
+
+#[test]
+fn nothing_is_read_behind_a_fault() {
+    let stream = b"PING\r\n*1\r\nx\r\nPING\r\n";
+    for size in 1..=stream.len() {
+        let outcome = decode(stream.chunks(size));
+        assert_eq!(outcome.commands, [[b"PING"]], "pieces of {size}");
+        assert_eq!(
+            outcome.fault,
+            Some(ProtocolError::ExpectedDollar(b'x')),
+            "pieces of {size}"
+        );
+    }
+}
+
+#[test]
+fn an_unfinished_command_is_dropped_at_the_end() {
+    let mut codec = RespCodec::new(Limits::default());
+    let mut buffer = BytesMut::from(&b"PING\r\n*1\r\n$4\r\nPI"[..]);
+    assert_eq!(
+        codec.decode_eof(&mut buffer).expect("no I/O"),
+        Some(Decoded::Batch(1))
+    );
+    let taken = codec.finish_batch();
+    buffer.advance(taken);
+    assert_eq!(codec.decode_eof(&mut buffer).expect("no I/O"), None);
+    assert!(buffer.is_empty());
+}
+
+#[test]
+fn garbage_never_panics() {
+    use proptest::prelude::*;
+    let bytes = prop_oneof![
+        any::<u8>(),
+        prop::sample::select(b"*$\r\n-0123456789\"'\\ \0".to_vec())
+    ];
+    let stream = prop::collection::vec(bytes, 0..200);
+    proptest!(|(stream in stream, size in 1usize..40)| {
+        prop_assert_eq!(decode(stream.chunks(size)), decode([stream.as_slice()]));
+    });
+}
