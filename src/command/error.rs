@@ -65,6 +65,15 @@ pub enum CommandError {
         /// The container.
         container: &'static str,
     },
+    /// A command that the configuration does not let this client use; its name in upper case.
+    Protected(&'static str),
+    /// No such form of a command that has no subcommands of its own: the first word, and the command's name.
+    UnknownForm {
+        /// The word as it was sent, cut at 128 bytes.
+        word: Vec<u8>,
+        /// The command's name in upper case.
+        command: &'static str,
+    },
     /// Any other text, with its code in front (`ERR ...`).
     Other(Cow<'static, str>),
 }
@@ -135,6 +144,14 @@ impl CommandError {
                 .concat()
                 .into();
             }
+            Self::Protected(name) => return protected_text(name).into_bytes().into(),
+            Self::UnknownForm { word, command } => {
+                let head: &[u8] = b"ERR unknown subcommand or wrong number of arguments for '";
+                let tail: &[u8] = b" HELP.";
+                return [head, word, b"'. Try ", command.as_bytes(), tail]
+                    .concat()
+                    .into();
+            }
             Self::Other(text) => text,
         };
         Cow::Borrowed(text.as_bytes())
@@ -149,6 +166,15 @@ impl CommandError {
             .unwrap_or(text.len());
         String::from_utf8_lossy(&text[..end]).into_owned()
     }
+}
+
+fn protected_text(name: &str) -> String {
+    let option = name.to_ascii_lowercase();
+    format!(
+        "ERR {name} command not allowed. If the enable-{option}-command option is set to \"local\", you can run it \
+         from a local connection, otherwise you need to set this option in the configuration file, and then restart \
+         the server."
+    )
 }
 
 impl fmt::Display for CommandError {

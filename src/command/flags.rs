@@ -95,6 +95,11 @@ bit_names! { Flags, u32, FLAG_NAMES,
     ALLOW_BUSY = 20, "allow_busy";
 }
 
+impl Flags {
+    /// Refused unless a parameter of the configuration allows it. COMMAND INFO does not show it.
+    pub const PROTECTED: Flags = Flags(1 << 31);
+}
+
 /// A set of ACL categories.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Categories(u32);

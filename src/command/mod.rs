@@ -7,6 +7,7 @@ pub mod context;
 pub mod error;
 pub mod flags;
 pub mod keys;
+pub mod redact;
 pub mod registry;
 pub mod session;
 pub mod spec;

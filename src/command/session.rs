@@ -39,6 +39,8 @@ pub struct Session {
     pub no_touch: bool,
     /// Whether the connection closes once its replies are written.
     pub close_after_reply: bool,
+    /// Whether the client has asked for a shutdown, and its connection stays until that is far enough.
+    pub awaits_shutdown: bool,
 }
 
 impl Session {
@@ -52,6 +54,7 @@ impl Session {
             reply_mode: ReplyMode::default(),
             no_touch: false,
             close_after_reply: false,
+            awaits_shutdown: false,
         }
     }
 

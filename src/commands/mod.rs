@@ -9,6 +9,7 @@ pub mod expiry;
 pub mod generic;
 pub mod introspection;
 pub mod list;
+pub mod server;
 pub mod string;
 
 use crate::command::CommandSpec;
@@ -20,6 +21,7 @@ pub fn all() -> impl Iterator<Item = &'static CommandSpec> + Clone {
         generic::COMMANDS,
         introspection::COMMANDS,
         list::COMMANDS,
+        server::COMMANDS,
         string::COMMANDS,
     ]
     .into_iter()

@@ -257,7 +257,7 @@ impl fmt::Display for LoadError {
 impl std::error::Error for LoadError {}
 
 /// The operating system's own words: Rust appends ` (os error N)` to them.
-pub(super) fn system_text(error: &io::Error) -> String {
+pub(crate) fn system_text(error: &io::Error) -> String {
     let text = error.to_string();
     match text.split_once(" (os error ") {
         Some((words, _)) => words.to_owned(),

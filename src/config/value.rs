@@ -214,7 +214,7 @@ fn parse_canonical(word: &[u8]) -> Option<i64> {
 
 /// Bytes with an optional unit. No digits at all count as zero and what does not fit in 64 bits saturates, then wraps
 /// with its unit: Redis accepts both, so existing files may have them.
-fn parse_memory(word: &[u8]) -> Option<u64> {
+pub(crate) fn parse_memory(word: &[u8]) -> Option<u64> {
     let digits = word.iter().take_while(|byte| byte.is_ascii_digit()).count();
     let (digits, unit) = word.split_at(digits);
     const LONGEST: usize = 127;

@@ -103,6 +103,12 @@ impl ClientHandle {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether the client is on this machine: connected by a Unix socket or from a loopback address.
+    pub fn is_local(&self) -> bool {
+        let is_loopback = |addr: std::net::SocketAddr| addr.ip().to_canonical().is_loopback();
+        self.unix || self.addr.parse().is_ok_and(is_loopback)
+    }
+
     /// Makes the connection close: now if it is idle or waits for its peer to read, else when its batch is done.
     pub fn kill(&self) {
         self.killed.store(true, Ordering::Release);
@@ -263,6 +269,11 @@ impl Clients {
     pub fn kill(&self, client: &ClientHandle) {
         self.lock().remove(&client.id);
         client.kill();
+    }
+
+    /// Calls `visit` with each client, the oldest first, while the registry is locked.
+    pub fn for_each(&self, visit: impl FnMut(&Arc<ClientHandle>)) {
+        self.lock().values().for_each(visit);
     }
 
     /// How many clients are connected.

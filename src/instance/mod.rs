@@ -3,17 +3,21 @@
 //! Everything here is behind its own short lock or an atomic, and is taken after the data set's lock, never before.
 
 pub mod clients;
+pub mod limits;
 pub mod reclaim;
 pub mod stats;
 
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
-use std::time::Instant;
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{
+    Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Notify;
 
 use crate::command::Registry;
 use crate::config::Config;
+use crate::observe::slowlog::SlowLog;
 use clients::Clients;
 use reclaim::Reclaimer;
 use stats::Stats;
@@ -34,6 +38,10 @@ pub struct ShutdownRequest {
     pub save: Option<bool>,
 }
 
+/// Listens on the TCP addresses that a configuration names, in place of those before; where that fails, with the
+/// reason, nothing has changed.
+pub type Rebind = Box<dyn Fn(&Config) -> Result<(), String> + Send + Sync>;
+
 /// The shared state of one server.
 pub struct Instance {
     /// The commands.
@@ -49,7 +57,7 @@ pub struct Instance {
     /// The path of the configuration file, if there is one.
     pub config_file: Option<std::path::PathBuf>,
     /// The TCP port that is listened on; 0 for none.
-    pub port: u16,
+    pub port: AtomicU16,
     /// The path of the program.
     pub executable: String,
     /// Whether the expiry sweep runs (DEBUG SET-ACTIVE-EXPIRE).
@@ -57,6 +65,16 @@ pub struct Instance {
     config_version: AtomicU64,
     /// Drops what is large away from the data set's lock.
     pub reclaimer: Reclaimer,
+    /// Commands that were slow.
+    pub slow_log: SlowLog,
+    /// Whether periodic work rests (DEBUG PAUSE-CRON).
+    pub cron_paused: AtomicBool,
+    /// Bytes in use when the server was ready and its data set empty.
+    pub startup_bytes: AtomicUsize,
+    /// Unix seconds of the last save; of the start before there was one.
+    pub last_save_s: AtomicU64,
+    rebind: OnceLock<Rebind>,
+    replication_id: Mutex<String>,
     config: RwLock<Config>,
     shutdown: Mutex<Option<ShutdownRequest>>,
     shutdown_requested: Notify,
@@ -67,6 +85,13 @@ impl Instance {
     /// The state of a server that starts with `config`.
     pub fn new(config: Config, registry: Registry, run_id: String) -> Self {
         let stats = Stats::new(registry.ids());
+        let slow_log = SlowLog::new(
+            config.slowlog_log_slower_than_us(),
+            config.slowlog_max_len(),
+        );
+        let unix_s = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |elapsed| elapsed.as_secs());
         Instance {
             registry,
             clients: Clients::default(),
@@ -74,11 +99,17 @@ impl Instance {
             started: Instant::now(),
             run_id,
             config_file: None,
-            port: 0,
+            port: AtomicU16::new(0),
             executable: String::new(),
             active_expire: AtomicBool::new(true),
             config_version: AtomicU64::new(0),
             reclaimer: Reclaimer::default(),
+            slow_log,
+            cron_paused: AtomicBool::new(false),
+            startup_bytes: AtomicUsize::new(0),
+            last_save_s: AtomicU64::new(unix_s),
+            rebind: OnceLock::new(),
+            replication_id: Mutex::new(String::new()),
             config: RwLock::new(config),
             shutdown: Mutex::new(None),
             shutdown_requested: Notify::new(),
@@ -142,4 +173,48 @@ impl Instance {
     pub fn reclaim(&self, garbage: impl Send + 'static) {
         self.reclaimer.hand_over(1, garbage);
     }
+
+    /// Whether periodic work rests.
+    pub fn cron_rests(&self) -> bool {
+        self.cron_paused.load(Ordering::Relaxed)
+    }
+
+    /// Says how the addresses are changed; once, by the server that listens.
+    pub fn set_rebind(&self, rebind: Rebind) {
+        // A second one would be another server's, which has an instance of its own.
+        let _ = self.rebind.set(rebind);
+    }
+
+    /// Listens on the TCP addresses of `config` from now on. An error changes nothing.
+    pub fn rebind(&self, config: &Config) -> Result<(), String> {
+        let Some(rebind) = self.rebind.get() else {
+            return Err("this server does not listen".to_owned());
+        };
+        rebind(config)?;
+        self.port.store(config.port(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// The 40 hexadecimal digits that name the history of this data set to replicas.
+    pub fn replication_id(&self) -> String {
+        self.replication_id
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Starts another history, which no replica can continue.
+    pub fn change_replication_id(&self, rng: &mut fastrand::Rng) {
+        *self
+            .replication_id
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = random_id(rng);
+    }
+}
+
+/// 40 random hexadecimal digits, as runs and histories are named.
+pub fn random_id(rng: &mut fastrand::Rng) -> String {
+    (0..40)
+        .map(|_| char::from_digit(rng.u32(0..16), 16).unwrap_or('0'))
+        .collect()
 }

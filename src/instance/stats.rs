@@ -64,6 +64,10 @@ pub struct Stats {
     pub net_output: Counter,
     /// Replies that were errors.
     pub error_replies: Counter,
+    /// Batches of commands executed, which is about how often clients' sockets were read.
+    pub batches: Counter,
+    /// Time that sweeps for expired keys have taken, in microseconds.
+    pub sweep_us: AtomicU64,
     /// The most memory that was in use at a time.
     pub peak_memory: AtomicUsize,
     /// Commands a second, lately.
@@ -86,6 +90,8 @@ impl Stats {
             net_input: Counter::default(),
             net_output: Counter::default(),
             error_replies: Counter::default(),
+            batches: Counter::default(),
+            sweep_us: AtomicU64::new(0),
             peak_memory: AtomicUsize::new(0),
             ops_per_second: AtomicU64::new(0),
             input_rate: AtomicU64::new(0),
@@ -127,10 +133,15 @@ impl Stats {
             &self.error_replies,
             &self.net_input,
             &self.net_output,
+            &self.batches,
         ] {
             counter.reset();
         }
-        for total in [&self.connections, &self.rejected_connections] {
+        for total in [
+            &self.connections,
+            &self.rejected_connections,
+            &self.sweep_us,
+        ] {
             total.store(0, Ordering::Relaxed);
         }
         self.errors().clear();

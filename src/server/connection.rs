@@ -87,6 +87,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         if let Err(error) = outcome {
             tracing::debug!("Client {} closed: {error}", self.session.handle.addr);
         }
+        if self.session.awaits_shutdown {
+            // Who sees the connection end may rely on the server's addresses being free.
+            while !self.session.handle.is_killed() {
+                self.session.handle.woken().await;
+            }
+        }
         // A peer that is told why should get to read it.
         let _ = self.framed.get_mut().shutdown().await;
     }
@@ -187,6 +193,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         }
         let stats = &self.instance.stats;
         stats.commands_processed.add((at - from) as u64);
+        stats.batches.add(1);
         let large: usize = self.blobs.iter().map(|blob| blob.bytes.len()).sum();
         stats.net_output.add((out.len() - pending + large) as u64);
         if at == commands {

@@ -11,8 +11,8 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::clock;
 use crate::instance::Instance;
-use crate::store::alloc;
 use crate::store::db::Db;
+use crate::store::{alloc, huge_pages};
 
 /// Keys that one hold of the lock deletes at the most.
 const SWEEP_STEP: usize = 128;
@@ -37,8 +37,14 @@ pub async fn sweep_expired(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
             )
         };
         tokio::time::sleep(period).await;
-        if instance.sweeps() {
+        if instance.sweeps() && !instance.cron_rests() {
+            let start = Instant::now();
             sweep_once(&db, sweep_budget(period, effort)).await;
+            let took_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
+            instance
+                .stats
+                .sweep_us
+                .fetch_add(took_us, Ordering::Relaxed);
         }
     }
 }
@@ -75,6 +81,9 @@ pub async fn close_idle_clients(instance: Arc<Instance>) {
     loop {
         ticks.tick().await;
         let timeout_s = instance.config().timeout_s();
+        if instance.cron_rests() {
+            continue;
+        }
         let now_ms = clock::unix_ms();
         for client in instance.clients.list() {
             client.tidy(now_ms);
@@ -121,6 +130,47 @@ pub async fn sample_rates(instance: Arc<Instance>) {
         stats
             .peak_memory
             .fetch_max(alloc::used_bytes(), Ordering::Relaxed);
+    }
+}
+
+/// From so much memory on the data set is worth huge pages.
+const HUGE_PAGES_FROM: usize = 16 * 1024 * 1024;
+/// Huge pages that one tick asks for: each costs the kernel the copy of 2 MiB.
+const HUGE_PAGES_PER_TICK: usize = 16;
+
+/// Asks for huge pages where the heap has filled up, while it grows.
+pub async fn collapse_pages() {
+    let mut ticks = interval(SAMPLE_PERIOD);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut collapser = huge_pages::Collapser::default();
+    let (mut seen_bytes, mut permitted) = (0, false);
+    loop {
+        ticks.tick().await;
+        let used = alloc::used_bytes();
+        if used < seen_bytes / 2 {
+            collapser.forget();
+            seen_bytes = used;
+        }
+        // A few more megabytes than at the last look that found nothing to do.
+        if used < HUGE_PAGES_FROM.max(seen_bytes + seen_bytes / 64) {
+            continue;
+        }
+        permitted = permitted || huge_pages::permit();
+        if !permitted {
+            return;
+        }
+        // The kernel's copying would hold up the timers and signals of this runtime.
+        let step = tokio::task::spawn_blocking(move || {
+            let collapsed = collapser.step(HUGE_PAGES_PER_TICK);
+            (collapser, collapsed)
+        });
+        let Ok((returned, collapsed)) = step.await else {
+            return;
+        };
+        collapser = returned;
+        if collapsed < HUGE_PAGES_PER_TICK {
+            seen_bytes = used;
+        }
     }
 }
 

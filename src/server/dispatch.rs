@@ -1,13 +1,14 @@
 //! The gate: every command passes here, and all policy is here and not in handlers.
 //!
-//! In this order: look-up, subcommand, arity, permission, then the handler, then statistics. To add a
-//! rule that holds for all commands, add it to [`refuse`].
+//! In this order: look-up, subcommand, arity, permission, then the handler, then statistics and the slow log. To add
+//! a rule that holds for all commands, add it to [`refuse`].
 
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use super::clock;
 use crate::command::session::ReplyMode;
-use crate::command::{Command, CommandError, Context, Flags, Registry, Session};
+use crate::command::{Command, CommandError, Context, Flags, Registry, Session, redact};
 use crate::instance::Instance;
 use crate::resp::{Reply, Request};
 use crate::store::db::Db;
@@ -56,8 +57,9 @@ impl Gate<'_> {
         if let Some(error) = refuse(command, request, self.session, self.instance) {
             return self.reject(Some(command), error, &mut reply, mark);
         }
-        // The clock costs as much as a small command; those that cannot take long go without.
-        let timed = !command.spec.flags.has(Flags::FAST);
+        // The clock costs as much as a small command; those that cannot take long go without, unless all are asked for.
+        let slow_log = &self.instance.slow_log;
+        let timed = !command.spec.flags.has(Flags::FAST) || slow_log.times_quick_commands();
         let start = timed.then(Instant::now);
         let mut context = Context {
             db: self.db,
@@ -70,9 +72,13 @@ impl Gate<'_> {
         let counters = &self.instance.stats.commands[command.id];
         counters.calls.add(1);
         if let Some(start) = start {
+            let took = start.elapsed();
             counters
                 .nanoseconds
-                .add(u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX));
+                .add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+            if slow_log.is_slow(took) {
+                log_slow(&context, request, took);
+            }
         }
         if let Err(error) = result {
             counters.failed.add(1);
@@ -173,10 +179,39 @@ fn refuse(
     if !command.spec.accepts(request.len()) {
         return Some(CommandError::WrongArity(command.full_name.clone()));
     }
+    if command.spec.flags.has(Flags::PROTECTED) && !protection_allows(command, session, instance) {
+        return Some(CommandError::Protected(command.spec.name));
+    }
     if session.needs_authentication(instance) && !command.spec.flags.has(Flags::NO_AUTH) {
         return Some(CommandError::NoAuth);
     }
     None
+}
+
+/// Whether the configuration lets this client use a protected command.
+#[cold]
+fn protection_allows(command: &Command, session: &Session, instance: &Instance) -> bool {
+    let config = instance.config();
+    let allowed = match command.spec.name {
+        "DEBUG" => config.enable_debug_command(),
+        _ => config.enable_module_command(),
+    };
+    allowed.allows(session.handle.is_local())
+}
+
+#[cold]
+fn log_slow(context: &Context<'_>, request: Request<'_>, took: Duration) {
+    if context.command.spec.flags.has(Flags::SKIP_SLOWLOG) {
+        return;
+    }
+    let handle = &context.session.handle;
+    let name = handle.names().name.clone();
+    let words = redact::shown(context.command, request);
+    let now_s = clock::unix_ms() / 1000;
+    context
+        .instance
+        .slow_log
+        .record(words, took, now_s, &handle.addr, &name);
 }
 
 #[cold]

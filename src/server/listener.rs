@@ -80,10 +80,10 @@ fn is_unavailable(error: &io::Error) -> bool {
 impl Listeners {
     /// Binds everything that the configuration names.
     pub fn bind(config: &Config) -> Result<Self, ListenError> {
-        let mut listeners = Listeners::default();
-        if config.port() != 0 {
-            listeners.bind_tcp(config)?;
-        }
+        let mut listeners = Listeners {
+            tcp: bind_tcp(config)?,
+            unix: None,
+        };
         if let Some(path) = config.unixsocket() {
             let path = PathBuf::from(std::ffi::OsStr::from_bytes(path));
             let fail = |source| ListenError {
@@ -103,25 +103,6 @@ impl Listeners {
         Ok(listeners)
     }
 
-    fn bind_tcp(&mut self, config: &Config) -> Result<(), ListenError> {
-        let backlog = i32::try_from(config.tcp_backlog()).unwrap_or(i32::MAX);
-        for address in config.bind() {
-            let address = String::from_utf8_lossy(address);
-            let name = format!("{address}:{}", config.port());
-            let Some((ip, optional)) = parse_bind(&address) else {
-                let source =
-                    io::Error::new(io::ErrorKind::InvalidInput, "Name or service not known");
-                return Err(ListenError { what: name, source });
-            };
-            match listen_on(SocketAddr::new(ip, config.port()), backlog) {
-                Ok(listener) => self.tcp.push(listener),
-                Err(error) if optional && is_unavailable(&error) => {}
-                Err(source) => return Err(ListenError { what: name, source }),
-            }
-        }
-        Ok(())
-    }
-
     /// The TCP addresses that are listened on (with the real port where 0 was asked for).
     pub fn addresses(&self) -> Vec<SocketAddr> {
         self.tcp
@@ -135,36 +116,59 @@ impl Listeners {
         self.unix.as_ref().map(|(_, path)| path)
     }
 
-    /// Starts accepting; each listener is a task that ends when the runtime does.
-    pub fn start(self, threads: &Arc<IoThreads>) -> io::Result<Vec<tokio::task::JoinHandle<()>>> {
-        let mut tasks = Vec::new();
-        for listener in self.tcp {
-            let listener = TcpListener::from_std(listener)?;
-            let threads = Arc::clone(threads);
-            tasks.push(tokio::spawn(async move {
-                loop {
-                    let accepted = listener
-                        .accept()
-                        .await
-                        .and_then(|(stream, _)| stream.into_std());
-                    hand_over(accepted.map(Accepted::Tcp), &threads).await;
-                }
-            }));
+    /// The TCP sockets, and the Unix socket.
+    pub fn into_sockets(
+        self,
+    ) -> (
+        Vec<std::net::TcpListener>,
+        Option<std::os::unix::net::UnixListener>,
+    ) {
+        (self.tcp, self.unix.map(|(listener, _)| listener))
+    }
+}
+
+/// Sockets that listen on the port of `config`, on each address of its `bind`.
+pub fn bind_tcp(config: &Config) -> Result<Vec<std::net::TcpListener>, ListenError> {
+    let mut sockets = Vec::new();
+    if config.port() == 0 {
+        return Ok(sockets);
+    }
+    let backlog = i32::try_from(config.tcp_backlog()).unwrap_or(i32::MAX);
+    for address in config.bind() {
+        let address = String::from_utf8_lossy(address);
+        let name = format!("{address}:{}", config.port());
+        let Some((ip, optional)) = parse_bind(&address) else {
+            let source = io::Error::new(io::ErrorKind::InvalidInput, "Name or service not known");
+            return Err(ListenError { what: name, source });
+        };
+        match listen_on(SocketAddr::new(ip, config.port()), backlog) {
+            Ok(listener) => sockets.push(listener),
+            Err(error) if optional && is_unavailable(&error) => {}
+            Err(source) => return Err(ListenError { what: name, source }),
         }
-        if let Some((listener, _)) = self.unix {
-            let listener = UnixListener::from_std(listener)?;
-            let threads = Arc::clone(threads);
-            tasks.push(tokio::spawn(async move {
-                loop {
-                    let accepted = listener
-                        .accept()
-                        .await
-                        .and_then(|(stream, _)| stream.into_std());
-                    hand_over(accepted.map(Accepted::Unix), &threads).await;
-                }
-            }));
-        }
-        Ok(tasks)
+    }
+    Ok(sockets)
+}
+
+/// Accepts on a TCP socket and gives the connections to the I/O threads, without end.
+pub async fn accept_tcp(listener: TcpListener, threads: Arc<IoThreads>) {
+    loop {
+        let accepted = listener
+            .accept()
+            .await
+            .and_then(|(stream, _)| stream.into_std());
+        hand_over(accepted.map(Accepted::Tcp), &threads).await;
+    }
+}
+
+/// As [`accept_tcp`] for a Unix socket.
+pub async fn accept_unix(listener: UnixListener, threads: Arc<IoThreads>) {
+    loop {
+        let accepted = listener
+            .accept()
+            .await
+            .and_then(|(stream, _)| stream.into_std());
+        hand_over(accepted.map(Accepted::Unix), &threads).await;
     }
 }
 
@@ -172,7 +176,10 @@ async fn hand_over(accepted: io::Result<Accepted>, threads: &IoThreads) {
     match accepted {
         Ok(stream) => threads.serve(stream),
         Err(error) => {
-            tracing::warn!("Accepting client connection: {error}");
+            // A socket that was stopped says so until its task is; that is no news.
+            if error.kind() != io::ErrorKind::InvalidInput {
+                tracing::warn!("Accepting client connection: {error}");
+            }
             // Out of descriptors, most likely: trying again at once would only burn the CPU.
             tokio::time::sleep(std::time::Duration::from_millis(10)).await;
         }

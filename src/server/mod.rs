@@ -9,18 +9,25 @@ pub mod cron;
 pub mod dispatch;
 pub mod io_threads;
 pub mod listener;
+pub mod rebind;
 pub mod shutdown;
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 
+use tokio::net::UnixListener;
+use tokio::task::JoinHandle;
+
 use crate::command::Registry;
-use crate::config::Config;
-use crate::instance::Instance;
+use crate::config::{Config, Param, SystemHost};
+use crate::instance::{Instance, Rebind, limits, random_id};
+use crate::store::alloc;
 use crate::store::db::Db;
 use io_threads::IoThreads;
-use listener::{ListenError, Listeners};
+use listener::{ListenError, Listeners, accept_unix};
+use rebind::{Rebinder, accept_all};
 
 /// A server whose addresses are bound.
 pub struct Server {
@@ -44,17 +51,19 @@ pub struct StartOptions {
 
 impl Server {
     /// Binds the addresses of `config` and prepares an empty data set.
-    pub fn bind(config: Config, options: StartOptions) -> Result<Self, ListenError> {
+    pub fn bind(mut config: Config, options: StartOptions) -> Result<Self, ListenError> {
+        fit_clients(&mut config);
         let listeners = Listeners::bind(&config)?;
         let registry = Registry::new(crate::commands::all(), &options.renames);
         let mut db = Db::new(config.databases(), options.seed);
         db.limits.list_max_listpack_size = config.list_max_listpack_size();
-        let run_id = random_hex(40, &mut db.rng);
+        let run_id = random_id(&mut db.rng);
         let mut instance = Instance::new(config, registry, run_id);
+        instance.change_replication_id(&mut db.rng);
         instance.config_file = options.config_file;
         instance.executable = options.executable;
         if let Some(address) = listeners.addresses().first() {
-            instance.port = address.port();
+            *instance.port.get_mut() = address.port();
         }
         Ok(Server {
             instance: Arc::new(instance),
@@ -86,7 +95,15 @@ impl Server {
             &db,
             &instance,
         )?);
-        let mut tasks = listeners.start(&threads)?;
+        let (sockets, unix) = listeners.into_sockets();
+        let (rebinder, handed) = Rebinder::new(sockets, &instance.config())?;
+        let rebinder = Arc::new(rebinder);
+        let mut tasks = vec![tokio::spawn(accept_all(handed, Arc::clone(&threads)))];
+        if let Some(unix) = unix {
+            let unix = UnixListener::from_std(unix)?;
+            tasks.push(tokio::spawn(accept_unix(unix, Arc::clone(&threads))));
+        }
+        instance.set_rebind(rebind_with(Arc::clone(&rebinder)));
         tasks.push(tokio::spawn(cron::sweep_expired(
             Arc::clone(&db),
             Arc::clone(&instance),
@@ -95,6 +112,10 @@ impl Server {
             &instance,
         ))));
         tasks.push(tokio::spawn(cron::sample_rates(Arc::clone(&instance))));
+        tasks.push(tokio::spawn(cron::collapse_pages()));
+        instance
+            .startup_bytes
+            .store(alloc::used_bytes(), Ordering::Relaxed);
         tracing::info!("Ready to accept connections");
         if let Some(path) = &unix_path {
             tracing::info!(
@@ -103,8 +124,12 @@ impl Server {
             );
         }
         let outcome = shutdown::wait(&instance).await;
+        // The addresses are free before any client is told.
+        rebinder.stop();
+        tasks.iter().for_each(JoinHandle::abort);
         for task in tasks {
-            task.abort();
+            // Its end by abortion is no news.
+            let _ = task.await;
         }
         if outcome == shutdown::Outcome::Graceful {
             shutdown::drain(&instance).await;
@@ -117,9 +142,28 @@ impl Server {
     }
 }
 
-/// `digits` random hexadecimal digits.
-fn random_hex(digits: usize, rng: &mut fastrand::Rng) -> String {
-    (0..digits)
-        .map(|_| char::from_digit(rng.u32(0..16), 16).unwrap_or('0'))
-        .collect()
+/// What CONFIG SET calls to change the addresses.
+fn rebind_with(rebinder: Arc<Rebinder>) -> Rebind {
+    Box::new(move |config| {
+        rebinder.rebind(config).map_err(|error| {
+            let ListenError { what, source } = error;
+            tracing::warn!("Could not create server TCP listening socket {what}: bind: {source}");
+            source.to_string()
+        })
+    })
+}
+
+/// Raises the limit of open files for `maxclients`, or lowers that to what the system allows.
+fn fit_clients(config: &mut Config) {
+    let wanted = u64::from(config.maxclients());
+    let room = limits::make_room_for_clients(wanted);
+    if room < wanted {
+        tracing::warn!(
+            "The system's limit of open files leaves room for {room} clients, not for {wanted}: maxclients is {room}. \
+             See 'ulimit -n'."
+        );
+        let room = room.to_string();
+        // The number is in the parameter's range.
+        let _ = config.assign(Param::Maxclients, &[room.as_bytes()], &mut SystemHost);
+    }
 }

@@ -514,6 +514,19 @@ impl Entry {
         })
     }
 
+    /// Bytes of the entry with all that it refers to. A collection is estimated from `samples` of its parts (0: all).
+    pub fn memory_bytes(&self, samples: usize) -> usize {
+        let object = match self.value() {
+            Value::Int(_) | Value::Inline(_) => 0,
+            // The reference count, and the vector's own words.
+            Value::Object(Object::String(bytes)) => {
+                2 * size_of::<usize>() + size_of::<Vec<u8>>() + bytes.capacity()
+            }
+            Value::Object(Object::List(list)) => list.memory_bytes(samples),
+        };
+        self.block_bytes() + object
+    }
+
     /// A copy of this entry under another key.
     pub fn with_key(&self, key: &[u8]) -> Entry {
         self.copy_as(key, self.deadline_ms())

@@ -5,6 +5,7 @@
 //! * [`table`]: the copy-on-write hash table; [`tree`]: the copy-on-write counted tree.
 //! * [`types`]: the collections, made of flat buffers ([`encoding`]) while small and of table and tree when large.
 //! * [`alloc`]: the allocator's wrapper that counts the memory in use.
+//! * [`huge_pages`]: asks the kernel for huge pages where the heap is full.
 //!
 //! Synchronous, without I/O, without knowledge of commands or the protocol. All `unsafe` code of the project is below
 //! this module.
@@ -13,6 +14,7 @@ pub mod alloc;
 pub mod db;
 pub mod encoding;
 pub mod entry;
+pub mod huge_pages;
 pub mod table;
 pub mod tree;
 pub mod types;

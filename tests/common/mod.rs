@@ -302,9 +302,20 @@ pub fn check(connection: &mut Connection, line: &str, want: &str) {
     assert_eq!(connection.run(line).to_string(), want, "reply to {line}");
 }
 
+/// Runs a table of commands and replies in RESP2 and, on a data set that is empty again, in RESP3.
+#[track_caller]
+pub fn check_all(server: &Server, table: &[(&str, &str)]) {
+    for mut connection in [server.connect(), server.connect_resp3()] {
+        check(&mut connection, "FLUSHALL", "+OK");
+        for (line, want) in table {
+            check(&mut connection, line, want);
+        }
+    }
+}
+
 /// Runs a table of commands and replies in RESP2 and in RESP3, each against a new server with these arguments.
 #[track_caller]
-pub fn check_all(args: &[&str], table: &[(&str, &str)]) {
+pub fn check_fresh(args: &[&str], table: &[(&str, &str)]) {
     for resp3 in [false, true] {
         let server = Server::start(args);
         let mut connection = if resp3 {

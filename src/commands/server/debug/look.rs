@@ -1,0 +1,220 @@
+//! DEBUG's looks at how things are stored: OBJECT, HTSTATS, LISTPACK, QUICKLIST.
+//!
+//! They look at what lies there, expired or not, and leave no trace.
+
+use std::fmt::Write as _;
+
+use crate::command::{Args, CommandError, CommandResult, Context};
+use crate::commands::generic::object::encoding_name;
+use crate::observe::log;
+use crate::resp::Request;
+use crate::store::db::{EntryRef, Keyspace};
+use crate::store::entry::{Object, Value};
+use crate::store::types::list::{ChunkRef, List};
+use crate::text::number::parse_i64;
+
+/// The access clock counts seconds in so many bits.
+const CLOCK_MASK: u32 = 0x00ff_ffff;
+/// A listpack has a head of 6 bytes and an end of 1 around its entries.
+const LISTPACK_OVERHEAD: usize = 7;
+
+/// The entry of the key that is the third word.
+fn entry<'c>(context: &'c Context<'_>, request: Request<'_>) -> Result<EntryRef<'c>, CommandError> {
+    context
+        .db
+        .keyspace(context.session.db)
+        .table()
+        .get(request.get(2))
+        .ok_or(CommandError::NoSuchKey)
+}
+
+pub(super) fn object(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
+    let entry = entry(context, request)?;
+    let idle_s = context.db.access_clock().wrapping_sub(entry.access()) & CLOCK_MASK;
+    let mut line = format!(
+        "Value at:{:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{idle_s}",
+        entry.as_raw(),
+        encoding_name(entry),
+        serialized_bytes(entry.value()),
+        entry.access(),
+    );
+    if let Value::Object(Object::List(list)) = entry.value()
+        && is_large(list)
+    {
+        let (nodes, bytes) = list.chunks().fold((0, 0), |(nodes, bytes), chunk| {
+            (nodes + 1, bytes + chunk_bytes(chunk))
+        });
+        let fill = context.db.limits.list_max_listpack_size;
+        let average = list.len() as f64 / f64::from(nodes);
+        // Writing to a string cannot fail.
+        let _ = write!(
+            line,
+            " ql_nodes:{nodes} ql_avg_node:{average:.2} ql_listpack_max:{fill} ql_compressed:0 ql_uncompressed_size:{bytes}"
+        );
+    }
+    context.reply.simple(&line);
+    Ok(())
+}
+
+fn is_large(list: &List) -> bool {
+    list.encoding_name() == "quicklist"
+}
+
+fn chunk_bytes(chunk: ChunkRef<'_>) -> usize {
+    match chunk {
+        ChunkRef::Flat(flat) => flat.bytes() + LISTPACK_OVERHEAD,
+        ChunkRef::Plain(bytes) => bytes.len(),
+    }
+}
+
+/// Bytes of a value as a dump file has it, without compression and without its type.
+fn serialized_bytes(value: Value<'_>) -> usize {
+    match value {
+        Value::Int(number) => integer_bytes(number),
+        Value::Inline(bytes) => string_bytes(bytes),
+        Value::Object(Object::String(bytes)) => string_bytes(bytes),
+        Value::Object(Object::List(list)) => {
+            let with_length = |bytes: usize| length_bytes(bytes) + bytes;
+            let chunks = list
+                .chunks()
+                .map(|chunk| 1 + with_length(chunk_bytes(chunk)));
+            length_bytes(list.chunks().count()) + chunks.sum::<usize>()
+        }
+    }
+}
+
+/// A string that is the text of a small integer is written as that.
+fn string_bytes(bytes: &[u8]) -> usize {
+    const LONGEST: usize = 11;
+    match parse_i64(bytes).filter(|number| bytes.len() <= LONGEST && i32::try_from(*number).is_ok())
+    {
+        Some(number) => integer_bytes(number),
+        None => length_bytes(bytes.len()) + bytes.len(),
+    }
+}
+
+fn integer_bytes(number: i64) -> usize {
+    if i8::try_from(number).is_ok() {
+        2
+    } else if i16::try_from(number).is_ok() {
+        3
+    } else if i32::try_from(number).is_ok() {
+        5
+    } else {
+        1 + itoa::Buffer::new().format(number).len()
+    }
+}
+
+/// Bytes of a length in front of what is so long.
+fn length_bytes(length: usize) -> usize {
+    match length {
+        0..0x40 => 1,
+        0x40..0x4000 => 2,
+        0x4000..=0xffff_ffff => 5,
+        _ => 9,
+    }
+}
+
+/// The form is Redis's, the figures are those of this server's table: `table size` is the slots that it has room for.
+pub(super) fn htstats(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
+    let index = Args::new(request, 2).integer()?;
+    let index = usize::try_from(index)
+        .ok()
+        .filter(|&index| index < context.db.databases());
+    let Some(index) = index else {
+        return Err(CommandError::fixed("ERR Out of range database"));
+    };
+    let keyspace = context.db.keyspace(index);
+    let text = format!(
+        "[Dictionary HT]\n{}[Expires HT]\n{}",
+        table_text(keyspace),
+        expires_text(keyspace)
+    );
+    context.reply.verbatim("txt", text.as_bytes());
+    Ok(())
+}
+
+const EMPTY: &str =
+    "Hash table 0 stats (main hash table):\nNo stats available for empty dictionaries\n";
+
+fn table_text(keyspace: &Keyspace) -> String {
+    let stats = keyspace.table().stats();
+    if stats.elements == 0 {
+        return EMPTY.to_owned();
+    }
+    format!(
+        "Hash table 0 stats (main hash table):\n table size: {}\n number of elements: {}\n segments: {}\n \
+         crowded segments: {}\n buckets: {}\n deepest segment, bits: {}\n bytes: {}\n",
+        stats.slots,
+        stats.elements,
+        stats.segments,
+        stats.crowded_segments,
+        stats.buckets,
+        stats.deepest,
+        stats.bytes
+    )
+}
+
+/// Deadlines are in the entries; there is no table of them.
+fn expires_text(keyspace: &Keyspace) -> String {
+    match keyspace.expires() {
+        0 => EMPTY.to_owned(),
+        count => format!("Hash table 0 stats (main hash table):\n number of elements: {count}\n"),
+    }
+}
+
+/// No value is stored as a table yet.
+pub(super) fn htstats_key(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
+    entry(context, request)?;
+    Err(CommandError::fixed(
+        "ERR The value stored at the specified key is not represented using an hash table",
+    ))
+}
+
+pub(super) fn listpack(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
+    match entry(context, request)?.value() {
+        Value::Object(Object::List(list)) if !is_large(list) => print_list(list, true),
+        _ => return Err(CommandError::fixed("ERR Not a listpack encoded object.")),
+    }
+    context.reply.simple("Listpack structure printed on stdout");
+    Ok(())
+}
+
+pub(super) fn quicklist(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
+    let full = request.len() > 3 && super::is_on(request.get(3));
+    match entry(context, request)?.value() {
+        Value::Object(Object::List(list)) if is_large(list) => print_list(list, full),
+        _ => return Err(CommandError::fixed("ERR Not a quicklist encoded object.")),
+    }
+    context
+        .reply
+        .simple("Quicklist structure printed on stdout");
+    Ok(())
+}
+
+/// Prints the chunks of a list to where the log goes, with their elements if `full`.
+fn print_list(list: &List, full: bool) {
+    let mut text = String::new();
+    for (number, chunk) in list.chunks().enumerate() {
+        let (kind, elements) = match chunk {
+            ChunkRef::Flat(flat) => ("flat", flat.len()),
+            ChunkRef::Plain(_) => ("plain", 1),
+        };
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "{{chunk {number}}} {kind}, {elements} elements, {} bytes",
+            chunk_bytes(chunk)
+        );
+    }
+    if full {
+        for (number, element) in list.iter().enumerate() {
+            let _ = writeln!(
+                text,
+                "{{{number}}} {}",
+                String::from_utf8_lossy(&element.to_vec())
+            );
+        }
+    }
+    log::raw(&text);
+}

@@ -1,0 +1,145 @@
+//! The data set as a whole: DBSIZE, FLUSHALL, FLUSHDB, SWAPDB.
+//!
+//! What is flushed is taken out of the data set under the lock and dropped elsewhere, SYNC or not: dropping millions of
+//! keys takes long, and nobody has to wait for it.
+
+use crate::command::{
+    Arg, Args, Categories, CommandError, CommandResult, CommandSpec, Context, Flags, Group,
+};
+use crate::resp::Request;
+use crate::store::db::DbIndex;
+use crate::text::number::parse_i64;
+
+/// DBSIZE
+pub static DBSIZE: CommandSpec = CommandSpec::new("DBSIZE", Group::Server, dbsize)
+    .doc(
+        "Answers how many keys the selected database has.",
+        "1.0.0",
+        "O(1)",
+    )
+    .arity(1)
+    .flags(&[Flags::READONLY, Flags::FAST])
+    .categories(&[Categories::KEYSPACE])
+    .tips(&["request_policy:all_shards", "response_policy:agg_sum"]);
+
+fn dbsize(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
+    let keys = context.db.keyspace(context.index()).len();
+    context.reply.count(keys);
+    Ok(())
+}
+
+/// When the memory of what is flushed is given back: the words that FLUSHALL and FLUSHDB take.
+static MODE: &[Arg] = &[Arg::one_of(
+    "flush-type",
+    &[
+        Arg::token("async", "ASYNC").since("4.0.0"),
+        Arg::token("sync", "SYNC").since("6.2.0"),
+    ],
+)
+.optional()];
+static MODE_HISTORY: &[(&str, &str)] = &[("4.0.0", "`ASYNC`."), ("6.2.0", "`SYNC`.")];
+static MODE_TIPS: &[&str] = &["request_policy:all_shards", "response_policy:all_succeeded"];
+
+/// FLUSHALL [ASYNC | SYNC]
+pub static FLUSHALL: CommandSpec = CommandSpec::new("FLUSHALL", Group::Server, flushall)
+    .doc(
+        "Removes all keys from all databases.",
+        "1.0.0",
+        "O(N) for N keys, off the path of other commands.",
+    )
+    .arity(-1)
+    .flags(&[Flags::WRITE])
+    .categories(&[Categories::KEYSPACE, Categories::DANGEROUS])
+    .args(MODE)
+    .history(MODE_HISTORY)
+    .tips(MODE_TIPS);
+
+fn flushall(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
+    check_mode(request)?;
+    for index in 0..context.db.databases() {
+        flush(context, index);
+    }
+    // An empty data set is saved in no time, which Redis does here where saving is configured.
+    if !context.instance.config().save_points().is_empty() {
+        context.db.dirty = 0;
+    }
+    context.reply.ok();
+    Ok(())
+}
+
+/// FLUSHDB [ASYNC | SYNC]
+pub static FLUSHDB: CommandSpec = CommandSpec::new("FLUSHDB", Group::Server, flushdb)
+    .doc(
+        "Removes all keys from the selected database.",
+        "1.0.0",
+        "O(N) for N keys, off the path of other commands.",
+    )
+    .arity(-1)
+    .flags(&[Flags::WRITE])
+    .categories(&[Categories::KEYSPACE, Categories::DANGEROUS])
+    .args(MODE)
+    .history(MODE_HISTORY)
+    .tips(MODE_TIPS);
+
+fn flushdb(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
+    check_mode(request)?;
+    let index = context.index();
+    flush(context, index);
+    context.reply.ok();
+    Ok(())
+}
+
+/// Both modes do the same here; only the word is checked.
+fn check_mode(request: Request<'_>) -> CommandResult {
+    let mut args = Args::new(request, 1);
+    let _ = args.keyword("ASYNC") || args.keyword("SYNC");
+    args.finish()
+}
+
+/// Empties a database. Its keys count as changed, each once.
+fn flush(context: &mut Context<'_>, index: DbIndex) {
+    let flushed = context.db.flush(index);
+    let keys = flushed.len();
+    if keys > 0 {
+        context.db.dirty += keys as u64;
+        context.instance.reclaimer.hand_over(keys, flushed);
+    }
+}
+
+/// SWAPDB index1 index2
+pub static SWAPDB: CommandSpec = CommandSpec::new("SWAPDB", Group::Server, swapdb)
+    .doc(
+        "Exchanges two databases; their clients see the other's keys at once.",
+        "4.0.0",
+        "O(N) for N clients that watch or wait for keys of either.",
+    )
+    .arity(3)
+    .flags(&[Flags::WRITE, Flags::FAST])
+    .categories(&[Categories::KEYSPACE, Categories::DANGEROUS])
+    .args(&[Arg::integer("index1"), Arg::integer("index2")]);
+
+fn swapdb(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
+    if context.instance.config().cluster_enabled() {
+        return Err(CommandError::fixed(
+            "ERR SWAPDB is not allowed in cluster mode",
+        ));
+    }
+    let number = |at: usize, error| {
+        parse_i64(request.get(at))
+            .and_then(|n| i32::try_from(n).ok())
+            .ok_or(error)
+    };
+    let first = number(1, CommandError::fixed("ERR invalid first DB index"))?;
+    let second = number(2, CommandError::fixed("ERR invalid second DB index"))?;
+    let databases = context.db.databases();
+    let index = |number: i32| {
+        usize::try_from(number)
+            .ok()
+            .filter(|&index| index < databases)
+            .ok_or(CommandError::DbIndexOutOfRange)
+    };
+    context.db.swap(index(first)?, index(second)?);
+    context.db.dirty += 1;
+    context.reply.ok();
+    Ok(())
+}
