@@ -96,10 +96,11 @@ fn ensure(holds: bool, reason: &'static str) -> Result<(), &'static str> {
     if holds { Ok(()) } else { Err(reason) }
 }
 
-/// I/O threads when the user names no number: one for each processor, but no more than pay for themselves while all of
+/// I/O threads when the user names no number: one for each two processors (clients need some too, and threads that wait for
+/// each other's batches only cost CPU time), but no more than pay for themselves while all of
 /// them take turns at one data set.
 pub(super) fn io_threads() -> i64 {
     const MOST: usize = 4;
     let processors = std::thread::available_parallelism().map_or(1, |count| count.get());
-    processors.min(MOST) as i64
+    (processors / 2).clamp(1, MOST) as i64
 }

@@ -257,6 +257,7 @@ impl<'a> Reply<'a> {
     }
 
     /// Bytes that are a reply already.
+    #[inline]
     pub fn raw(&mut self, bytes: &[u8]) {
         self.out.extend_from_slice(bytes);
     }
@@ -270,10 +271,16 @@ impl<'a> Reply<'a> {
 
     #[inline]
     fn number(&mut self, kind: u8, value: i64) {
-        if (0..10).contains(&value) {
-            return self
-                .out
-                .extend_from_slice(&[kind, b'0' + value as u8, b'\r', b'\n']);
+        // Nearly all counts and lengths are this short; an array of known size is written without a call.
+        let digit = |value: i64| b'0' + (value % 10) as u8;
+        match value {
+            0..=9 => return self.raw(&[kind, digit(value), b'\r', b'\n']),
+            10..=99 => return self.raw(&[kind, digit(value / 10), digit(value), b'\r', b'\n']),
+            100..=999 => {
+                let [high, middle, low] = [digit(value / 100), digit(value / 10), digit(value)];
+                return self.raw(&[kind, high, middle, low, b'\r', b'\n']);
+            }
+            _ => {}
         }
         let mut digits = itoa::Buffer::new();
         self.line(kind, digits.format(value).as_bytes());
@@ -309,7 +316,25 @@ mod tests {
     #[test]
     fn each_type_has_its_form_in_both_versions() {
         check(|r| r.ok(), "+OK\r\n", "+OK\r\n");
-        check(|r| r.integer(-12), ":-12\r\n", ":-12\r\n");
+        for value in [
+            0,
+            1,
+            9,
+            10,
+            19,
+            99,
+            100,
+            101,
+            987,
+            999,
+            1000,
+            -1,
+            -12,
+            i64::MAX,
+        ] {
+            let line = format!(":{value}\r\n");
+            check(|r| r.integer(value), &line, &line);
+        }
         check(
             |r| r.integer(i64::MIN),
             ":-9223372036854775808\r\n",

@@ -56,6 +56,7 @@ impl Server {
         let listeners = Listeners::bind(&config)?;
         let registry = Registry::new(crate::commands::all(), &options.renames);
         let mut db = Db::new(config.databases(), options.seed);
+        db.access = crate::commands::generic::object::access_policy(&config);
         db.limits.list_max_listpack_size = config.list_max_listpack_size();
         let run_id = random_id(&mut db.rng);
         let mut instance = Instance::new(config, registry, run_id);

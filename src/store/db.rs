@@ -4,6 +4,7 @@
 //! [`Db::set_clock`]), deletes what has expired before anybody sees it, keeps the access clocks and
 //! counts hits and misses. A handler never looks into a table itself.
 
+use super::access::AccessPolicy;
 use super::entry::{Entry, NEVER, NewValue, Object, Value};
 use super::table::{DueBudget, HashSeed, NodeRef, Slot, Table};
 
@@ -67,6 +68,8 @@ pub struct Db {
     pub limits: EncodingLimits,
     /// Whether a read leaves the access clocks alone (CLIENT NO-TOUCH), for the command under way.
     pub no_touch: bool,
+    /// What entries remember of their uses.
+    pub access: AccessPolicy,
     /// Randomness for RANDOMKEY and the like.
     pub rng: fastrand::Rng,
     seed: HashSeed,
@@ -90,6 +93,7 @@ impl Db {
             stats: KeyspaceStats::default(),
             limits: EncodingLimits::default(),
             no_touch: false,
+            access: AccessPolicy::default(),
             rng: seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed),
             seed: hash_seed,
         }
@@ -141,15 +145,15 @@ impl Db {
     /// The entry of `key` for a command that reads it: counts a hit or a miss, sets the access clock.
     #[inline]
     pub fn read(&mut self, index: DbIndex, key: &[u8]) -> Option<EntryRef<'_>> {
-        let (clock, touch) = (self.access_clock, !self.no_touch);
         if self.is_expired(index, key) {
             self.expire(index, key);
         }
         match self.keyspaces[index].table.get(key) {
             Some(entry) => {
                 self.stats.hits += 1;
-                if touch {
-                    entry.set_access(clock);
+                if !self.no_touch {
+                    let noted = self.access.used(entry.access(), self.now_ms, &mut self.rng);
+                    entry.set_access(noted);
                 }
                 Some(entry)
             }
@@ -175,7 +179,12 @@ impl Db {
         if self.is_expired(index, key) {
             self.expire(index, key);
         }
-        self.keyspaces[index].table.get_mut(key)
+        let slot = self.keyspaces[index].table.get_mut(key)?;
+        if !self.no_touch {
+            let noted = self.access.used(slot.access(), self.now_ms, &mut self.rng);
+            slot.set_access(noted);
+        }
+        Some(slot)
     }
 
     /// Whether `key` is there.
@@ -204,10 +213,9 @@ impl Db {
 
     /// Stores a value under `key`, whatever was there; `deadline_ms` is [`NEVER`] for none.
     pub fn set(&mut self, index: DbIndex, key: &[u8], value: NewValue<'_>, deadline_ms: u64) {
-        let clock = self.access_clock;
         let keyspace = &mut self.keyspaces[index];
         let mut value = Some(value);
-        let (mut slot, _inserted) = keyspace.table.find_or_insert_with(key, || {
+        let (mut slot, inserted) = keyspace.table.find_or_insert_with(key, || {
             let value = value.take().expect("the table makes an element once");
             Entry::new(key, value, deadline_ms)
         });
@@ -215,7 +223,12 @@ impl Db {
             keyspace.expires -= usize::from(slot.deadline_ms() != NEVER);
             slot.replace(value, deadline_ms);
         }
-        slot.set_access(clock);
+        if inserted {
+            slot.set_access(self.access.made(self.now_ms));
+        } else {
+            let noted = self.access.used(slot.access(), self.now_ms, &mut self.rng);
+            slot.set_access(noted);
+        }
         keyspace.expires += usize::from(deadline_ms != NEVER);
     }
 
@@ -223,7 +236,7 @@ impl Db {
     pub fn insert(&mut self, index: DbIndex, entry: Entry) {
         let keyspace = &mut self.keyspaces[index];
         keyspace.expires += usize::from(entry.deadline_ms() != NEVER);
-        entry.set_access(self.access_clock);
+        entry.set_access(self.access.moved(entry.access(), self.now_ms));
         if let Some(old) = keyspace.table.insert(entry) {
             keyspace.expires -= usize::from(old.deadline_ms() != NEVER);
         }
@@ -345,10 +358,13 @@ impl Db {
     /// The entry of `key` for a command that changes the key and not its value (EXPIRE, RENAME): sets the access
     /// clock, counts nothing.
     pub fn touch(&mut self, index: DbIndex, key: &[u8]) -> Option<EntryRef<'_>> {
-        let (clock, touch) = (self.access_clock, !self.no_touch);
-        let entry = self.peek(index, key)?;
-        if touch {
-            entry.set_access(clock);
+        if self.is_expired(index, key) {
+            self.expire(index, key);
+        }
+        let entry = self.keyspaces[index].table.get(key)?;
+        if !self.no_touch {
+            let noted = self.access.used(entry.access(), self.now_ms, &mut self.rng);
+            entry.set_access(noted);
         }
         Some(entry)
     }

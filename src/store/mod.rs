@@ -4,12 +4,14 @@
 //! * [`entry`]: a key with its value, one allocation.
 //! * [`table`]: the copy-on-write hash table; [`tree`]: the copy-on-write counted tree.
 //! * [`types`]: the collections, made of flat buffers ([`encoding`]) while small and of table and tree when large.
+//! * [`access`]: what an entry remembers of its uses.
 //! * [`alloc`]: the allocator's wrapper that counts the memory in use.
 //! * [`huge_pages`]: asks the kernel for huge pages where the heap is full.
 //!
 //! Synchronous, without I/O, without knowledge of commands or the protocol. All `unsafe` code of the project is below
 //! this module.
 
+pub mod access;
 pub mod alloc;
 pub mod db;
 pub mod encoding;

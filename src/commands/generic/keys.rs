@@ -184,3 +184,37 @@ fn randomkey(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult 
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use crate::store::entry::{Entry, NEVER, NewValue, Object};
+    use crate::store::tree::End;
+    use crate::store::types::list::{Fill, List};
+
+    #[test]
+    fn what_takes_long_to_drop_is_left_to_the_background() {
+        let is_heavy = |value: NewValue<'_>| Entry::new(b"key", value, NEVER).is_heavy();
+        let string = |bytes| NewValue::Object(Object::String(Arc::new(vec![0; bytes])));
+        let list = |elements| {
+            let mut list = List::new();
+            for _ in 0..elements {
+                list.push(End::Back, [b'x'; 1000].as_slice(), Fill::default());
+            }
+            NewValue::Object(Object::List(list))
+        };
+        for (value, want) in [
+            (NewValue::Int(1), false),
+            (NewValue::Text(b"text"), false),
+            (string(100_000), false),
+            (string(1 << 20), true),
+            (list(3), false),
+            (list(100), false),
+            (list(2000), true),
+        ] {
+            let what: String = format!("{value:?}").chars().take(60).collect();
+            assert_eq!(is_heavy(value), want, "{what}");
+        }
+    }
+}

@@ -3,8 +3,10 @@
 use crate::command::{
     Arg, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags, KeySpec,
 };
+use crate::config::Config;
 use crate::config::choices::MaxmemoryPolicy;
 use crate::resp::Request;
+use crate::store::access::{AccessPolicy, idle_s};
 use crate::store::db::EntryRef;
 use crate::store::entry::{Object, Value};
 
@@ -14,8 +16,6 @@ const MAX_EMBSTR: usize = 44;
 const SHARED_INTEGERS: i64 = 10_000;
 /// The reference count that Redis answers for a shared object.
 const SHARED_REFERENCES: i64 = i32::MAX as i64;
-/// The access clock counts seconds in so many bits.
-const CLOCK_MASK: u32 = 0x00ff_ffff;
 
 /// OBJECT subcommand ...
 pub static OBJECT: CommandSpec = CommandSpec::new("OBJECT", Group::Generic, object)
@@ -25,7 +25,7 @@ pub static OBJECT: CommandSpec = CommandSpec::new("OBJECT", Group::Generic, obje
         "Depends on the subcommand.",
     )
     .arity(-2)
-    .subcommands(&[&ENCODING, &HELP, &IDLETIME, &REFCOUNT]);
+    .subcommands(&[&ENCODING, &FREQ, &HELP, &IDLETIME, &REFCOUNT]);
 
 /// The gate finds the subcommands; what comes here has none.
 fn object(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
@@ -83,20 +83,51 @@ static IDLETIME: CommandSpec = inspector(
 );
 
 fn idletime(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
-    let (index, clock) = (context.index(), context.db.access_clock());
-    let Some(entry) = context.db.inspect(index, request.get(2)) else {
-        context.reply.null();
-        return Ok(());
-    };
-    // The clock goes around after 194 days.
-    let idle_s = clock.wrapping_sub(entry.access()) & CLOCK_MASK;
-    if is_lfu(context.instance.config().maxmemory_policy()) {
-        return Err(CommandError::fixed(
-            "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching \
-             between policies at runtime LRU and LFU data will take some time to adjust.",
-        ));
+    let (index, now_ms) = (context.index(), context.now_ms());
+    let is_lfu = is_lfu(context.instance.config().maxmemory_policy());
+    match context
+        .db
+        .inspect(index, request.get(2))
+        .map(|entry| idle_s(entry.access(), now_ms))
+    {
+        None => context.reply.null(),
+        Some(_) if is_lfu => {
+            return Err(CommandError::fixed(
+                "ERR An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching \
+                 between policies at runtime LRU and LFU data will take some time to adjust.",
+            ));
+        }
+        Some(idle_s) => context.reply.integer(idle_s.into()),
     }
-    context.reply.integer(idle_s.into());
+    Ok(())
+}
+
+/// OBJECT FREQ key
+static FREQ: CommandSpec = inspector(
+    "FREQ",
+    freq,
+    "Answers the logarithmic counter of a value's uses.",
+    "4.0.0",
+);
+
+fn freq(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
+    let (index, now_ms) = (context.index(), context.now_ms());
+    let is_lfu = is_lfu(context.instance.config().maxmemory_policy());
+    let policy = context.db.access;
+    match context
+        .db
+        .inspect(index, request.get(2))
+        .map(|entry| policy.frequency(entry.access(), now_ms))
+    {
+        None => context.reply.null(),
+        Some(_) if !is_lfu => {
+            return Err(CommandError::fixed(
+                "ERR An LFU maxmemory policy is not selected, access frequency not tracked. Please note that when \
+                 switching between policies at runtime LRU and LFU data will take some time to adjust.",
+            ));
+        }
+        Some(frequency) => context.reply.integer(frequency.into()),
+    }
     Ok(())
 }
 
@@ -135,6 +166,18 @@ fn refcount(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     Ok(())
 }
 
+/// What entries are to remember of their uses under a configuration.
+pub fn access_policy(config: &Config) -> AccessPolicy {
+    if is_lfu(config.maxmemory_policy()) {
+        AccessPolicy::Lfu {
+            log_factor: config.lfu_log_factor(),
+            decay_time_min: config.lfu_decay_time_min(),
+        }
+    } else {
+        AccessPolicy::Lru
+    }
+}
+
 fn is_lfu(policy: MaxmemoryPolicy) -> bool {
     matches!(
         policy,
@@ -161,6 +204,8 @@ fn help(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
         &[
             "ENCODING <key>",
             "    The encoding in which the value of <key> is stored.",
+            "FREQ <key>",
+            "    The logarithmic counter of the uses of <key>, under an LFU policy.",
             "IDLETIME <key>",
             "    For how many seconds <key> has not been used.",
             "REFCOUNT <key>",

@@ -126,6 +126,8 @@ fn copy(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     };
     context.reply.flag(copied.is_some());
     if let Some(entry) = copied {
+        // It is a new key, whose uses begin now.
+        entry.set_access(0);
         if let Some(overwritten) = context.db.remove(to, destination) {
             context.discard(overwritten);
         }
