@@ -674,6 +674,10 @@ fn memory_is_accounted_for() {
                 "-ERR wrong number of arguments for 'memory' command",
             ),
             ("MEMORY PURGE", "+OK"),
+            (
+                "MEMORY MALLOC-STATS more",
+                "-ERR wrong number of arguments for 'memory|malloc-stats' command",
+            ),
         ],
     );
     let server = Server::start(&[]);

@@ -85,15 +85,6 @@ impl Context<'_> {
         CommandError::WrongArity(self.command.full_name.clone())
     }
 
-    /// The error of a subcommand whose words are too many in a way that its arity does not tell.
-    pub fn subcommand_syntax(&self, request: Request<'_>) -> CommandError {
-        let word = |index| String::from_utf8_lossy(request.get(index));
-        let (container, subcommand) = (word(0).to_uppercase(), word(1));
-        CommandError::err(format_args!(
-            "unknown subcommand or wrong number of arguments for '{subcommand:.128}'. Try {container} HELP."
-        ))
-    }
-
     /// Answers a container's HELP: its usage lines below a head, and HELP itself.
     pub fn help(&mut self, container: &str, lines: &[&str]) {
         const TAIL: [&str; 2] = ["HELP", "    Print this help."];

@@ -205,11 +205,8 @@ impl KeySpec {
                     .and_then(|count| usize::try_from(count).ok())
                     .ok_or(Misfit)?;
                 let first = begin + usize::from(first);
-                (
-                    first,
-                    (first + count.min(words)).checked_sub(1).ok_or(Misfit)?,
-                    step,
-                )
+                let between = count.min(words).checked_sub(1).ok_or(Misfit)?;
+                (first, first + between * usize::from(step), step)
             }
             Find::Unknown => return Err(Misfit),
         };
@@ -426,6 +423,21 @@ mod tests {
         ] {
             assert_eq!(keys(&[from_the_end], line), want, "{line}");
         }
+    }
+
+    #[test]
+    fn counted_keys_may_have_values_between_them() {
+        let find = Find::KeyNum {
+            number: 0,
+            first: 1,
+            step: 2,
+        };
+        let pairs = KeySpec {
+            find,
+            ..KeySpec::at(1, READ)
+        };
+        assert_eq!(keys(&[pairs], "MSETEX 2 a 1 b 2 NX"), "a b");
+        assert_eq!(keys(&[pairs], "MSETEX 3 a 1 b 2"), "misfit");
     }
 
     #[test]

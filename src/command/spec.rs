@@ -50,6 +50,8 @@ pub struct CommandSpec {
     pub key_finder: Option<KeyFinder>,
     /// Whether the group gives it its ACL category.
     pub category_of_group: bool,
+    /// Whether it is for the server's own use or its developers', and not for applications.
+    pub internal: bool,
 }
 
 impl CommandSpec {
@@ -73,6 +75,7 @@ impl CommandSpec {
             handler,
             key_finder: None,
             category_of_group: true,
+            internal: false,
         }
     }
 
@@ -154,6 +157,12 @@ impl CommandSpec {
     /// Finds the keys of requests for which the key specs do not suffice.
     pub const fn key_finder(mut self, finder: KeyFinder) -> Self {
         self.key_finder = Some(finder);
+        self
+    }
+
+    /// Is for the server's own use or its developers'.
+    pub const fn internal(mut self) -> Self {
+        self.internal = true;
         self
     }
 

@@ -501,7 +501,12 @@ fn unblock(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
                 "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR",
             ));
         }
-        _ => return Err(context.subcommand_syntax(request)),
+        _ => {
+            return Err(CommandError::UnknownForm {
+                word: request.get(1).to_vec(),
+                command: CLIENT.name,
+            });
+        }
     }
     parse_i64(request.get(2)).ok_or(CommandError::NotInteger)?;
     context.reply.flag(false);

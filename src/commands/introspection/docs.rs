@@ -22,17 +22,21 @@ fn write_command(command: &Command, reply: &mut Reply<'_>) {
         ("complexity", spec.complexity),
     ];
     let texts = texts.iter().filter(|(_, text)| !text.is_empty());
-    let optional = [spec.deprecated.is_some(); 3].into_iter().chain([
+    let optional = [
+        spec.deprecated.is_some() || spec.internal,
+        spec.deprecated.is_some(),
+        spec.deprecated.is_some(),
         !spec.history.is_empty(),
         !spec.args.is_empty(),
         !command.subcommands.is_empty(),
-    ]);
+    ];
+    let optional = optional.into_iter();
     reply.map(texts.clone().count() + optional.filter(|present| *present).count());
     for (name, text) in texts {
         reply.text(name);
         reply.text(text);
     }
-    write_deprecation(spec, reply);
+    write_doc_flags(spec, reply);
     write_history(spec, reply);
     if !spec.args.is_empty() {
         reply.text("arguments");
@@ -44,16 +48,24 @@ fn write_command(command: &Command, reply: &mut Reply<'_>) {
     }
 }
 
-fn write_deprecation(spec: &CommandSpec, reply: &mut Reply<'_>) {
-    let Some((since, replaced_by)) = spec.deprecated else {
-        return;
-    };
-    reply.text("doc_flags");
-    write_words(reply, ["deprecated"].into_iter());
-    reply.text("deprecated_since");
-    reply.text(since);
-    reply.text("replaced_by");
-    reply.text(replaced_by);
+fn write_doc_flags(spec: &CommandSpec, reply: &mut Reply<'_>) {
+    let flags = [
+        (spec.deprecated.is_some(), "deprecated"),
+        (spec.internal, "syscmd"),
+    ];
+    let flags = flags
+        .into_iter()
+        .filter_map(|(is, name)| is.then_some(name));
+    if flags.clone().next().is_some() {
+        reply.text("doc_flags");
+        write_words(reply, flags);
+    }
+    if let Some((since, replaced_by)) = spec.deprecated {
+        reply.text("deprecated_since");
+        reply.text(since);
+        reply.text("replaced_by");
+        reply.text(replaced_by);
+    }
 }
 
 fn write_history(spec: &CommandSpec, reply: &mut Reply<'_>) {

@@ -27,6 +27,7 @@ pub static DEBUG: CommandSpec = CommandSpec::new("DEBUG", Group::Server, debug)
         "Depends on the subcommand.",
     )
     .arity(-2)
+    .internal()
     .flags(&[
         Flags::ADMIN,
         Flags::NOSCRIPT,
