@@ -83,8 +83,8 @@ impl Client<'_> {
     }
 }
 
-#[test]
-fn get_set_incr_and_ping_do_not_allocate() {
+/// Calls `test` with a client of an empty data set.
+fn with_client(test: impl FnOnce(&mut Client<'_>)) {
     let config = Config::new(Path::new("/"));
     let registry = Registry::new(ruddle::commands::all(), &[]);
     let instance = Instance::new(config, registry, "0".repeat(40));
@@ -108,6 +108,15 @@ fn get_set_incr_and_ping_do_not_allocate() {
         input: BytesMut::with_capacity(64 * 1024),
         output: BytesMut::with_capacity(64 * 1024),
     };
+    test(&mut client);
+}
+
+#[test]
+fn get_set_incr_and_ping_do_not_allocate() {
+    with_client(strings_do_not_allocate);
+}
+
+fn strings_do_not_allocate(client: &mut Client<'_>) {
     let get = "*2\r\n$3\r\nGET\r\n$3\r\nkey\r\n";
     let set = |value: &str| format!("*3\r\n$3\r\nSET\r\n$3\r\nkey\r\n$5\r\n{value}\r\n");
     let incr = "*2\r\n$4\r\nINCR\r\n$1\r\nn\r\n";
@@ -126,4 +135,23 @@ fn get_set_incr_and_ping_do_not_allocate() {
     }
     let (_, allocations) = client.send(&format!("{}{get}{incr}{ping}", set("again")).repeat(50));
     assert_eq!(allocations, 0, "a batch of two hundred commands");
+}
+
+#[test]
+fn a_list_that_is_read_or_used_as_a_queue_does_not_allocate() {
+    with_client(|client| {
+        let push = "*3\r\n$5\r\nLPUSH\r\n$1\r\nl\r\n$2\r\nab\r\n";
+        let pop = "*2\r\n$4\r\nLPOP\r\n$1\r\nl\r\n";
+        let range = "*4\r\n$6\r\nLRANGE\r\n$1\r\nl\r\n$1\r\n0\r\n$2\r\n99\r\n";
+        // The list as one buffer, and as a tree of many chunks.
+        for elements in [200, 20_000] {
+            client.send(&push.repeat(elements));
+            client.send(&format!("{push}{pop}{range}"));
+            let (reply, allocations) = client.send(range);
+            assert_eq!(reply, format!("*100\r\n{}", "$2\r\nab\r\n".repeat(100)));
+            assert_eq!(allocations, 0, "LRANGE of {elements} elements");
+            let (_, allocations) = client.send(&format!("{push}{pop}").repeat(100));
+            assert_eq!(allocations, 0, "a hundred times LPUSH and LPOP");
+        }
+    });
 }
