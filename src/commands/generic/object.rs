@@ -70,7 +70,8 @@ pub fn encoding_name(entry: EntryRef<'_>) -> &'static str {
         Value::Int(_) => "int",
         Value::Inline(text) if text.len() <= MAX_EMBSTR && !entry.is_raw() => "embstr",
         Value::Inline(_) | Value::Object(Object::String(_)) => "raw",
-        Value::Object(Object::List(list)) => list.encoding_name(),
+        // Redis 7.0, whose suite asks for it, knows no other; from 7.2 on small lists are called listpack there.
+        Value::Object(Object::List(_)) => "quicklist",
     }
 }
 
