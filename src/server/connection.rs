@@ -180,7 +180,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         };
         let mut at = from;
         while at < commands && !gate.session.close_after_reply {
-            if (at - from) % PREFETCH_WINDOW == 0 && commands - at > 1 {
+            if (at - from).is_multiple_of(PREFETCH_WINDOW) && commands - at > 1 {
                 let window = at..commands.min(at + PREFETCH_WINDOW);
                 prefetch(&gate, window.map(|index| codec.request(buffer, index)));
             }

@@ -111,7 +111,7 @@ fn msetnx(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 }
 
 fn check_pairs(context: &Context<'_>, request: Request<'_>) -> CommandResult {
-    if request.len() % 2 == 0 {
+    if request.len().is_multiple_of(2) {
         Err(context.wrong_arity())
     } else {
         Ok(())

@@ -211,7 +211,7 @@ fn clamp_range(start: i64, end: i64, len: usize) -> Option<std::ops::Range<usize
         from_end(start.max(-len)),
         from_end(end.max(-len)).min(len - 1),
     );
-    (start <= end && len > 0).then_some(start as usize..end as usize + 1)
+    (start <= end && len > 0).then(|| start as usize..end as usize + 1)
 }
 
 #[cfg(test)]
