@@ -100,10 +100,10 @@ fn serve(loaded: Loaded, config_file: Option<std::path::PathBuf>) -> anyhow::Res
             anyhow::bail!("Failed listening on port {port} (TCP), aborting.");
         }
     };
-    if let Some(path) = &pidfile {
-        if let Err(error) = std::fs::write(path, format!("{}\n", std::process::id())) {
-            tracing::warn!("Failed to write PID file: {error}");
-        }
+    if let Some(path) = &pidfile
+        && let Err(error) = std::fs::write(path, format!("{}\n", std::process::id()))
+    {
+        tracing::warn!("Failed to write PID file: {error}");
     }
     tracing::warn!("Server initialized");
     let runtime = tokio::runtime::Builder::new_current_thread()

@@ -5,16 +5,17 @@
 //! Both questions of the gate are one relaxed load, so that a command that is not slow takes no lock.
 
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicI64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
 /// The most words of a command that are kept; the last of them says how many were left out.
 const MAX_WORDS: usize = 32;
 /// The most bytes of a word that are kept.
 const MAX_WORD_BYTES: usize = 128;
 /// Commands that run in constant time are timed only where the threshold is below this.
-const QUICK_US: i64 = 1000;
+const QUICK_NS: u64 = 1_000_000;
+/// The threshold of a log that keeps nothing.
+const NEVER_NS: u64 = u64::MAX;
 
 /// A command that was slow.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,8 +37,8 @@ pub struct SlowEntry {
 /// The log.
 #[derive(Debug, Default)]
 pub struct SlowLog {
-    /// Microseconds; negative for a log that keeps nothing.
-    slower_than_us: AtomicI64,
+    /// In nanoseconds, so that the gate compares and does not divide.
+    slower_than_ns: AtomicU64,
     max_len: AtomicUsize,
     kept: Mutex<Kept>,
 }
@@ -59,31 +60,31 @@ impl SlowLog {
 
     /// Changes threshold (negative for never) and length. Entries beyond the length go when the next one comes.
     pub fn configure(&self, slower_than_us: i64, max_len: usize) {
-        let slower_than_us = if max_len == 0 { -1 } else { slower_than_us };
-        self.slower_than_us.store(slower_than_us, Ordering::Relaxed);
+        let slower_than_ns = match u64::try_from(slower_than_us) {
+            Ok(us) if max_len > 0 => us.saturating_mul(1000),
+            _ => NEVER_NS,
+        };
+        self.slower_than_ns.store(slower_than_ns, Ordering::Relaxed);
         self.max_len.store(max_len, Ordering::Relaxed);
     }
 
     /// Whether the threshold is so low that even commands that cannot take long have to be timed.
     #[inline]
     pub fn times_quick_commands(&self) -> bool {
-        (0..QUICK_US).contains(&self.slower_than_us.load(Ordering::Relaxed))
+        self.slower_than_ns.load(Ordering::Relaxed) < QUICK_NS
     }
 
-    /// Whether a command that took so long belongs into the log.
+    /// Whether a command that took so many nanoseconds belongs into the log.
     #[inline]
-    pub fn is_slow(&self, took: Duration) -> bool {
-        match u128::try_from(self.slower_than_us.load(Ordering::Relaxed)) {
-            Ok(slower_than_us) => took.as_micros() >= slower_than_us,
-            Err(_) => false,
-        }
+    pub fn is_slow(&self, took_ns: u64) -> bool {
+        took_ns >= self.slower_than_ns.load(Ordering::Relaxed)
     }
 
     /// Keeps a command. `words` are all of its words; what is too long is cut here.
     pub fn record<'w>(
         &self,
         words: impl ExactSizeIterator<Item = &'w [u8]>,
-        took: Duration,
+        took_ns: u64,
         time_s: u64,
         addr: &str,
         name: &[u8],
@@ -92,7 +93,7 @@ impl SlowLog {
         let mut kept = self.kept();
         let id = kept.next_id;
         kept.next_id += 1;
-        let duration_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        let duration_us = took_ns / 1000;
         kept.entries.push_front(SlowEntry {
             id,
             time_s,
@@ -156,13 +157,7 @@ mod tests {
     use super::*;
 
     fn record(log: &SlowLog, words: &[&[u8]]) {
-        log.record(
-            words.iter().copied(),
-            Duration::from_micros(1500),
-            7,
-            "127.0.0.1:9",
-            b"me",
-        );
+        log.record(words.iter().copied(), 1_500_999, 7, "127.0.0.1:9", b"me");
     }
 
     #[test]
@@ -211,7 +206,7 @@ mod tests {
 
     #[test]
     fn thresholds_say_what_is_timed_and_kept() {
-        let took = Duration::from_micros(999);
+        let took_ns = 999_999;
         for (threshold, len, quick, slow) in [
             (-1, 9, false, false),
             (0, 9, true, true),
@@ -221,7 +216,7 @@ mod tests {
         ] {
             let log = SlowLog::new(threshold, len);
             assert_eq!(
-                (log.times_quick_commands(), log.is_slow(took)),
+                (log.times_quick_commands(), log.is_slow(took_ns)),
                 (quick, slow),
                 "{threshold} {len}"
             );

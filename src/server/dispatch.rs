@@ -4,7 +4,7 @@
 //! a rule that holds for all commands, add it to [`refuse`].
 
 use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::clock;
 use crate::command::session::ReplyMode;
@@ -72,12 +72,10 @@ impl Gate<'_> {
         let counters = &self.instance.stats.commands[command.id];
         counters.calls.add(1);
         if let Some(start) = start {
-            let took = start.elapsed();
-            counters
-                .nanoseconds
-                .add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
-            if slow_log.is_slow(took) {
-                log_slow(&context, request, took);
+            let took_ns = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+            counters.nanoseconds.add(took_ns);
+            if slow_log.is_slow(took_ns) {
+                log_slow(&context, request, took_ns);
             }
         }
         if let Err(error) = result {
@@ -200,7 +198,7 @@ fn protection_allows(command: &Command, session: &Session, instance: &Instance) 
 }
 
 #[cold]
-fn log_slow(context: &Context<'_>, request: Request<'_>, took: Duration) {
+fn log_slow(context: &Context<'_>, request: Request<'_>, took_ns: u64) {
     if context.command.spec.flags.has(Flags::SKIP_SLOWLOG) {
         return;
     }
@@ -211,7 +209,7 @@ fn log_slow(context: &Context<'_>, request: Request<'_>, took: Duration) {
     context
         .instance
         .slow_log
-        .record(words, took, now_s, &handle.addr, &name);
+        .record(words, took_ns, now_s, &handle.addr, &name);
 }
 
 #[cold]

@@ -81,7 +81,7 @@ impl Listeners {
     /// Binds everything that the configuration names.
     pub fn bind(config: &Config) -> Result<Self, ListenError> {
         let mut listeners = Listeners {
-            tcp: bind_tcp(config)?,
+            tcp: bind_tcp(&Addresses::of(config))?,
             unix: None,
         };
         if let Some(path) = config.unixsocket() {
@@ -127,21 +127,44 @@ impl Listeners {
     }
 }
 
-/// Sockets that listen on the port of `config`, on each address of its `bind`.
-pub fn bind_tcp(config: &Config) -> Result<Vec<std::net::TcpListener>, ListenError> {
+/// What is listened on by TCP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Addresses {
+    /// The port; 0 for none.
+    port: u16,
+    /// Addresses as the `bind` parameter has them.
+    bind: Vec<Box<[u8]>>,
+    /// Length of the sockets' queues.
+    backlog: u32,
+}
+
+impl Addresses {
+    /// The addresses that `config` names.
+    pub fn of(config: &Config) -> Self {
+        Addresses {
+            port: config.port(),
+            bind: config.bind().to_vec(),
+            backlog: config.tcp_backlog(),
+        }
+    }
+}
+
+/// Sockets that listen on the port, on each of the addresses.
+pub fn bind_tcp(addresses: &Addresses) -> Result<Vec<std::net::TcpListener>, ListenError> {
     let mut sockets = Vec::new();
-    if config.port() == 0 {
+    let port = addresses.port;
+    if port == 0 {
         return Ok(sockets);
     }
-    let backlog = i32::try_from(config.tcp_backlog()).unwrap_or(i32::MAX);
-    for address in config.bind() {
+    let backlog = i32::try_from(addresses.backlog).unwrap_or(i32::MAX);
+    for address in &addresses.bind {
         let address = String::from_utf8_lossy(address);
-        let name = format!("{address}:{}", config.port());
+        let name = format!("{address}:{port}");
         let Some((ip, optional)) = parse_bind(&address) else {
             let source = io::Error::new(io::ErrorKind::InvalidInput, "Name or service not known");
             return Err(ListenError { what: name, source });
         };
-        match listen_on(SocketAddr::new(ip, config.port()), backlog) {
+        match listen_on(SocketAddr::new(ip, port), backlog) {
             Ok(listener) => sockets.push(listener),
             Err(error) if optional && is_unavailable(&error) => {}
             Err(source) => return Err(ListenError { what: name, source }),

@@ -26,7 +26,7 @@ use crate::instance::{Instance, Rebind, limits, random_id};
 use crate::store::alloc;
 use crate::store::db::Db;
 use io_threads::IoThreads;
-use listener::{ListenError, Listeners, accept_unix};
+use listener::{Addresses, ListenError, Listeners, accept_unix};
 use rebind::{Rebinder, accept_all};
 
 /// A server whose addresses are bound.
@@ -97,7 +97,7 @@ impl Server {
             &instance,
         )?);
         let (sockets, unix) = listeners.into_sockets();
-        let (rebinder, handed) = Rebinder::new(sockets, &instance.config())?;
+        let (rebinder, handed) = Rebinder::new(sockets, Addresses::of(&instance.config()))?;
         let rebinder = Arc::new(rebinder);
         let mut tasks = vec![tokio::spawn(accept_all(handed, Arc::clone(&threads)))];
         if let Some(unix) = unix {
@@ -146,7 +146,7 @@ impl Server {
 /// What CONFIG SET calls to change the addresses.
 fn rebind_with(rebinder: Arc<Rebinder>) -> Rebind {
     Box::new(move |config| {
-        rebinder.rebind(config).map_err(|error| {
+        rebinder.rebind(Addresses::of(config)).map_err(|error| {
             let ListenError { what, source } = error;
             tracing::warn!("Could not create server TCP listening socket {what}: bind: {source}");
             source.to_string()

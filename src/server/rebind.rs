@@ -3,7 +3,10 @@
 //! Life cycle: [`accept_all`] is a task that accepts on the sockets that it is given until it is given others. The
 //! [`Rebinder`] has a second handle of each socket. To change the addresses it stops the sockets, which makes their
 //! addresses free (new ones often overlap the old, as one address and all of them do), binds the new ones, and hands
-//! them to the task. If that fails, the old sockets, which have kept their addresses, listen again.
+//! them to the task. If that fails, it binds the old addresses again.
+//!
+//! A socket that was stopped is never made to listen again: to tokio its end is final, and an accept that has to wait
+//! after that would spin.
 
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -13,8 +16,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::JoinSet;
 
 use super::io_threads::IoThreads;
-use super::listener::{ListenError, accept_tcp, bind_tcp};
-use crate::config::Config;
+use super::listener::{Addresses, ListenError, accept_tcp, bind_tcp};
 
 /// Changes the addresses of a running server.
 #[derive(Debug)]
@@ -26,8 +28,7 @@ pub struct Rebinder {
 /// What is listened on.
 #[derive(Debug)]
 struct Listening {
-    port: u16,
-    bind: Vec<Box<[u8]>>,
+    addresses: Addresses,
     sockets: Vec<TcpListener>,
 }
 
@@ -35,12 +36,14 @@ struct Listening {
 pub type Handed = UnboundedReceiver<Vec<TcpListener>>;
 
 impl Rebinder {
-    /// For a server that listens on `sockets`, as `config` says. The sockets go the way that later ones go.
-    pub fn new(sockets: Vec<TcpListener>, config: &Config) -> std::io::Result<(Rebinder, Handed)> {
+    /// For a server that listens on `sockets`, bound to `addresses`. The sockets go the way that later ones go.
+    pub fn new(
+        sockets: Vec<TcpListener>,
+        addresses: Addresses,
+    ) -> std::io::Result<(Rebinder, Handed)> {
         let (hand_over, handed) = unbounded_channel();
         let listening = Listening {
-            port: config.port(),
-            bind: config.bind().to_vec(),
+            addresses,
             sockets: clone_all(&sockets)?,
         };
         let rebinder = Rebinder {
@@ -51,38 +54,36 @@ impl Rebinder {
         Ok((rebinder, handed))
     }
 
-    /// Listens on what `config` says, if that is something else than now. Connections stay as they are.
-    pub fn rebind(&self, config: &Config) -> Result<(), ListenError> {
+    /// Listens on these addresses, if they are others than now. Connections stay as they are.
+    pub fn rebind(&self, addresses: Addresses) -> Result<(), ListenError> {
         let mut listening = self.listening();
-        if listening.port == config.port() && listening.bind == config.bind() {
+        if listening.addresses == addresses {
             return Ok(());
         }
         stop(&listening.sockets);
-        let bound = bind_tcp(config).and_then(|sockets| {
-            let clones = clone_all(&sockets).map_err(|source| ListenError {
-                what: "a copy".to_owned(),
-                source,
-            })?;
-            Ok((sockets, clones))
-        });
-        match bound {
-            Ok((sockets, clones)) => {
-                listening.port = config.port();
-                listening.bind = config.bind().to_vec();
-                listening.sockets = clones;
-                self.give(sockets);
-                Ok(())
-            }
-            Err(error) => {
-                for socket in &listening.sockets {
-                    let backlog = i32::try_from(config.tcp_backlog()).unwrap_or(i32::MAX);
-                    if let Err(error) = SockRef::from(socket).listen(backlog) {
-                        tracing::warn!("Listening again after a failure: {error}");
-                    }
-                }
-                Err(error)
+        let outcome = self.listen(&mut listening, addresses);
+        if outcome.is_err() {
+            let before = listening.addresses.clone();
+            if let Err(error) = self.listen(&mut listening, before) {
+                let ListenError { what, source } = error;
+                tracing::error!("Nobody can connect any more: listening again on {what}: {source}");
             }
         }
+        outcome
+    }
+
+    fn listen(&self, listening: &mut Listening, addresses: Addresses) -> Result<(), ListenError> {
+        let sockets = bind_tcp(&addresses)?;
+        let clones = clone_all(&sockets).map_err(|source| ListenError {
+            what: "a second handle".to_owned(),
+            source,
+        })?;
+        *listening = Listening {
+            addresses,
+            sockets: clones,
+        };
+        self.give(sockets);
+        Ok(())
     }
 
     /// Stops listening, at once and for good: whoever connects is refused, and the addresses are free.

@@ -69,7 +69,7 @@ fn is_natural(layout: Layout) -> bool {
 /// `block` is null or a live block of mimalloc's that nobody uses yet.
 #[inline]
 unsafe fn aligned_or_freed(block: *mut c_void, align: usize) -> Option<*mut u8> {
-    if block.addr() % align == 0 {
+    if block.addr().is_multiple_of(align) {
         return Some(block.cast());
     }
     // SAFETY: the block is live and unused, by the caller's promise.

@@ -405,15 +405,15 @@ impl Entry {
     #[inline]
     pub fn replace(&mut self, value: NewValue<'_>, deadline_ms: u64) {
         let deadline = deadline_ms != NEVER;
-        if self.is_unique() && self.shape().deadline == deadline {
-            if let NewValue::String(bytes) = value {
-                if self.overwrite_string(bytes) {
-                    if deadline {
-                        self.write_deadline(deadline_ms);
-                    }
-                    return;
-                }
+        if let NewValue::String(bytes) = value
+            && self.is_unique()
+            && self.shape().deadline == deadline
+            && self.overwrite_string(bytes)
+        {
+            if deadline {
+                self.write_deadline(deadline_ms);
             }
+            return;
         }
         self.rebuild(value, deadline_ms);
     }

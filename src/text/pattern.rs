@@ -37,11 +37,11 @@ fn find<'a>(mut pattern: &'a [u8], mut text: &'a [u8], fold: bool) -> bool {
             }
             None if text.is_empty() => return true,
             Some(_) => {
-                if let [byte, rest @ ..] = text {
-                    if let Some(next) = match_one(pattern, *byte, fold) {
-                        (pattern, text) = (next, rest);
-                        continue;
-                    }
+                if let [byte, rest @ ..] = text
+                    && let Some(next) = match_one(pattern, *byte, fold)
+                {
+                    (pattern, text) = (next, rest);
+                    continue;
                 }
             }
             None => {}

@@ -125,6 +125,9 @@ fn apply(
                 config.slowlog_log_slower_than_us(),
                 config.slowlog_max_len(),
             ),
+            Param::MaxmemoryPolicy | Param::LfuLogFactor | Param::LfuDecayTime => {
+                db.access = crate::commands::generic::object::access_policy(config);
+            }
             Param::ListMaxListpackSize => {
                 db.limits.list_max_listpack_size = config.list_max_listpack_size();
             }
