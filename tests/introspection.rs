@@ -220,10 +220,10 @@ fn command_docs_tell_the_grammar() {
             ),
             (
                 "COMMAND DOCS quit",
-                "[\"quit\", [\"summary\", \"Closes the connection.\", \"since\", \"1.0.0\", \"group\", \"connection\", \
+                "[\"quit\", [\"summary\", \"Answers once more and ends the connection.\", \"since\", \"1.0.0\", \"group\", \"connection\", \
                  \"complexity\", \"O(1)\", \"doc_flags\", [+deprecated], \"deprecated_since\", \"7.2.0\", \
                  \"replaced_by\", \"just closing the connection\"]] // \
-                 %{\"quit\": %{\"summary\": \"Closes the connection.\", \"since\": \"1.0.0\", \"group\": \
+                 %{\"quit\": %{\"summary\": \"Answers once more and ends the connection.\", \"since\": \"1.0.0\", \"group\": \
                  \"connection\", \"complexity\": \"O(1)\", \"doc_flags\": ~[+deprecated], \"deprecated_since\": \
                  \"7.2.0\", \"replaced_by\": \"just closing the connection\"}}",
             ),

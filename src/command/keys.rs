@@ -219,7 +219,7 @@ impl KeySpec {
     fn beginning(&self, request: Request<'_>) -> Result<Option<usize>, Misfit> {
         let words = request.len();
         match self.begin {
-            Begin::Index(index) => Ok(Some(usize::from(index)).filter(|&index| index < words)),
+            Begin::Index(index) => Ok(Some(usize::from(index))),
             Begin::Keyword(word, from) => {
                 // The word can neither be the command's name nor, having keys behind it, the last one.
                 let is_word = |at: &usize| request.get(*at).eq_ignore_ascii_case(word.as_bytes());

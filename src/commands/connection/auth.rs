@@ -27,7 +27,7 @@ const HANDSHAKE_FLAGS: &[Flags] = &[
 /// AUTH [username] password
 pub static AUTH: CommandSpec = CommandSpec::new("AUTH", Group::Connection, auth)
     .doc(
-        "Authenticates the connection.",
+        "Says who the client is, and proves it by a password.",
         "1.0.0",
         "O(N), N being the passwords that the user has",
     )

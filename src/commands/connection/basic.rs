@@ -70,7 +70,11 @@ fn select(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 
 /// QUIT
 pub static QUIT: CommandSpec = CommandSpec::new("QUIT", Group::Connection, quit)
-    .doc("Closes the connection.", "1.0.0", "O(1)")
+    .doc(
+        "Answers once more and ends the connection.",
+        "1.0.0",
+        "O(1)",
+    )
     .arity(-1)
     .flags(&[
         Flags::NOSCRIPT,

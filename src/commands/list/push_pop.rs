@@ -133,7 +133,7 @@ pub static LPOP: CommandSpec = CommandSpec::new("LPOP", Group::List, lpop)
     .flags(POP_FLAGS)
     .keys(&[KeySpec::at(1, POP_KEY_FLAGS)])
     .args(POP_ARGS)
-    .history(&[("6.2.0", "Added the `count` argument.")]);
+    .history(&[("6.2.0", "Takes a `count`.")]);
 
 fn lpop(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     pop(context, request, End::Front)
@@ -150,7 +150,7 @@ pub static RPOP: CommandSpec = CommandSpec::new("RPOP", Group::List, rpop)
     .flags(POP_FLAGS)
     .keys(&[KeySpec::at(1, POP_KEY_FLAGS)])
     .args(POP_ARGS)
-    .history(&[("6.2.0", "Added the `count` argument.")]);
+    .history(&[("6.2.0", "Takes a `count`.")]);
 
 fn rpop(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     pop(context, request, End::Back)

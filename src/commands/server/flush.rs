@@ -43,7 +43,7 @@ static MODE_TIPS: &[&str] = &["request_policy:all_shards", "response_policy:all_
 /// FLUSHALL [ASYNC | SYNC]
 pub static FLUSHALL: CommandSpec = CommandSpec::new("FLUSHALL", Group::Server, flushall)
     .doc(
-        "Removes all keys from all databases.",
+        "Empties every database.",
         "1.0.0",
         "O(N) for N keys, off the path of other commands.",
     )

@@ -73,8 +73,8 @@ pub static SET: CommandSpec = CommandSpec::new("SET", Group::String, set)
         Arg::one_of("expiration", SET_EXPIRATION).optional(),
     ])
     .history(&[
-        ("2.6.12", "Added the `EX`, `PX`, `NX` and `XX` options."),
-        ("6.0.0", "Added the `KEEPTTL` option."),
+        ("2.6.12", "Takes `EX`, `PX`, `NX` and `XX`."),
+        ("6.0.0", "Takes `KEEPTTL`."),
         ("6.2.0", "Added the `GET`, `EXAT` and `PXAT` options."),
         ("7.0.0", "`NX` and `GET` may be given together."),
         ("8.1.0", "Added the `IFEQ` option."),
