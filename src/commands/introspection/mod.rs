@@ -20,7 +20,7 @@ const FLAGS: &[Flags] = &[Flags::LOADING, Flags::STALE];
 const CATEGORIES: &[Categories] = &[Categories::CONNECTION];
 const UNORDERED: &[&str] = &["nondeterministic_output_order"];
 
-/// COMMAND [subcommand ...]
+/// `COMMAND [subcommand ...]`
 pub static COMMAND: CommandSpec = CommandSpec::new("COMMAND", Group::Server, all)
     .doc(
         "Answers the facts of all commands.",
