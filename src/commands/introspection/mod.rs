@@ -1,4 +1,4 @@
-//! COMMAND: what the server's commands are, told from their specs ([`info`] for their facts, [`docs`] for their
+//! COMMAND: what the server's commands are, told from their specs (`info.rs` for their facts, `docs.rs` for their
 //! documentation).
 //!
 //! A new fact about commands is added to [`CommandSpec`] and, where clients are to see it, to one of the two modules.
