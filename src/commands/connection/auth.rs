@@ -24,7 +24,7 @@ const HANDSHAKE_FLAGS: &[Flags] = &[
     Flags::ALLOW_BUSY,
 ];
 
-/// AUTH [username] password
+/// `AUTH [username] password`
 pub static AUTH: CommandSpec = CommandSpec::new("AUTH", Group::Connection, auth)
     .doc(
         "Says who the client is, and proves it by a password.",
@@ -59,7 +59,7 @@ const HELLO_ARGUMENTS: &[Arg] = &[
     Arg::string("clientname").with_token("SETNAME").optional(),
 ];
 
-/// HELLO [protover [AUTH username password] [SETNAME clientname]]
+/// `HELLO [protover [AUTH username password] [SETNAME clientname]]`
 pub static HELLO: CommandSpec = CommandSpec::new("HELLO", Group::Connection, hello)
     .doc(
         "Chooses the protocol version, and tells what the server is.",

@@ -6,7 +6,7 @@ use crate::command::{Arg, CommandError, CommandResult, CommandSpec, Context, Fla
 use crate::resp::{Protocol, Request};
 use crate::text::number::parse_i64;
 
-/// PING [message]
+/// `PING [message]`
 pub static PING: CommandSpec = CommandSpec::new("PING", Group::Connection, ping)
     .doc(
         "Answers PONG, or the message that it was given.",

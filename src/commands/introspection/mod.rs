@@ -1,4 +1,4 @@
-//! COMMAND: what the server's commands are, told from their specs ([`info`] for their facts, [`docs`] for their
+//! COMMAND: what the server's commands are, told from their specs (`info.rs` for their facts, `docs.rs` for their
 //! documentation).
 //!
 //! A new fact about commands is added to [`CommandSpec`] and, where clients are to see it, to one of the two modules.
@@ -20,7 +20,7 @@ const FLAGS: &[Flags] = &[Flags::LOADING, Flags::STALE];
 const CATEGORIES: &[Categories] = &[Categories::CONNECTION];
 const UNORDERED: &[&str] = &["nondeterministic_output_order"];
 
-/// COMMAND [subcommand ...]
+/// `COMMAND [subcommand ...]`
 pub static COMMAND: CommandSpec = CommandSpec::new("COMMAND", Group::Server, all)
     .doc(
         "Answers the facts of all commands.",
