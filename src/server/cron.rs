@@ -136,27 +136,34 @@ pub async fn sample_rates(instance: Arc<Instance>) {
 /// From so much memory on the data set is worth huge pages.
 const HUGE_PAGES_FROM: usize = 16 * 1024 * 1024;
 /// Huge pages that one tick asks for: each costs the kernel the copy of 2 MiB.
-const HUGE_PAGES_PER_TICK: usize = 16;
+const HUGE_PAGES_PER_TICK: usize = 8;
+/// So many ticks the heap must not have grown before: while it is being filled, copying would only get in the way.
+const TICKS_AT_REST: u32 = 10;
 
-/// Asks for huge pages where the heap has filled up, while it grows.
+/// Asks for huge pages where the heap has filled up, once it has come to rest.
 pub async fn collapse_pages() {
     let mut ticks = interval(SAMPLE_PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut collapser = huge_pages::Collapser::default();
-    let (mut seen_bytes, mut permitted) = (0, false);
+    let (mut before, mut done_at, mut at_rest) = (0, 0, 0);
     loop {
         ticks.tick().await;
         let used = alloc::used_bytes();
-        if used < seen_bytes / 2 {
+        at_rest = if used.abs_diff(before) > before / 64 {
+            0
+        } else {
+            at_rest + 1
+        };
+        before = used;
+        if used < done_at / 2 {
             collapser.forget();
-            seen_bytes = used;
+            done_at = used;
         }
-        // A few more megabytes than at the last look that found nothing to do.
-        if used < HUGE_PAGES_FROM.max(seen_bytes + seen_bytes / 64) {
+        let grown = used > HUGE_PAGES_FROM.max(done_at + done_at / 64);
+        if at_rest < TICKS_AT_REST || !grown {
             continue;
         }
-        permitted = permitted || huge_pages::permit();
-        if !permitted {
+        if !huge_pages::permit() {
             return;
         }
         // The kernel's copying would hold up the timers and signals of this runtime.
@@ -169,7 +176,7 @@ pub async fn collapse_pages() {
         };
         collapser = returned;
         if collapsed < HUGE_PAGES_PER_TICK {
-            seen_bytes = used;
+            done_at = used;
         }
     }
 }

@@ -13,8 +13,8 @@ use std::collections::HashSet;
 const HUGE: usize = 2 * 1024 * 1024;
 /// The size of a page.
 const PAGE: usize = 4096;
-/// Pages of a huge page that must be in use before it is asked for: all but a few, so that hardly any memory is added.
-const MIN_RESIDENT: usize = HUGE / PAGE - 8;
+/// Pages of a huge page that must be in use before it is asked for: all, so that no memory is added.
+const MIN_RESIDENT: usize = HUGE / PAGE;
 
 /// Collapses full ranges, a few at a time, and remembers which are done.
 #[derive(Debug, Default)]
@@ -120,7 +120,7 @@ mod system {
     }
 }
 
-/// Lets the process have huge pages; false where that cannot be. Call once, when the data set is worth it.
+/// Lets the process have huge pages; false where that cannot be.
 pub fn permit() -> bool {
     system::permit()
 }

@@ -9,7 +9,7 @@ pub fn matches(pattern: &[u8], text: &[u8]) -> bool {
     find(pattern, text, false)
 }
 
-/// As [`matches`], without regard to ASCII case.
+/// As [`matches`](fn@matches), without regard to ASCII case.
 pub fn matches_ignoring_case(pattern: &[u8], text: &[u8]) -> bool {
     find(pattern, text, true)
 }

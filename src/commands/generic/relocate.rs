@@ -83,7 +83,7 @@ fn rename_unless(
     Ok(true)
 }
 
-/// COPY source destination [DB destination-db] [REPLACE]
+/// `COPY source destination [DB destination-db] [REPLACE]`
 pub static COPY: CommandSpec = CommandSpec::new("COPY", Group::Generic, copy)
     .doc(
         "Copies the value of a key to another key, also of another database.",

@@ -122,7 +122,7 @@ const POP_ARGS: &[Arg] = &[
     Arg::integer("count").optional().since("6.2.0"),
 ];
 
-/// LPOP key [count]
+/// `LPOP key [count]`
 pub static LPOP: CommandSpec = CommandSpec::new("LPOP", Group::List, lpop)
     .doc(
         "Removes the first elements of a list and answers them; an empty list goes.",
@@ -139,7 +139,7 @@ fn lpop(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     pop(context, request, End::Front)
 }
 
-/// RPOP key [count]
+/// `RPOP key [count]`
 pub static RPOP: CommandSpec = CommandSpec::new("RPOP", Group::List, rpop)
     .doc(
         "Removes the last elements of a list and answers them; an empty list goes.",

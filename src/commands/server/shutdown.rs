@@ -6,7 +6,7 @@ use crate::command::{Arg, CommandError, CommandResult, CommandSpec, Context, Fla
 use crate::instance::ShutdownRequest;
 use crate::resp::Request;
 
-/// SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]
+/// `SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]`
 pub static SHUTDOWN: CommandSpec = CommandSpec::new("SHUTDOWN", Group::Server, shutdown)
     .doc(
         "Ends the server, after saving the data set where that is configured or asked for.",
