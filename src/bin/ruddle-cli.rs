@@ -154,7 +154,7 @@ fn run_lines(mut session: Session) -> anyhow::Result<ExitCode> {
     let mut line = Vec::new();
     loop {
         if prompts {
-            print!("{}", session.prompt());
+            write!(io::stdout(), "{}", session.prompt())?;
             io::stdout().flush()?;
         }
         line.clear();
@@ -162,7 +162,7 @@ fn run_lines(mut session: Session) -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::SUCCESS);
         }
         let Ok(words) = words::split(&line) else {
-            println!("Invalid argument(s)");
+            writeln!(io::stdout(), "Invalid argument(s)")?;
             continue;
         };
         let Some(name) = words.first() else { continue };
@@ -186,7 +186,7 @@ fn run_line(session: &mut Session, mut words: Words) -> anyhow::Result<()> {
         && let Some(number) = number::parse_i64(&words[0])
     {
         if number <= 0 {
-            println!("Invalid repeat count");
+            writeln!(io::stdout(), "Invalid repeat count")?;
             return Ok(());
         }
         times = number;
@@ -282,13 +282,18 @@ impl Session {
     }
 
     /// Sends a command and returns its reply; none if it made the server leave, as SHUTDOWN does. What the server
-    /// pushes meanwhile is shown.
+    /// pushes meanwhile is shown on a terminal.
     fn run(&mut self, words: &[Vec<u8>]) -> anyhow::Result<Option<Reply>> {
         self.connection()?.send(words).map_err(describe)?;
         let answered_by_push = words[0].to_ascii_lowercase().ends_with(b"subscribe");
         let reply = loop {
             match self.connection()?.read() {
-                Ok(push @ Reply::Push(_)) if !answered_by_push => self.show(&[], &push)?,
+                // A program that reads the output expects one reply for each command.
+                Ok(push @ Reply::Push(_)) if !answered_by_push => {
+                    if io::stdout().is_terminal() {
+                        self.show(&[], &push)?;
+                    }
+                }
                 Ok(reply) => break reply,
                 Err(ClientError::Closed) if is(&words[0], "shutdown") => {
                     self.connection = None;
