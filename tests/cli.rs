@@ -2,7 +2,8 @@
 
 mod common;
 
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::TcpListener;
 use std::process::{Command, Output, Stdio};
 
 use common::Server;
@@ -228,6 +229,51 @@ fn the_servers_leaving_is_no_failure_of_shutdown_alone() {
     assert_eq!(cli(&server, &["shutdown", "nosave"], ""), printed(""));
     let gone = cli(&server, &["ping"], "");
     assert_eq!(gone.code, Some(1), "{gone:?}");
+}
+
+/// Runs `ping` against a peer that answers its first connection with these bytes and closes it.
+fn answered_with(bytes: &'static [u8]) -> Run {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    let port = listener.local_addr().expect("it is bound").port();
+    let peer = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().expect("the client connects");
+        let mut request = [0; b"*1\r\n$4\r\nping\r\n".len()];
+        stream.read_exact(&mut request).expect("it sends a command");
+        stream.write_all(bytes).expect("it reads the answer");
+    });
+    let run = run(&["-p", &port.to_string(), "--no-raw", "ping"], &[], "");
+    peer.join().expect("the peer was asked");
+    run
+}
+
+#[test]
+fn a_peer_is_not_trusted() {
+    let cases: &[(&'static [u8], &str)] = &[
+        (b"", "Server closed the connection"),
+        (b"$9\r\nabc", "Server closed the connection"),
+        (
+            b"HTTP/1.1 400\r\n",
+            "Protocol error, got \"H\" as reply type byte",
+        ),
+        (
+            b"*9223372036854775807\r\n",
+            "Protocol error, a reply is too large",
+        ),
+    ];
+    for (bytes, text) in cases {
+        let failure = Run {
+            out: String::new(),
+            err: format!("Error: {text}\n"),
+            code: Some(1),
+        };
+        assert_eq!(answered_with(bytes), failure);
+    }
+}
+
+#[test]
+fn a_push_is_no_reply() {
+    let run = answered_with(b">2\r\n+invalidate\r\n*0\r\n+PONG\r\n");
+    assert_eq!(run, printed("PONG\n"));
 }
 
 #[test]
