@@ -10,7 +10,10 @@
 //!   server shares beside the data set (clients, counters).
 //! * [`commands`]: the commands, one family a file, each spec beside its handler.
 //! * [`server`]: listeners, connections, the gate, background work, shutdown.
+//!
+//! Apart from them stands [`client`], a blocking client, which uses [`text`] alone.
 
+pub mod client;
 pub mod command;
 pub mod commands;
 pub mod config;
