@@ -54,6 +54,13 @@ const LAYERS: &[Layer] = &[
         modules: &["commands", "server", "client"],
     },
     Layer {
+        folder: "client",
+        crates: &["tokio", "tokio_util", "bytes", "clap"],
+        modules: &[
+            "store", "command", "commands", "config", "instance", "observe", "server",
+        ],
+    },
+    Layer {
         folder: "command",
         crates: &["tokio", "tokio_util"],
         modules: &["commands", "server", "client"],
