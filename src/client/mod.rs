@@ -2,11 +2,11 @@
 //!
 //! Life cycle: [`Connection::connect`] opens a socket to an [`Address`]; [`Connection::send`] writes a command as an
 //! array of bulk strings, [`Connection::read`] waits for one [`Reply`], [`Connection::command`] does both. After an
-//! error the connection's place in the stream is lost, so it is to be dropped. [`format`] turns a reply into text
+//! error the connection's place in the stream is lost, so it is to be dropped. [`mod@format`] turns a reply into text
 //! for people or for programs.
 //!
 //! A server is not trusted: what it sends is read within [`Limits`] and fails with a [`ClientError`]. A further type
-//! of reply goes to [`reply`] (how it is read) and [`format`] (how it is shown).
+//! of reply goes to [`reply`] (how it is read) and [`mod@format`] (how it is shown).
 
 pub mod format;
 pub mod reply;
