@@ -140,6 +140,9 @@ const HUGE_PAGES_PER_TICK: usize = 8;
 /// So many ticks the heap must not have grown before: while it is being filled, copying would only get in the way.
 const TICKS_AT_REST: u32 = 10;
 
+/// A heap that changes by no more than so many bytes a tick is at rest.
+const REST_BYTES: usize = 128 * 1024;
+
 /// Asks for huge pages where the heap has filled up, once it has come to rest.
 pub async fn collapse_pages() {
     let mut ticks = interval(SAMPLE_PERIOD);
@@ -149,7 +152,7 @@ pub async fn collapse_pages() {
     loop {
         ticks.tick().await;
         let used = alloc::used_bytes();
-        at_rest = if used.abs_diff(before) > before / 64 {
+        at_rest = if used.abs_diff(before) > REST_BYTES {
             0
         } else {
             at_rest + 1
