@@ -105,6 +105,7 @@ fn serve(loaded: Loaded, config_file: Option<std::path::PathBuf>) -> anyhow::Res
     {
         tracing::warn!("Failed to write PID file: {error}");
     }
+    log::set_role(log::Role::Primary);
     tracing::warn!("Server initialized");
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
