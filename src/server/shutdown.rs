@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::instance::{Instance, ShutdownRequest};
+use crate::instance::Instance;
 
 /// How the server came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,14 +70,5 @@ pub async fn drain(instance: &Instance) {
             "{} clients did not finish in time; closing them",
             instance.clients.len()
         );
-    }
-}
-
-/// What SHUTDOWN's options ask for, as the log says it.
-pub fn describe(request: ShutdownRequest) -> &'static str {
-    match request.save {
-        Some(true) => "saving",
-        Some(false) => "not saving",
-        None => "saving if configured",
     }
 }
