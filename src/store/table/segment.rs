@@ -1,4 +1,4 @@
-//! A segment: the elements under one prefix of the hash, at most some 830 of them, in one allocation.
+//! A segment: the elements under one prefix of the hash, at most some 1040 of them, in one allocation.
 //!
 //! ```text
 //! line 0      header: reference count, lower bound of the deadlines, count, number of buckets
@@ -30,15 +30,16 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
 use super::bucket::{Bucket, POINTER_MASK, SLOTS, tag_of};
 use super::node::{NO_DEADLINE, Node, NodeRef, prefetch};
 
-/// Lines (header and buckets) of the sizes that a segment has: four to each doubling, as allocators have them.
-const LINE_CLASSES: [usize; 24] = [
-    2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128,
+/// Lines (header and buckets) of the sizes that a segment has: four to each doubling, as allocators have them. The largest is one of
+/// which the allocator wastes nothing, and a table of a million elements consists of it.
+const LINE_CLASSES: [usize; 25] = [
+    2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 16, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160,
 ];
 /// Buckets of the largest segment that splits rather than grows.
-pub(super) const MAX_BUCKETS: usize = 127;
+pub(super) const MAX_BUCKETS: usize = 159;
 /// Distances, in buckets, from a home to its alternates: spread, so that full stretches do not run together.
 const ALTERNATES: [usize; 8] = [1, 2, 3, 5, 8, 13, 21, 34];
-/// How many bits of the window the prefix may cover: twelve remain to choose a home among 127.
+/// How many bits of the window the prefix may cover: twelve remain to choose a home among 159.
 const MAX_SHIFT: u32 = 4;
 /// How far ahead a walk over all elements fetches them, in buckets.
 const AHEAD: usize = 2;
@@ -466,17 +467,16 @@ impl<N: Node> Segment<N> {
             return self.for_each(|_, node| visit(node));
         }
         let alternates = self.buckets()[home].alternates();
-        // Homes are at most 127, so a set of them fits.
-        let mut seen = 0u128;
         let places = (0..ALTERNATES.len())
             .filter(|index| alternates >> index & 1 == 1)
             .map(|index| geometry.alternate(home, index));
-        for index in std::iter::once(home).chain(places) {
+        let mut seen = [home; 1 + ALTERNATES.len()];
+        for (nth, index) in std::iter::once(home).chain(places).enumerate() {
             // In the smallest segments several alternates are the same bucket.
-            if seen >> index & 1 == 1 {
+            if seen[..nth].contains(&index) {
                 continue;
             }
-            seen |= 1 << index;
+            seen[nth] = index;
             let bucket = &self.buckets()[index];
             for slot in bucket.used() {
                 if geometry.home(bucket.window(slot)) == home

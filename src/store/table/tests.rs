@@ -583,7 +583,7 @@ fn a_sweep_visits_only_what_may_be_due_and_goes_on_where_it_stopped() {
     assert!(swept.removed == 1 && !swept.more);
     assert_eq!(table.pop_due(1009, unbounded, &mut due).visited, 0);
     let swept = table.pop_due(1010, unbounded, &mut due);
-    assert!(swept.visited < 900 && swept.removed == 1 && !swept.more);
+    assert!(swept.visited < 1100 && swept.removed == 1 && !swept.more);
 
     let bounded = DueBudget {
         removals: 50,
