@@ -4,12 +4,19 @@
 //! add its test and a line in CHANGELOG.md. COMMAND, key extraction, ACL categories and the tables in the
 //! documentation follow from the spec.
 
+pub mod bitmap;
 pub mod connection;
 pub mod expiry;
 pub mod generic;
+pub mod geo;
+pub mod hash;
+pub mod hyperloglog;
 pub mod introspection;
 pub mod list;
 pub mod server;
+pub mod set;
+pub mod sorted_set;
+pub mod stream;
 pub mod string;
 
 use crate::command::CommandSpec;
@@ -17,11 +24,18 @@ use crate::command::CommandSpec;
 /// Every command that the server knows.
 pub fn all() -> impl Iterator<Item = &'static CommandSpec> + Clone {
     [
+        bitmap::COMMANDS,
         connection::COMMANDS,
         generic::COMMANDS,
+        geo::COMMANDS,
+        hash::COMMANDS,
+        hyperloglog::COMMANDS,
         introspection::COMMANDS,
         list::COMMANDS,
         server::COMMANDS,
+        set::COMMANDS,
+        sorted_set::COMMANDS,
+        stream::COMMANDS,
         string::COMMANDS,
     ]
     .into_iter()

@@ -57,7 +57,7 @@ impl Server {
         let registry = Registry::new(crate::commands::all(), &options.renames);
         let mut db = Db::new(config.databases(), options.seed);
         db.access = crate::commands::generic::object::access_policy(&config);
-        db.limits.list_max_listpack_size = config.list_max_listpack_size();
+        db.limits = crate::commands::generic::object::encoding_limits(&config);
         let run_id = random_id(&mut db.rng);
         let mut instance = Instance::new(config, registry, run_id);
         instance.change_replication_id(&mut db.rng);

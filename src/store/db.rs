@@ -37,12 +37,39 @@ pub struct KeyspaceStats {
 pub struct EncodingLimits {
     /// `list-max-listpack-size`: elements if positive, one of the byte classes -1 to -5 if negative.
     pub list_max_listpack_size: i32,
+    /// `set-max-intset-entries`.
+    pub set_max_intset_entries: usize,
+    /// `set-max-listpack-entries`.
+    pub set_max_listpack_entries: usize,
+    /// `set-max-listpack-value`, in bytes.
+    pub set_max_listpack_value: usize,
+    /// `hash-max-listpack-entries`, in fields.
+    pub hash_max_listpack_entries: usize,
+    /// `hash-max-listpack-value`, in bytes, of a field or a value.
+    pub hash_max_listpack_value: usize,
+    /// `zset-max-listpack-entries`.
+    pub zset_max_listpack_entries: usize,
+    /// `zset-max-listpack-value`, in bytes.
+    pub zset_max_listpack_value: usize,
+    /// `stream-node-max-bytes`; 0 for no limit.
+    pub stream_node_max_bytes: usize,
+    /// `stream-node-max-entries`; 0 for no limit.
+    pub stream_node_max_entries: usize,
 }
 
 impl Default for EncodingLimits {
     fn default() -> Self {
         EncodingLimits {
             list_max_listpack_size: -2,
+            set_max_intset_entries: 512,
+            set_max_listpack_entries: 128,
+            set_max_listpack_value: 64,
+            hash_max_listpack_entries: 512,
+            hash_max_listpack_value: 64,
+            zset_max_listpack_entries: 128,
+            zset_max_listpack_value: 64,
+            stream_node_max_bytes: 4096,
+            stream_node_max_entries: 100,
         }
     }
 }
@@ -402,6 +429,10 @@ pub fn type_name(value: Value<'_>) -> &'static str {
     match value {
         Value::Int(_) | Value::Inline(_) | Value::Object(Object::String(_)) => "string",
         Value::Object(Object::List(_)) => "list",
+        Value::Object(Object::Set(_)) => "set",
+        Value::Object(Object::Hash(_)) => "hash",
+        Value::Object(Object::SortedSet(_)) => "zset",
+        Value::Object(Object::Stream(_)) => "stream",
     }
 }
 

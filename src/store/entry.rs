@@ -24,7 +24,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicU32, Ordering, fence};
 
 use super::table::{Node, NodeRef};
+use super::types::hash::Hash;
 use super::types::list::List;
+use super::types::set::Set;
+use super::types::sorted_set::SortedSet;
+use super::types::stream::Stream;
 
 /// The longest string that lies in the entry itself; a longer one is shared by reference.
 pub const MAX_INLINE: usize = 1024;
@@ -43,7 +47,37 @@ pub enum Object {
     String(Arc<Vec<u8>>),
     /// A list.
     List(List),
+    /// A set.
+    Set(Set),
+    /// A hash.
+    Hash(Hash),
+    /// A sorted set.
+    SortedSet(SortedSet),
+    /// A stream.
+    Stream(Stream),
 }
+
+impl Object {
+    /// Bytes that it takes on the heap, estimated from `samples` of a collection's elements (0 for all).
+    fn memory_bytes(&self, samples: usize) -> usize {
+        match self {
+            // The reference count, and the vector's own words.
+            Object::String(bytes) => {
+                2 * size_of::<usize>() + size_of::<Vec<u8>>() + bytes.capacity()
+            }
+            Object::List(list) => list.memory_bytes(samples),
+            Object::Set(set) => set.memory_bytes(samples),
+            Object::Hash(hash) => hash.memory_bytes(samples),
+            Object::SortedSet(set) => set.memory_bytes(samples),
+            Object::Stream(stream) => stream.memory_bytes(samples),
+        }
+    }
+}
+
+const _: () = assert!(
+    size_of::<Object>() == 16,
+    "an entry has 16 bytes for an object"
+);
 
 /// A value to be stored.
 #[derive(Debug)]
@@ -518,11 +552,7 @@ impl Entry {
     pub fn memory_bytes(&self, samples: usize) -> usize {
         let object = match self.value() {
             Value::Int(_) | Value::Inline(_) => 0,
-            // The reference count, and the vector's own words.
-            Value::Object(Object::String(bytes)) => {
-                2 * size_of::<usize>() + size_of::<Vec<u8>>() + bytes.capacity()
-            }
-            Value::Object(Object::List(list)) => list.memory_bytes(samples),
+            Value::Object(object) => object.memory_bytes(samples),
         };
         self.block_bytes() + object
     }
@@ -537,8 +567,7 @@ impl Entry {
     pub fn is_heavy(&self) -> bool {
         match self.value() {
             Value::Int(_) | Value::Inline(_) => false,
-            Value::Object(Object::String(bytes)) => bytes.capacity() >= HEAVY_BYTES,
-            Value::Object(Object::List(list)) => list.memory_bytes(HEAVY_SAMPLES) >= HEAVY_BYTES,
+            Value::Object(object) => object.memory_bytes(HEAVY_SAMPLES) >= HEAVY_BYTES,
         }
     }
 

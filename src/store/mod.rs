@@ -3,6 +3,7 @@
 //! * [`db`]: numbered keyspaces with expiry on access; what handlers work on.
 //! * [`entry`]: a key with its value, one allocation.
 //! * [`table`]: the copy-on-write hash table; [`tree`]: the copy-on-write counted tree.
+//! * [`member`]: an element of a large set, hash or sorted set, one allocation.
 //! * [`types`]: the collections, made of flat buffers ([`encoding`]) while small and of table and tree when large.
 //! * [`access`]: what an entry remembers of its uses.
 //! * [`alloc`]: the allocator's wrapper that counts the memory in use.
@@ -17,6 +18,7 @@ pub mod db;
 pub mod encoding;
 pub mod entry;
 pub mod huge_pages;
+pub mod member;
 pub mod table;
 pub mod tree;
 pub mod types;

@@ -7,7 +7,7 @@ use crate::config::Config;
 use crate::config::choices::MaxmemoryPolicy;
 use crate::resp::Request;
 use crate::store::access::{AccessPolicy, idle_s};
-use crate::store::db::EntryRef;
+use crate::store::db::{EncodingLimits, EntryRef};
 use crate::store::entry::{Object, Value};
 
 /// The longest string that Redis keeps in one block with its object's header. It shows in the encoding's name alone.
@@ -72,6 +72,10 @@ pub fn encoding_name(entry: EntryRef<'_>) -> &'static str {
         Value::Inline(_) | Value::Object(Object::String(_)) => "raw",
         // Redis 7.0, whose suite asks for it, knows no other; from 7.2 on small lists are called listpack there.
         Value::Object(Object::List(_)) => "quicklist",
+        Value::Object(Object::Set(set)) => set.encoding_name(),
+        Value::Object(Object::Hash(hash)) => hash.encoding_name(),
+        Value::Object(Object::SortedSet(set)) => set.encoding_name(),
+        Value::Object(Object::Stream(_)) => "stream",
     }
 }
 
@@ -176,6 +180,22 @@ pub fn access_policy(config: &Config) -> AccessPolicy {
         }
     } else {
         AccessPolicy::Lru
+    }
+}
+
+/// The limits at which collections change their form under a configuration.
+pub fn encoding_limits(config: &Config) -> EncodingLimits {
+    EncodingLimits {
+        list_max_listpack_size: config.list_max_listpack_size(),
+        set_max_intset_entries: config.set_max_intset_entries(),
+        set_max_listpack_entries: config.set_max_listpack_entries(),
+        set_max_listpack_value: config.set_max_listpack_value(),
+        hash_max_listpack_entries: config.hash_max_listpack_entries(),
+        hash_max_listpack_value: config.hash_max_listpack_value(),
+        zset_max_listpack_entries: config.zset_max_listpack_entries(),
+        zset_max_listpack_value: config.zset_max_listpack_value(),
+        stream_node_max_bytes: config.stream_node_max_bytes(),
+        stream_node_max_entries: config.stream_node_max_entries(),
     }
 }
 

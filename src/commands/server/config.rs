@@ -128,8 +128,17 @@ fn apply(
             Param::MaxmemoryPolicy | Param::LfuLogFactor | Param::LfuDecayTime => {
                 db.access = crate::commands::generic::object::access_policy(config);
             }
-            Param::ListMaxListpackSize => {
-                db.limits.list_max_listpack_size = config.list_max_listpack_size();
+            Param::ListMaxListpackSize
+            | Param::SetMaxIntsetEntries
+            | Param::SetMaxListpackEntries
+            | Param::SetMaxListpackValue
+            | Param::HashMaxListpackEntries
+            | Param::HashMaxListpackValue
+            | Param::ZsetMaxListpackEntries
+            | Param::ZsetMaxListpackValue
+            | Param::StreamNodeMaxBytes
+            | Param::StreamNodeMaxEntries => {
+                db.limits = crate::commands::generic::object::encoding_limits(config);
             }
             _ => {}
         }

@@ -126,6 +126,12 @@ impl HashSeed {
         }
     }
 
+    /// The seed that all collections of this process share.
+    pub fn of_process() -> Self {
+        static SEED: OnceLock<HashSeed> = OnceLock::new();
+        *SEED.get_or_init(HashSeed::random)
+    }
+
     /// The same seed for the same number, for tests and measurements that must repeat.
     pub fn fixed(number: u64) -> Self {
         HashSeed {

@@ -22,6 +22,10 @@ const EXPIRY: &[u8] = b"!!expire!!";
 /// Redis's numbers of the types.
 const STRING: u32 = 0;
 const LIST: u32 = 1;
+const SET: u32 = 2;
+const SORTED_SET: u32 = 3;
+const HASH: u32 = 4;
+const STREAM: u32 = 6;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 struct Digest([u8; 20]);
@@ -106,6 +110,10 @@ fn mix_value(digest: &mut Digest, entry: &Entry) {
                 digest.mix(element.text(&mut digits));
             }
         }
+        Value::Object(Object::Set(_)) => head(SET),
+        Value::Object(Object::SortedSet(_)) => head(SORTED_SET),
+        Value::Object(Object::Hash(_)) => head(HASH),
+        Value::Object(Object::Stream(_)) => head(STREAM),
     }
     if entry.deadline_ms() != NEVER {
         digest.add(EXPIRY);

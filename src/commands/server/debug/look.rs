@@ -80,6 +80,10 @@ fn serialized_bytes(value: Value<'_>) -> usize {
                 .map(|chunk| 1 + with_length(chunk_bytes(chunk)));
             length_bytes(list.chunks().count()) + chunks.sum::<usize>()
         }
+        Value::Object(Object::Set(set)) => set.memory_bytes(0),
+        Value::Object(Object::Hash(hash)) => hash.memory_bytes(0),
+        Value::Object(Object::SortedSet(set)) => set.memory_bytes(0),
+        Value::Object(Object::Stream(stream)) => stream.memory_bytes(0),
     }
 }
 

@@ -1,0 +1,6 @@
+//! Places on the globe, kept in sorted sets.
+
+use crate::command::CommandSpec;
+
+/// The family's commands.
+pub static COMMANDS: &[&CommandSpec] = &[];

@@ -1,0 +1,6 @@
+//! Sets.
+
+use crate::command::CommandSpec;
+
+/// The family's commands.
+pub static COMMANDS: &[&CommandSpec] = &[];

@@ -1,0 +1,6 @@
+//! Streams and their consumer groups.
+
+use crate::command::CommandSpec;
+
+/// The family's commands.
+pub static COMMANDS: &[&CommandSpec] = &[];
