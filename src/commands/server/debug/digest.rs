@@ -110,7 +110,12 @@ fn mix_value(digest: &mut Digest, entry: &Entry) {
                 digest.mix(element.text(&mut digits));
             }
         }
-        Value::Object(Object::Set(_)) => head(SET),
+        Value::Object(Object::Set(set)) => {
+            head(SET);
+            for member in set.iter() {
+                digest.add(member.text(&mut digits));
+            }
+        }
         Value::Object(Object::SortedSet(_)) => head(SORTED_SET),
         Value::Object(Object::Hash(_)) => head(HASH),
         Value::Object(Object::Stream(_)) => head(STREAM),
