@@ -230,18 +230,18 @@ fn xadd(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let (key, index, limit) = (request.get(1), context.index(), node_limit(context));
     let now_ms = context.now_ms();
     let word = |at: usize| request.get(first + at);
-    let new = NewEntry::new(StreamId::MIN, (words - first) / 2, &word);
+    let mut new = NewEntry::new(StreamId::MIN, (words - first) / 2, &word);
     let mut remains = None;
     let mut add = |stream: &mut Stream| {
-        let id = next_id(stream, id, now_ms)?;
+        new.id = next_id(stream, id, now_ms)?;
         if new.text_bytes() > MAX_CHUNK_BYTES {
             return Err(TOO_LARGE);
         }
-        stream.push(NewEntry { id, ..new }, limit);
+        stream.push(new, limit);
         if let Some(trim) = &trim {
             remains = stream.trim(trim, limit).remains;
         }
-        Ok(id)
+        Ok(new.id)
     };
     let id = if let Some(mut slot) = context.db.write(index, key) {
         add(stream_mut(&mut slot)?)?
