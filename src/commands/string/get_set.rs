@@ -8,7 +8,7 @@ use crate::command::{
 };
 use crate::commands::expiry::Unit;
 use crate::resp::Request;
-use crate::store::entry::{NEVER, NewValue};
+use crate::store::entry::NEVER;
 
 /// GET key
 pub static GET: CommandSpec = CommandSpec::new("GET", Group::String, get)
@@ -464,9 +464,4 @@ fn delifeq(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     }
     context.reply.flag(equal);
     Ok(())
-}
-
-/// Stores bytes that are the result of a change, so OBJECT ENCODING calls them raw.
-pub(super) fn set_raw(context: &mut Context<'_>, key: &[u8], bytes: &[u8], deadline_ms: u64) {
-    context.set(key, NewValue::Raw(bytes), deadline_ms);
 }

@@ -1,12 +1,16 @@
 //! Strings: GET and SET with their kin ([`get_set`]), counters ([`counter`]), parts of strings ([`range`]).
 
 pub mod counter;
+mod edit;
 pub mod get_set;
+pub mod lcs;
 pub mod multi;
 pub mod range;
 
 use crate::command::{CommandError, CommandResult, CommandSpec, Context};
 use crate::store::entry::{Object, Value};
+
+pub(crate) use edit::{edit, set_bytes};
 
 /// The family's commands.
 pub static COMMANDS: &[&CommandSpec] = &[
@@ -22,6 +26,7 @@ pub static COMMANDS: &[&CommandSpec] = &[
     &counter::INCR,
     &counter::INCRBY,
     &counter::INCRBYFLOAT,
+    &lcs::LCS,
     &multi::MGET,
     &multi::MSET,
     &multi::MSETEX,
