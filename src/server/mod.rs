@@ -9,6 +9,7 @@ pub mod cron;
 pub mod dispatch;
 pub mod io_threads;
 pub mod listener;
+pub mod prefetch;
 pub mod rebind;
 pub mod shutdown;
 

@@ -24,6 +24,7 @@ const fn getter(name: &'static str, handler: Handler, arity: i16) -> CommandSpec
 
 /// HGET key field
 pub static HGET: CommandSpec = getter("HGET", hget, 3)
+    .element_at(2)
     .doc("Answers the value of a field of a hash.", "2.0.0", "O(1)")
     .args(KEY_AND_FIELD);
 
@@ -37,6 +38,7 @@ fn hget(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 /// HEXISTS key field
 pub static HEXISTS: CommandSpec = getter("HEXISTS", hexists, 3)
     .keys(LOOK)
+    .element_at(2)
     .doc("Tells whether a hash has a field.", "2.0.0", "O(1)")
     .args(KEY_AND_FIELD);
 
@@ -47,6 +49,7 @@ fn hexists(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 /// HSTRLEN key field
 pub static HSTRLEN: CommandSpec = getter("HSTRLEN", hstrlen, 3)
     .keys(LOOK)
+    .element_at(2)
     .doc(
         "Answers the length of the value of a field of a hash, in bytes.",
         "3.2.0",
@@ -87,6 +90,7 @@ fn look(
 
 /// HMGET key field [field ...]
 pub static HMGET: CommandSpec = getter("HMGET", hmget, -3)
+    .element_at(2)
     .doc(
         "Answers the values of fields of a hash.",
         "2.0.0",

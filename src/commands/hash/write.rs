@@ -36,6 +36,7 @@ const fn setter(name: &'static str, handler: Handler, arity: i16, key: KeyFlags)
 
 /// HSET key field value [field value ...]
 pub static HSET: CommandSpec = setter("HSET", hset, -4, KeyFlags::UPDATE)
+    .element_at(2)
     .doc(
         "Sets fields of a hash; a missing key counts as an empty hash.",
         "2.0.0",
@@ -88,6 +89,7 @@ fn set_pairs(context: &mut Context<'_>, request: Request<'_>) -> Result<usize, C
 
 /// HSETNX key field value
 pub static HSETNX: CommandSpec = setter("HSETNX", hsetnx, 4, KeyFlags::INSERT)
+    .element_at(2)
     .doc(
         "Sets a field of a hash unless it is there already.",
         "2.0.0",
@@ -122,6 +124,7 @@ pub static HDEL: CommandSpec = CommandSpec::new("HDEL", Group::Hash, hdel)
         "O(N), N being the number of fields to be removed.",
     )
     .arity(-3)
+    .element_at(2)
     .flags(&[Flags::WRITE, Flags::FAST])
     .keys(&[KeySpec::at(1, KeyFlags::RW.with(KeyFlags::DELETE))])
     .args(&[Arg::key("key", 0), Arg::string("field").multiple()])

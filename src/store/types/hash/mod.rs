@@ -202,6 +202,17 @@ impl Hash {
     }
 }
 
+impl Hash {
+    /// The table of a large hash: its fields are the members.
+    #[inline]
+    pub fn table(&self) -> Option<&Table<Member>> {
+        match self.form() {
+            Form::Large(large) => Some(&large.table),
+            Form::Small(_) => None,
+        }
+    }
+}
+
 impl Clone for Hash {
     fn clone(&self) -> Self {
         match self.form() {
