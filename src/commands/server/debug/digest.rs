@@ -15,6 +15,7 @@ use sha1::{Digest as _, Sha1};
 use crate::command::{CommandResult, Context};
 use crate::resp::Request;
 use crate::store::entry::{Entry, NEVER, Object, Value};
+use crate::text::double;
 
 /// What stands for an expiry, whatever its time.
 const EXPIRY: &[u8] = b"!!expire!!";
@@ -116,7 +117,15 @@ fn mix_value(digest: &mut Digest, entry: &Entry) {
                 digest.add(member.text(&mut digits));
             }
         }
-        Value::Object(Object::SortedSet(_)) => head(SORTED_SET),
+        Value::Object(Object::SortedSet(set)) => {
+            head(SORTED_SET);
+            for (member, score) in set.iter() {
+                let mut pair = Digest::default();
+                pair.mix(member.text(&mut digits));
+                pair.mix(double::seventeen_digits(score).as_bytes());
+                digest.add(&pair.0);
+            }
+        }
         Value::Object(Object::Hash(_)) => head(HASH),
         Value::Object(Object::Stream(_)) => head(STREAM),
     }
