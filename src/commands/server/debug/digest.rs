@@ -15,6 +15,7 @@ use sha1::{Digest as _, Sha1};
 use crate::command::{CommandResult, Context};
 use crate::resp::Request;
 use crate::store::entry::{Entry, NEVER, Object, Value};
+use crate::text::double;
 
 /// What stands for an expiry, whatever its time.
 const EXPIRY: &[u8] = b"!!expire!!";
@@ -118,7 +119,6 @@ fn mix_value(digest: &mut Digest, entry: &Entry) {
                 digest.add(member.text(&mut digits));
             }
         }
-        Value::Object(Object::SortedSet(_)) => head(SORTED_SET),
         Value::Object(Object::Hash(hash)) => {
             head(HASH);
             for field in hash.iter() {
@@ -128,6 +128,15 @@ fn mix_value(digest: &mut Digest, entry: &Entry) {
                 if field.deadline_ms != NEVER {
                     pair.add(FIELD_EXPIRY);
                 }
+                digest.add(&pair.0);
+            }
+        }
+        Value::Object(Object::SortedSet(set)) => {
+            head(SORTED_SET);
+            for (member, score) in set.iter() {
+                let mut pair = Digest::default();
+                pair.mix(member.text(&mut digits));
+                pair.mix(double::seventeen_digits(score).as_bytes());
                 digest.add(&pair.0);
             }
         }
