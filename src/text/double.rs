@@ -6,6 +6,8 @@
 
 /// The longest text: 17 digits with sign, point, leading zeros and an exponent.
 const MAX_TEXT: usize = 32;
+/// An integer of so many digits is a double exactly.
+const EXACT_DIGITS: usize = 15;
 /// Integral values up to this size are printed as integers.
 const MAX_INTEGER: f64 = (i64::MAX / 2) as f64;
 
@@ -104,6 +106,26 @@ pub fn integral(value: f64) -> Option<i64> {
         .then_some(value as i64)
 }
 
+/// The text that C's `%.17g` makes of a number.
+pub fn seventeen_digits(value: f64) -> String {
+    if !value.is_finite() {
+        return Buffer::new().format(value).to_owned();
+    }
+    let text = format!("{value:.16e}");
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+    let exponent: i32 = exponent.parse().expect("the exponent of a double is small");
+    let trimmed = |text: &str| match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
+        false => text.to_owned(),
+    };
+    if (-4..17).contains(&exponent) {
+        let decimals = (16 - exponent).unsigned_abs() as usize;
+        return trimmed(&format!("{value:.decimals$}"));
+    }
+    let sign = if exponent < 0 { '-' } else { '+' };
+    format!("{}e{sign}{:02}", trimmed(mantissa), exponent.abs())
+}
+
 /// The shortest digits that make a number: it is the integer that they spell, times ten to the power of `scale`.
 struct Digits {
     bytes: [u8; MAX_TEXT],
@@ -153,6 +175,11 @@ impl Digits {
 /// and `nan` in any case. Nothing for anything else, a space in front or behind included, nor for a number that is too
 /// large or too small for a double.
 pub fn parse(text: &[u8]) -> Option<f64> {
+    if text.len() <= EXACT_DIGITS
+        && let Some(integer) = super::number::parse_i64(text)
+    {
+        return Some(integer as f64);
+    }
     if text.first().is_none_or(|&byte| is_space(byte)) {
         return None;
     }
@@ -365,6 +392,24 @@ mod tests {
         ];
         for (value, text) in cases {
             assert_eq!(Buffer::new().format(value), text);
+        }
+    }
+
+    #[test]
+    fn seventeen_digits_are_those_of_c() {
+        let cases = [
+            (0.0, "0"),
+            (-0.0, "-0"),
+            (3.3, "3.2999999999999998"),
+            (1e16, "10000000000000000"),
+            (1e17, "1e+17"),
+            (1.5e-7, "1.4999999999999999e-07"),
+            (0.0001, "0.0001"),
+            (1e300, "1.0000000000000001e+300"),
+            (f64::NEG_INFINITY, "-inf"),
+        ];
+        for (value, text) in cases {
+            assert_eq!(seventeen_digits(value), text);
         }
     }
 

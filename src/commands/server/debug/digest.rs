@@ -16,6 +16,7 @@ use crate::command::{CommandResult, Context};
 use crate::resp::Request;
 use crate::store::entry::{Entry, NEVER, Object, Value};
 use crate::store::types::stream::Stream;
+use crate::text::double;
 
 /// What stands for an expiry, whatever its time.
 const EXPIRY: &[u8] = b"!!expire!!";
@@ -119,7 +120,6 @@ fn mix_value(digest: &mut Digest, entry: &Entry) {
                 digest.add(member.text(&mut digits));
             }
         }
-        Value::Object(Object::SortedSet(_)) => head(SORTED_SET),
         Value::Object(Object::Hash(hash)) => {
             head(HASH);
             for field in hash.iter() {
@@ -135,6 +135,15 @@ fn mix_value(digest: &mut Digest, entry: &Entry) {
         Value::Object(Object::Stream(stream)) => {
             head(STREAM);
             mix_stream(digest, stream);
+        }
+        Value::Object(Object::SortedSet(set)) => {
+            head(SORTED_SET);
+            for (member, score) in set.iter() {
+                let mut pair = Digest::default();
+                pair.mix(member.text(&mut digits));
+                pair.mix(double::seventeen_digits(score).as_bytes());
+                digest.add(&pair.0);
+            }
         }
     }
     if entry.deadline_ms() != NEVER {
