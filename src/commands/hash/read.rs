@@ -83,7 +83,7 @@ fn look(
     let is_expired = field.is_some() && living.is_none();
     answer(reply, living.map(|field| field.value));
     if is_expired {
-        db.expire_fields(session.db, key);
+        db.expire_field(session.db, key, name);
     }
     Ok(())
 }
@@ -120,7 +120,9 @@ fn hmget(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         }
     }
     if is_expired {
-        db.expire_fields(session.db, key);
+        for name in request.iter_from(2) {
+            db.expire_field(session.db, key, name);
+        }
     }
     Ok(())
 }
@@ -234,7 +236,7 @@ pub(super) fn living(hash: &Hash, now_ms: u64) -> usize {
     hash.iter().filter(|field| field.lives_at(now_ms)).count()
 }
 
-/// HSCAN key cursor [MATCH pattern] [COUNT count] [NOVALUES]
+/// `HSCAN key cursor [MATCH pattern] [COUNT count] [NOVALUES]`
 pub static HSCAN: CommandSpec = CommandSpec::new("HSCAN", Group::Hash, hscan)
     .doc(
         "Answers some fields of a hash with their values, and a cursor with which to go on.",
