@@ -180,7 +180,7 @@ impl Rows {
 
     /// Clears the bits of each row behind its last place, which the carries of the addition have left there.
     fn without_rest(mut self, len: usize) -> Rows {
-        if len % WORD != 0 {
+        if !len.is_multiple_of(WORD) {
             let used = (1 << (len % WORD)) - 1;
             for last in self
                 .bits

@@ -1,5 +1,11 @@
-//! Strings: GET and SET with their kin ([`get_set`]), counters ([`counter`]), parts of strings ([`range`]).
+//! Strings: GET and SET with their kin ([`get_set`]), several at once ([`multi`]), compare and set ([`compare`]), counters
+//! ([`counter`]), parts of strings ([`range`]), what two strings have in common ([`lcs`]).
+//!
+//! A string is stored as an integer, in its entry or in a buffer of its own ([`Str`]); commands that change one where it
+//! lies do so through [`edit`]. To add a command, write its spec and its handler in the file of its kind and name it in
+//! [`COMMANDS`].
 
+pub mod compare;
 pub mod counter;
 mod edit;
 pub mod get_set;
@@ -17,7 +23,9 @@ pub static COMMANDS: &[&CommandSpec] = &[
     &range::APPEND,
     &counter::DECR,
     &counter::DECRBY,
-    &get_set::DELIFEQ,
+    &compare::DELEX,
+    &compare::DELIFEQ,
+    &compare::DIGEST,
     &get_set::GET,
     &get_set::GETDEL,
     &get_set::GETEX,
