@@ -1,0 +1,301 @@
+//! What is left out, and what is different on purpose, each with its reason.
+//!
+//! [`EXCLUDED`] names commands that are not tried at all, [`admissible`] refuses single forms of those that are, and
+//! [`DIFFERENCES`] excuses pairs of replies. A difference that is not here is a fault.
+
+use ruddle::text::number::parse_i64;
+
+use crate::peer::{Reply, Words};
+
+/// Commands that are not tried; a name alone stands for its subcommands too.
+struct Excluded {
+    commands: &'static [&'static str],
+    reason: &'static str,
+}
+
+const EXCLUDED: &[Excluded] = &[
+    Excluded {
+        commands: &[
+            "SHUTDOWN",
+            "DEBUG",
+            "CONFIG",
+            "MODULE",
+            "MIGRATE",
+            "ACL",
+            "FAILOVER",
+            "LATENCY",
+            "LOLWUT",
+            "MEMORY",
+            "SAVE",
+            "BGSAVE",
+            "BGREWRITEAOF",
+            "PFSELFTEST",
+            "PFDEBUG",
+        ],
+        reason: "They end or change the server itself, or look at what it is made of.",
+    },
+    Excluded {
+        commands: &[
+            "INFO",
+            "TIME",
+            "LASTSAVE",
+            "SLOWLOG",
+            "ROLE",
+            "COMMAND",
+            "RESTORE-ASKING",
+        ],
+        reason: "They tell of the server and not of the data; COMMAND has a test of its own.",
+    },
+    Excluded {
+        commands: &[
+            "REPLICAOF",
+            "SLAVEOF",
+            "SYNC",
+            "PSYNC",
+            "REPLCONF",
+            "WAIT",
+            "WAITAOF",
+            "CLUSTER",
+            "ASKING",
+            "READONLY",
+            "READWRITE",
+        ],
+        reason: "They need more servers than one.",
+    },
+    Excluded {
+        commands: &["CLIENT", "HELLO", "AUTH", "RESET", "QUIT", "MONITOR"],
+        reason: "They change or end the connection, and what they answer is each server's own.",
+    },
+    Excluded {
+        commands: &[
+            "SUBSCRIBE",
+            "PSUBSCRIBE",
+            "SSUBSCRIBE",
+            "UNSUBSCRIBE",
+            "PUNSUBSCRIBE",
+            "SUNSUBSCRIBE",
+            "PUBLISH",
+            "SPUBLISH",
+            "PUBSUB",
+        ],
+        reason: "They need more connections than one.",
+    },
+    Excluded {
+        commands: &["MULTI", "EXEC", "DISCARD", "WATCH", "UNWATCH"],
+        reason: "Transactions and blocking have tests of their own, and would leave the rest of a sequence without effect.",
+    },
+    Excluded {
+        commands: &[
+            "BLPOP",
+            "BRPOP",
+            "BLMOVE",
+            "BRPOPLPUSH",
+            "BLMPOP",
+            "BZPOPMIN",
+            "BZPOPMAX",
+            "BZMPOP",
+        ],
+        reason: "They wait where there is nothing.",
+    },
+    Excluded {
+        commands: &[
+            "EVAL",
+            "EVAL_RO",
+            "EVALSHA",
+            "EVALSHA_RO",
+            "SCRIPT",
+            "FUNCTION",
+            "FCALL",
+            "FCALL_RO",
+        ],
+        reason: "A script is no argument that could be made up.",
+    },
+    Excluded {
+        commands: &["DUMP", "RESTORE"],
+        reason: "The format has a version, which is each server's own.",
+    },
+];
+
+/// All the same a part of what is tried: they look at the key specs of every other command.
+const INCLUDED: &[&str] = &["COMMAND GETKEYS", "COMMAND GETKEYSANDFLAGS"];
+
+/// Why this command is not tried, if it is not.
+pub(crate) fn excluded(name: &str) -> Option<&'static str> {
+    if INCLUDED.contains(&name) {
+        return None;
+    }
+    let container = name.split(' ').next().unwrap_or(name);
+    EXCLUDED
+        .iter()
+        .find(|entry| entry.commands.contains(&name) || entry.commands.contains(&container))
+        .map(|entry| entry.reason)
+}
+
+/// Whether this form of the command may be sent: none that waits, that is random or depends on the moment and then
+/// changes the data, or that would take all memory.
+pub(crate) fn admissible(words: &Words) -> bool {
+    let name = words[0].to_ascii_uppercase();
+    let numbers = || words.iter().filter_map(|word| parse_i64(word));
+    let has = |word: &[u8]| words.iter().any(|found| found.eq_ignore_ascii_case(word));
+    let at = |index: usize| words.get(index).and_then(|word| parse_i64(word));
+    match name.as_slice() {
+        _ if has(b"BYLEX")
+            || name.ends_with(b"LEX")
+            || has(b"lex1")
+            || has(b"lex2")
+            || name == b"ZLEXCOUNT" =>
+        {
+            keeps_lex_order(&name, words)
+        }
+        b"XADD" => !has(b"*"),
+        b"XREAD" | b"XREADGROUP" => !has(b"BLOCK"),
+        b"SPOP" => at(2).is_some_and(|count| !(1..1000).contains(&count)),
+        b"SETBIT" | b"SETRANGE" | b"BITFIELD" | b"BITFIELD_RO" | b"GETBIT" => {
+            !numbers().any(|number| (100_000..10_000_000_000).contains(&number))
+        }
+        // With a negative count they answer so many.
+        b"SRANDMEMBER" | b"HRANDFIELD" | b"ZRANDMEMBER" => !numbers().any(|number| number < -1000),
+        // A deadline must be so far away that nothing expires while a sequence runs.
+        b"PEXPIRE" | b"PSETEX" => !soon(at(2), 50_000),
+        b"EXPIRE" | b"SETEX" => !soon(at(2), 50),
+        b"SET" | b"GETEX" => ["EX", "PX"].iter().zip([50, 50_000]).all(|(token, least)| {
+            let mut pairs = words.windows(2);
+            !pairs.any(|pair| {
+                pair[0].eq_ignore_ascii_case(token.as_bytes()) && soon(parse_i64(&pair[1]), least)
+            })
+        }),
+        // A part of a set that is not sorted is any part.
+        b"SORT" | b"SORT_RO" => !(is_unsorted(words) && has(b"LIMIT")),
+        // What was pending so long is a matter of milliseconds.
+        b"XCLAIM" | b"XAUTOCLAIM" => !soon(at(4), 60_000),
+        b"XPENDING" => {
+            let idle = words
+                .iter()
+                .position(|word| word.eq_ignore_ascii_case(b"IDLE"));
+            !soon(idle.and_then(|idle| at(idle + 1)), 60_000)
+        }
+        _ => true,
+    }
+}
+
+/// Ranges by lexicographic order are defined for members of one score alone: with others, what Redis finds is a matter
+/// of its skip list's random levels. So they are asked of the keys `lex1` and `lex2`, and all scores in these are 0.
+fn keeps_lex_order(name: &[u8], words: &Words) -> bool {
+    const ALLOWED: &[&[u8]] = &[
+        b"DEL",
+        b"UNLINK",
+        b"TYPE",
+        b"TTL",
+        b"EXPIRE",
+        b"EXISTS",
+        b"MOVE",
+        b"ZCARD",
+        b"ZREM",
+        b"ZSCORE",
+        b"ZMSCORE",
+        b"ZRANK",
+        b"ZREVRANK",
+        b"ZPOPMIN",
+        b"ZPOPMAX",
+        b"ZRANGE",
+        b"ZREVRANGE",
+        b"ZSCAN",
+        b"ZRANDMEMBER",
+        b"ZLEXCOUNT",
+        b"ZRANGEBYLEX",
+        b"ZREVRANGEBYLEX",
+        b"ZREMRANGEBYLEX",
+    ];
+    let is_lex = |at: usize| {
+        words
+            .get(at)
+            .is_some_and(|key| key == b"lex1" || key == b"lex2")
+    };
+    let conditions: [&[u8]; 3] = [b"NX", b"XX", b"CH"];
+    let pairs = words
+        .iter()
+        .skip(2)
+        .skip_while(|word| conditions.contains(&word.as_slice()));
+    match name {
+        b"ZADD" => {
+            let scores: Vec<_> = pairs.step_by(2).collect();
+            is_lex(1) && scores.iter().all(|score| *score == b"0")
+        }
+        b"ZRANGESTORE" => is_lex(1) && is_lex(2),
+        _ => is_lex(1) && ALLOWED.contains(&name),
+    }
+}
+
+/// Whether SORT is told not to sort, by a pattern in which nothing is replaced.
+pub(crate) fn is_unsorted(words: &Words) -> bool {
+    let mut pairs = words.windows(2);
+    pairs.any(|pair| pair[0].eq_ignore_ascii_case(b"BY") && !pair[1].contains(&b'*'))
+}
+
+fn soon(number: Option<i64>, least: i64) -> bool {
+    number.is_some_and(|number| (1..least).contains(&number))
+}
+
+/// A command and the two replies to it that differ.
+pub(crate) struct Seen<'a> {
+    /// The command's name, in capitals; a subcommand's after a space.
+    pub(crate) name: &'a str,
+    pub(crate) reference: &'a Reply,
+    pub(crate) subject: &'a Reply,
+}
+
+/// A difference that is intended.
+pub(crate) struct Difference {
+    pub(crate) reason: &'static str,
+    applies: fn(&Seen<'_>) -> bool,
+}
+
+const DIFFERENCES: &[Difference] = &[
+    Difference {
+        reason: "Sets of few members that are no integers are listpacks since 7.2; 7.0 knows none.",
+        applies: |seen| {
+            let encodings = [&b"hashtable"[..], b"listpack"];
+            seen.name == "OBJECT ENCODING" && texts(seen) == Some(encodings)
+        },
+    },
+    Difference {
+        reason: "Doubles are written with as few digits as tell them apart since 7.2; 7.0 writes 17.",
+        applies: |seen| same_doubles(seen.reference, seen.subject),
+    },
+];
+
+/// Why these replies may differ, if they may.
+pub(crate) fn excuse(seen: &Seen<'_>) -> Option<&'static Difference> {
+    DIFFERENCES.iter().find(|entry| (entry.applies)(seen))
+}
+
+/// Both replies, if they are strings.
+fn texts<'a>(seen: &Seen<'a>) -> Option<[&'a [u8]; 2]> {
+    match (seen.reference, seen.subject) {
+        (Reply::Bulk(b'$', reference), Reply::Bulk(b'$', subject)) => Some([reference, subject]),
+        _ => None,
+    }
+}
+
+/// Whether the replies are equal but for doubles for which the reference took all 17 digits.
+fn same_doubles(reference: &Reply, subject: &Reply) -> bool {
+    match (reference, subject) {
+        (Reply::Group(kind, a), Reply::Group(other, b)) => {
+            kind == other && a.len() == b.len() && a.iter().zip(b).all(|(a, b)| same_doubles(a, b))
+        }
+        (Reply::Bulk(b'$', a), Reply::Bulk(b'$', b))
+        | (Reply::Line(b',', a), Reply::Line(b',', b)) => a == b || same_double(a, b),
+        _ => reference == subject,
+    }
+}
+
+fn same_double(long: &[u8], short: &[u8]) -> bool {
+    let parse = |text: &[u8]| std::str::from_utf8(text).ok()?.parse::<f64>().ok();
+    let mantissa: Vec<u8> = long
+        .split(|byte| *byte == b'e')
+        .next()
+        .unwrap_or_default()
+        .to_vec();
+    let digits = mantissa.iter().filter(|byte| byte.is_ascii_digit()).count();
+    digits >= 16 && parse(long).is_some() && parse(long) == parse(short)
+}
