@@ -252,6 +252,19 @@ pub(crate) struct Difference {
 
 const DIFFERENCES: &[Difference] = &[
     Difference {
+        reason: "What HELP says is each server's own words.",
+        applies: |seen| seen.name.ends_with(" HELP"),
+    },
+    Difference {
+        reason: "COMMAND GETKEYS takes a command without arguments since 7.2; 7.0 refuses its arity.",
+        applies: |seen| {
+            seen.name.starts_with("COMMAND GETKEYS")
+                && error(seen.reference).is_some_and(|text| {
+                    text.starts_with("ERR wrong number of arguments for 'command|getkeys")
+                })
+        },
+    },
+    Difference {
         reason: "Sets of few members that are no integers are listpacks since 7.2; 7.0 knows none.",
         applies: |seen| {
             let encodings = [&b"hashtable"[..], b"listpack"];
@@ -267,6 +280,13 @@ const DIFFERENCES: &[Difference] = &[
 /// Why these replies may differ, if they may.
 pub(crate) fn excuse(seen: &Seen<'_>) -> Option<&'static Difference> {
     DIFFERENCES.iter().find(|entry| (entry.applies)(seen))
+}
+
+fn error(reply: &Reply) -> Option<String> {
+    match reply {
+        Reply::Line(b'-', text) => Some(String::from_utf8_lossy(text).into_owned()),
+        _ => None,
+    }
 }
 
 /// Both replies, if they are strings.
