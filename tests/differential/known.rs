@@ -265,6 +265,10 @@ const DIFFERENCES: &[Difference] = &[
         },
     },
     Difference {
+        reason: "A cursor that is empty or negative is refused since 7.2; 7.0 reads it as C's strtoul does.",
+        applies: |seen| error(seen.subject).is_some_and(|text| text == "ERR invalid cursor"),
+    },
+    Difference {
         reason: "Sets of few members that are no integers are listpacks since 7.2; 7.0 knows none.",
         applies: |seen| {
             let encodings = [&b"hashtable"[..], b"listpack"];
