@@ -8,7 +8,7 @@ use std::ops::Add;
 
 use num_bigint::BigUint;
 use rustc_apfloat::ieee::X87DoubleExtended;
-use rustc_apfloat::{Float, Round};
+use rustc_apfloat::{Float, Round, Status, StatusAnd};
 
 /// Digits after the decimal point before trailing zeros are taken off.
 const FRACTION_DIGITS: u32 = 17;
@@ -44,7 +44,11 @@ impl LongDouble {
         } else {
             X87DoubleExtended::from_str_r(&hexadecimal(text)?, Round::NearestTiesToEven)
         };
-        let value = parsed.ok()?.value;
+        let StatusAnd { status, value } = parsed.ok()?;
+        // What is too small to be told from zero is out of range as well.
+        if value.is_zero() && status != Status::OK {
+            return None;
+        }
         value.is_finite().then_some(LongDouble(value))
     }
 
@@ -178,6 +182,7 @@ mod tests {
             "0x1p",
             "1e9999999",
             "1e5000",
+            "5e-32421",
             "1\0",
         ] {
             assert_eq!(LongDouble::parse(text.as_bytes()), None, "{text:?}");
