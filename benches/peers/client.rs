@@ -75,6 +75,38 @@ impl Client {
         Ok(())
     }
 
+    /// Sends a command and reads the integer that it answers.
+    pub(crate) fn integer(&mut self, arguments: &[&[u8]]) -> Result<u64> {
+        self.push(arguments);
+        self.flush()?;
+        let line = self.reply_line()?;
+        let digits = line
+            .strip_prefix(b":")
+            .and_then(|digits| std::str::from_utf8(digits).ok());
+        match digits.and_then(|digits| digits.parse().ok()) {
+            Some(number) => Ok(number),
+            None => bail!("no integer: {}", line.escape_ascii()),
+        }
+    }
+
+    /// Reads `count` replies that are integers, bulk strings, or arrays of one bulk string; fails on anything else.
+    pub(crate) fn skip_replies(&mut self, count: u64) -> Result<()> {
+        for _ in 0..count {
+            let mut line = self.reply_line()?;
+            if line == b"*1" {
+                line = self.reply_line()?;
+            }
+            match line {
+                [b':', ..] => {}
+                [b'$', b'1'..=b'9', ..] => {
+                    self.reply_line()?;
+                }
+                other => bail!("a read was answered with {}", other.escape_ascii()),
+            }
+        }
+        Ok(())
+    }
+
     /// Writes numbers 0 to `count` by the commands that `push` adds for each; `per_number` is how many those are.
     pub(crate) fn load(
         &mut self,

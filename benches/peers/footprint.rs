@@ -1,4 +1,4 @@
-//! What is measured of a server by itself: memory a key, start-up, idle memory, and the slowest batch while the
+//! What is measured of a server by itself: memory an element, start-up, idle memory, and the slowest batch while the
 //! keyspace grows. Each measurement has a fresh process.
 
 use std::time::{Duration, Instant};
@@ -6,69 +6,122 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use crate::client::{Client, key_name};
+use crate::load::scattered;
 use crate::report::median;
 use crate::server::{Program, Server};
 
 /// A deadline that no run lives to see.
 const FAR_SECONDS: &[u8] = b"100000000";
 
-/// A way to fill a server with keys of 16 bytes.
+/// Fields of a small hash.
+const SMALL_HASH_FIELDS: u64 = 10;
+
+/// A way to fill a server with a million elements: keys of 16 bytes, or elements of one collection.
 #[derive(Debug)]
 pub(crate) struct Fill {
     /// What is written, for the report.
     pub(crate) name: &'static str,
-    /// Size of each value.
-    value_bytes: usize,
-    /// How each key gets its deadline.
-    deadline: Deadline,
-    /// The most resident memory that Ruddle may take for a key, in bytes.
+    /// The most resident memory that Ruddle may take for an element, in bytes.
     pub(crate) limit_bytes: f64,
+    /// Pushes the commands that write the element, or the elements, of a number.
+    write: fn(&mut Client, u64),
+    /// Commands a number.
+    commands: u64,
+    /// Elements a number.
+    elements: u64,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum Deadline {
-    Never,
-    WithSet,
-    ByExpire,
+/// A shorthand that keeps the table short: a command and an element for each number.
+const fn fill(name: &'static str, limit_bytes: f64, write: fn(&mut Client, u64)) -> Fill {
+    Fill {
+        name,
+        limit_bytes,
+        write,
+        commands: 1,
+        elements: 1,
+    }
 }
 
 /// Every fill, in the order of the report.
 pub(crate) const FILLS: &[Fill] = &[
+    fill("key, 8-byte value", 52.0, |client, number| {
+        client.push(&[b"SET", key(number).as_bytes(), &[b'v'; 8]]);
+    }),
+    fill("key, 8-byte value, SET with EX", 62.0, |client, number| {
+        let key = key(number);
+        client.push(&[b"SET", key.as_bytes(), &[b'v'; 8], b"EX", FAR_SECONDS]);
+    }),
     Fill {
-        name: "8-byte values",
-        value_bytes: 8,
-        deadline: Deadline::Never,
-        limit_bytes: 52.0,
+        commands: 2,
+        ..fill(
+            "key, 8-byte value, SET then EXPIRE",
+            62.0,
+            |client, number| {
+                let key = key(number);
+                client.push(&[b"SET", key.as_bytes(), &[b'v'; 8]]);
+                client.push(&[b"EXPIRE", key.as_bytes(), FAR_SECONDS]);
+            },
+        )
     },
+    fill("key, 64-byte value", 108.0, |client, number| {
+        client.push(&[b"SET", key(number).as_bytes(), &[b'v'; 64]]);
+    }),
+    fill("one set, 17-byte members", 40.0, |client, number| {
+        client.push(&[b"SADD", b"set", element(number).as_bytes()]);
+    }),
+    fill(
+        "one hash, 17-byte fields, 11-byte values",
+        48.0,
+        |client, number| {
+            client.push(&[b"HSET", b"hash", element(number).as_bytes(), b"value-bytes"]);
+        },
+    ),
+    fill("one sorted set, 17-byte members", 66.0, |client, number| {
+        let score = scattered(number).to_string();
+        let member = element(number);
+        client.push(&[b"ZADD", b"zset", score.as_bytes(), member.as_bytes()]);
+    }),
+    fill("one list, 17-byte elements", 20.0, |client, number| {
+        client.push(&[b"RPUSH", b"list", element(number).as_bytes()]);
+    }),
     Fill {
-        name: "8-byte values, SET with EX",
-        value_bytes: 8,
-        deadline: Deadline::WithSet,
-        limit_bytes: 62.0,
-    },
-    Fill {
-        name: "8-byte values, SET then EXPIRE",
-        value_bytes: 8,
-        deadline: Deadline::ByExpire,
-        limit_bytes: 62.0,
-    },
-    Fill {
-        name: "64-byte values",
-        value_bytes: 64,
-        deadline: Deadline::Never,
-        limit_bytes: 108.0,
+        elements: SMALL_HASH_FIELDS,
+        ..fill(
+            "a field of hashes of 10 (field:N, value:N)",
+            27.0,
+            |client, number| {
+                let key = key(number);
+                let parts: Vec<_> = (0..SMALL_HASH_FIELDS)
+                    .flat_map(|field| [format!("field:{field}"), format!("value:{field}")])
+                    .collect();
+                let mut words: Vec<&[u8]> = vec![b"HSET", key.as_bytes()];
+                words.extend(parts.iter().map(|part| part.as_bytes()));
+                client.push(&words);
+            },
+        )
     },
 ];
 
-/// Growth of resident memory for each key, in bytes: `[fill][server]`.
-pub(crate) fn memory_per_key(programs: &[Program], keys: u64) -> Result<Vec<Vec<f64>>> {
+/// A key of 16 bytes.
+fn key(number: u64) -> String {
+    key_name("key:", number)
+}
+
+/// An element of 17 bytes.
+fn element(number: u64) -> String {
+    key_name("elem:", number)
+}
+
+/// Growth of resident memory for each element, in bytes: `[fill][server]`.
+pub(crate) fn memory_per_element(programs: &[Program], elements: u64) -> Result<Vec<Vec<f64>>> {
     let measure = |fill: &Fill, program: &Program| {
         eprintln!("memory: {}, {}", fill.name, program.name);
         let server = program.start()?;
         let before = settled_resident_bytes(&server)?;
-        write_fill(&mut server.connect()?, fill, keys)?;
+        let numbers = elements / fill.elements;
+        server.connect()?.load(numbers, fill.commands, fill.write)?;
         let after = settled_resident_bytes(&server)?;
-        Ok(after.saturating_sub(before) as f64 / keys as f64)
+        Ok(after.saturating_sub(before) as f64 / elements as f64)
     };
     FILLS
         .iter()
@@ -79,27 +132,6 @@ pub(crate) fn memory_per_key(programs: &[Program], keys: u64) -> Result<Vec<Vec<
                 .collect()
         })
         .collect()
-}
-
-fn write_fill(client: &mut Client, fill: &Fill, keys: u64) -> Result<()> {
-    let value = vec![b'v'; fill.value_bytes];
-    let per_key = if matches!(fill.deadline, Deadline::ByExpire) {
-        2
-    } else {
-        1
-    };
-    client.load(keys, per_key, |client, number| {
-        let key = key_name("key:", number);
-        let key = key.as_bytes();
-        match fill.deadline {
-            Deadline::Never => client.push(&[b"SET", key, &value]),
-            Deadline::WithSet => client.push(&[b"SET", key, &value, b"EX", FAR_SECONDS]),
-            Deadline::ByExpire => {
-                client.push(&[b"SET", key, &value]);
-                client.push(&[b"EXPIRE", key, FAR_SECONDS]);
-            }
-        }
-    })
 }
 
 /// Resident memory once two readings a fifth of a second apart agree: what a server frees or moves in the
@@ -152,6 +184,9 @@ pub(crate) fn start_up(programs: &[Program], samples: u32) -> Result<Vec<Start>>
 /// Commands in a batch of the growing keyspace: small, so that one slow command stands out.
 pub(crate) const INSERT_BATCH: u64 = 16;
 
+/// A command that takes longer than this is slow, in microseconds.
+const SLOW_COMMAND_US: u32 = 2000;
+
 /// How long batches of inserts took.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Inserts {
@@ -161,6 +196,9 @@ pub(crate) struct Inserts {
     pub(crate) p999_ms: f64,
     /// The slowest round trip in milliseconds, with whatever else the machine did meanwhile.
     pub(crate) worst_ms: f64,
+    /// Single commands that took longer than the limit by the server's own clock (its slow log): what the machine did
+    /// meanwhile is in it too.
+    pub(crate) slow_commands: u64,
     /// The most CPU time of the server for one batch in milliseconds: what the server itself is to blame for.
     pub(crate) worst_cpu_ms: f64,
 }
@@ -171,6 +209,7 @@ impl Inserts {
         median_ms: f64::INFINITY,
         p999_ms: f64::INFINITY,
         worst_ms: f64::INFINITY,
+        slow_commands: u64::MAX,
         worst_cpu_ms: f64::INFINITY,
     };
 
@@ -180,6 +219,7 @@ impl Inserts {
             median_ms: self.median_ms.min(other.median_ms),
             p999_ms: self.p999_ms.min(other.p999_ms),
             worst_ms: self.worst_ms.min(other.worst_ms),
+            slow_commands: self.slow_commands.min(other.slow_commands),
             worst_cpu_ms: self.worst_cpu_ms.min(other.worst_cpu_ms),
         }
     }
@@ -203,6 +243,15 @@ pub(crate) fn inserts(programs: &[Program], keys: u64, runs: u32) -> Result<Vec<
 
 fn time_inserts(server: &Server, keys: u64) -> Result<Inserts> {
     let mut client = server.connect()?;
+    let threshold_us = SLOW_COMMAND_US.to_string();
+    for (name, value) in [
+        ("slowlog-log-slower-than", threshold_us.as_str()),
+        ("slowlog-max-len", "1000000"),
+    ] {
+        client.push(&[b"CONFIG", b"SET", name.as_bytes(), value.as_bytes()]);
+        client.flush()?;
+        client.expect_ok(1)?;
+    }
     let batches = keys.div_ceil(INSERT_BATCH);
     let mut round_trips_ms = Vec::with_capacity(batches as usize);
     let mut worst_cpu = Duration::ZERO;
@@ -230,6 +279,7 @@ fn time_inserts(server: &Server, keys: u64) -> Result<Inserts> {
         median_ms: at(0.5),
         p999_ms: at(0.999),
         worst_ms: at(1.0),
+        slow_commands: client.integer(&[b"SLOWLOG", b"LEN"])?,
         worst_cpu_ms,
     })
 }

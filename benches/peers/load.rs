@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use crate::client::key_name;
-use crate::options::{Case, Plan};
+use crate::options::{Case, LARGE_ZSET, Plan};
 use crate::server::{Program, Server, on_path};
 
 /// Size of the values under load.
@@ -87,6 +87,9 @@ fn prepare(server: &Server, case: &Case, plan: &Plan, is_first: bool) -> Result<
     match case.command {
         "incr" if is_first => fill_strings(server, "counter:", plan.keys, b"0"),
         "lpush" => fill_list(server, 0),
+        "lrange-100" if is_first => fill_list(server, 100_000),
+        "sadd" | "hset" | "xadd" => forget(server),
+        "zadd" if is_first => fill_sorted_set(server, LARGE_ZSET, plan.keys),
         "lpop" => fill_list(
             server,
             plan.requests(case) + u64::from(CLIENTS * case.pipeline),
@@ -104,11 +107,35 @@ fn fill_list(server: &Server, elements: u64) -> Result<()> {
     })
 }
 
+/// Removes what the runs of the cases before have made of a collection, and waits until it is gone.
+fn forget(server: &Server) -> Result<()> {
+    server.connect()?.load(1, 1, |client, _| {
+        client.push(&[b"DEL", b"myset", b"myhash", b"mystream"]);
+    })
+}
+
+/// A sorted set with members `elem:` and a number, each with a score that has no relation to it.
+pub(crate) fn fill_sorted_set(server: &Server, key: &str, members: u64) -> Result<()> {
+    server.connect()?.load(members, 1, |client, number| {
+        let score = scattered(number).to_string();
+        let member = key_name("elem:", number);
+        client.push(&[b"ZADD", key.as_bytes(), score.as_bytes(), member.as_bytes()]);
+    })
+}
+
+/// A number below 2^40 that looks random and is the same each time (Fibonacci hashing).
+pub(crate) fn scattered(number: u64) -> u64 {
+    number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 24
+}
+
 /// One run of redis-benchmark, with the server's CPU clock read before and after.
 fn run(benchmark: &std::path::Path, server: &Server, case: &Case, plan: &Plan) -> Result<Run> {
     let requests = plan.requests(case);
     let mut command = Command::new(benchmark);
-    command.args(["-h", "127.0.0.1", "--csv", "-t", case.command]);
+    command.args(["-h", "127.0.0.1", "--csv"]);
+    if case.words.is_empty() {
+        command.args(["-t", case.command]);
+    }
     for (option, value) in [
         ("-p", u64::from(server.port)),
         ("-c", u64::from(CLIENTS)),
@@ -119,6 +146,7 @@ fn run(benchmark: &std::path::Path, server: &Server, case: &Case, plan: &Plan) -
     ] {
         command.arg(option).arg(value.to_string());
     }
+    command.args(case.words);
     let cpu_before = server.cpu_time()?;
     let output = command.output().context("cannot run redis-benchmark")?;
     let cpu = server.cpu_time()? - cpu_before;

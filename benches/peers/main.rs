@@ -4,12 +4,13 @@
 //! tables to standard output, progress to standard error. The first figure that counts is the CPU time that a server
 //! uses for an operation: on a machine that also runs the load generator, throughput says as much of the generator.
 //!
-//! Life cycle: [`options`] says what to measure, [`load`] and [`footprint`] measure it with the help of [`server`]
+//! Life cycle: [`options`] says what to measure, [`load`], [`footprint`] and [`growth`] measure it with the help of [`server`]
 //! (processes) and [`client`] (a connection), [`report`] writes it down. A new load case is a line in
 //! `options::CASES`, a new peer a name in `server::PEERS`. Runs on Linux, whose accounting of processes it reads.
 
 mod client;
 mod footprint;
+mod growth;
 mod load;
 mod options;
 mod report;
@@ -33,7 +34,7 @@ fn main() -> Result<ExitCode> {
     let programs = Program::find_all()?;
     let mut report = Report::default();
     report.heading(&programs);
-    for part in [load_cases, memory, start_up, inserts] {
+    for part in [load_cases, memory, growth_by_size, start_up, inserts] {
         // A part that fails costs its own tables alone.
         if let Err(error) = part(&programs, &options.plan(), &mut report) {
             report.failure(&error);
@@ -62,8 +63,16 @@ fn load_cases(programs: &[Program], plan: &Plan, report: &mut Report) -> Result<
 
 fn memory(programs: &[Program], plan: &Plan, report: &mut Report) -> Result<()> {
     if let Some(keys) = plan.memory_keys {
-        let bytes = footprint::memory_per_key(programs, keys)?;
+        let bytes = footprint::memory_per_element(programs, keys)?;
         report.memory(programs, keys, &bytes);
+    }
+    Ok(())
+}
+
+fn growth_by_size(programs: &[Program], plan: &Plan, report: &mut Report) -> Result<()> {
+    if !plan.growth_sizes.is_empty() {
+        let growth = growth::measure(&programs[0], plan.growth_sizes)?;
+        report.growth(plan.growth_sizes, &growth);
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! What to measure: the command line, and the table of load cases with their limits.
 //!
-//! To add a load case, add a line to [`CASES`]; its command is a name that
-//! redis-benchmark's `-t` knows, and `load::prepare` sets up the data that it needs.
+//! To add a load case, add a line to [`CASES`]; its command is a name that redis-benchmark's `-t` knows, or it has words
+//! of its own, and `load::prepare` sets up the data that it needs.
 
 use clap::Parser;
 
@@ -30,6 +30,9 @@ pub(crate) struct Options {
     /// Measure resident memory a key, and nothing that is not also asked for
     #[arg(long)]
     only_memory: bool,
+    /// Measure how reads by position slow down with size, and nothing that is not also asked for
+    #[arg(long)]
+    only_growth: bool,
     /// Measure start-up and idle memory, and nothing that is not also asked for
     #[arg(long)]
     only_start: bool,
@@ -59,6 +62,8 @@ pub(crate) struct Plan {
     request_divisor: u64,
     /// Keys written to measure memory, unless that is not asked for.
     pub(crate) memory_keys: Option<u64>,
+    /// Sizes of the collections that are read by position, unless that is not asked for.
+    pub(crate) growth_sizes: &'static [u64],
     /// Starts to take the median of, unless that is not asked for.
     pub(crate) start_samples: Option<u32>,
     /// Keys inserted while the slowest batch is looked for, unless that is not asked for.
@@ -70,7 +75,11 @@ pub(crate) struct Plan {
 impl Options {
     /// Fills in the defaults.
     pub(crate) fn plan(&self) -> Plan {
-        let all = !(self.only_load || self.only_memory || self.only_start || self.only_insert);
+        let all = !(self.only_load
+            || self.only_memory
+            || self.only_growth
+            || self.only_start
+            || self.only_insert);
         let cases = match (all || self.only_load, self.cases.is_empty()) {
             (false, _) => Vec::new(),
             (true, true) => CASES.iter().collect(),
@@ -83,6 +92,11 @@ impl Options {
             requests: self.requests,
             request_divisor: if self.quick { 4 } else { 1 },
             memory_keys: (all || self.only_memory).then_some(1_000_000),
+            growth_sizes: match (all || self.only_growth, self.quick) {
+                (false, _) => &[],
+                (true, true) => &[10_000, 1_000_000],
+                (true, false) => &[10_000, 100_000, 1_000_000, 10_000_000],
+            },
             start_samples: (all || self.only_start).then_some(if self.quick { 7 } else { 21 }),
             insert_keys: (all || self.only_insert).then_some(if self.quick {
                 2_000_000
@@ -105,8 +119,10 @@ impl Plan {
 /// A load that every server is put under.
 #[derive(Debug)]
 pub(crate) struct Case {
-    /// The command: the name of redis-benchmark's own test.
+    /// The name of the load: that of redis-benchmark's own test, unless there are `words`.
     pub(crate) command: &'static str,
+    /// The command's words, where redis-benchmark has no such test; it puts random numbers for `__rand_int__`.
+    pub(crate) words: &'static [&'static str],
     /// Commands sent at once by each client.
     pub(crate) pipeline: u32,
     /// Requests of one run: about two seconds' worth.
@@ -116,6 +132,11 @@ pub(crate) struct Case {
 }
 
 impl Case {
+    /// The same case with words of its own.
+    const fn sends(self, words: &'static [&'static str]) -> Case {
+        Case { words, ..self }
+    }
+
     /// Name in the report and for `--cases`.
     pub(crate) fn name(&self) -> String {
         format!("{}-{}", self.command, self.pipeline)
@@ -135,12 +156,26 @@ pub(crate) const CASES: &[Case] = &[
     case("lpush", 16, 1_000_000, Some(0.70)),
     case("lpop", 16, 1_000_000, Some(0.70)),
     case("ping_mbulk", 16, 1_000_000, None),
+    case("sadd", 16, 1_000_000, Some(0.65)),
+    case("hset", 16, 1_000_000, Some(0.65)),
+    case("xadd", 16, 1_000_000, Some(0.65)).sends(&["XADD", "mystream", "*", "field", "value"]),
+    case("zadd", 16, 500_000, Some(0.35)).sends(&[
+        "ZADD",
+        LARGE_ZSET,
+        "__rand_int__",
+        "elem:__rand_int__",
+    ]),
+    case("lrange-100", 16, 200_000, Some(0.60)).sends(&["LRANGE", "mylist", "0", "99"]),
 ];
+
+/// The sorted set of as many members as there are keys, to which the `zadd` case adds.
+pub(crate) const LARGE_ZSET: &str = "largezset";
 
 /// A shorthand that keeps the table one line a case.
 const fn case(command: &'static str, pipeline: u32, requests: u64, limit: Option<f64>) -> Case {
     Case {
         command,
+        words: &[],
         pipeline,
         requests,
         limit,

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::footprint::{FILLS, INSERT_BATCH, Inserts, Start};
+use crate::growth::Growth;
 use crate::load::{CLIENTS, CaseRuns, Run, VALUE_BYTES};
 use crate::options::Plan;
 use crate::server::{Program, machine};
@@ -131,9 +132,9 @@ impl Report {
     pub(crate) fn memory(&mut self, programs: &[Program], keys: u64, bytes: &[Vec<f64>]) {
         self.line("\n### Memory\n");
         self.line(&format!(
-            "Growth of resident memory for each of {keys} keys of 16 bytes, in bytes.\n"
+            "Growth of resident memory for each of {keys} elements, in bytes: keys of 16 bytes, or elements of one collection.\n"
         ));
-        self.figure_heading("Keys with", programs);
+        self.figure_heading("Element", programs);
         for (fill, bytes) in FILLS.iter().zip(bytes) {
             self.figure_line(
                 fill.name,
@@ -141,6 +142,22 @@ impl Report {
                 |bytes| format!("{bytes:.1}"),
                 Some(fill.limit_bytes),
             );
+        }
+    }
+
+    /// Ruddle's reads by position at growing sizes.
+    pub(crate) fn growth(&mut self, sizes: &[u64], growth: &[Growth]) {
+        self.line("\n### Reads by position\n");
+        self.line(
+            "CPU time of Ruddle for a read in the middle of one collection, in microseconds, 100 commands a round trip: \
+             it may grow with the logarithm of the size, no faster.\n",
+        );
+        let names: Vec<_> = sizes.iter().map(u64::to_string).collect();
+        self.line(&format!("| Elements | {} |", names.join(" | ")));
+        self.line(&format!("|---|{}", "--:|".repeat(sizes.len())));
+        for read in growth {
+            let cells: Vec<_> = read.cpu_us.iter().map(|us| format!("{us:.3}")).collect();
+            self.line(&format!("| {} | {} |", read.name, cells.join(" | ")));
         }
     }
 
@@ -186,6 +203,9 @@ impl Report {
             let figures: Vec<_> = inserts.iter().map(of).collect();
             self.figure_line(name, &figures, |ms| format!("{ms:.3}"), limit);
         };
+        line("commands above 2 ms (slow log), number", None, |inserts| {
+            inserts.slow_commands as f64
+        });
         line("median", None, |inserts| inserts.median_ms);
         line("p99.9", None, |inserts| inserts.p999_ms);
         line("slowest", Some(INSERT_LIMIT_MS), |inserts| inserts.worst_ms);

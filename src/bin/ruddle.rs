@@ -9,7 +9,7 @@ use ruddle::config::file::{self, Loaded, Sources};
 use ruddle::config::{Config, SystemHost};
 use ruddle::instance::{REDIS_VERSION, RUDDLE_VERSION};
 use ruddle::observe::log::{self, LogSettings};
-use ruddle::server::{Server, StartOptions, shutdown};
+use ruddle::server::{Server, StartOptions};
 use ruddle::store::alloc::{Counting, Mimalloc};
 
 #[global_allocator]
@@ -111,16 +111,13 @@ fn serve(loaded: Loaded, config_file: Option<std::path::PathBuf>) -> anyhow::Res
         .enable_all()
         .build()
         .context("starting the runtime")?;
-    let outcome = runtime.block_on(server.run()).context("serving")?;
+    runtime.block_on(server.run()).context("serving")?;
     if let Some(path) = &pidfile {
         tracing::info!("Removing the pid file.");
         let _ = std::fs::remove_file(path);
     }
     tracing::warn!("Ruddle is now ready to exit, bye bye...");
-    Ok(match outcome {
-        shutdown::Outcome::Graceful => ExitCode::SUCCESS,
-        shutdown::Outcome::Forced => ExitCode::FAILURE,
-    })
+    Ok(ExitCode::SUCCESS)
 }
 
 fn open_log(config: &Config) -> anyhow::Result<()> {

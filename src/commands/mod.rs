@@ -13,6 +13,7 @@ pub mod hash;
 pub mod hyperloglog;
 pub mod introspection;
 pub mod list;
+pub mod scan_options;
 pub mod server;
 pub mod set;
 pub mod sorted_set;

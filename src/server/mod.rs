@@ -28,6 +28,7 @@ use crate::store::db::Db;
 use io_threads::IoThreads;
 use listener::{Addresses, ListenError, Listeners, accept_unix};
 use rebind::{Rebinder, accept_all};
+use shutdown::Signals;
 
 /// A server whose addresses are bound.
 pub struct Server {
@@ -84,12 +85,13 @@ impl Server {
     }
 
     /// Serves until a shutdown is asked for, and shuts down. Call within a tokio runtime.
-    pub async fn run(self) -> io::Result<shutdown::Outcome> {
+    pub async fn run(self) -> io::Result<()> {
         let Server {
             instance,
             db,
             listeners,
         } = self;
+        let signals = Signals::listen();
         let unix_path = listeners.unix_path().cloned();
         let threads = Arc::new(IoThreads::start(
             instance.config().io_threads(),
@@ -124,7 +126,7 @@ impl Server {
                 path.display()
             );
         }
-        let outcome = shutdown::wait(&instance).await;
+        signals.wait(&instance).await;
         // The addresses are free before any client is told.
         rebinder.stop();
         tasks.iter().for_each(JoinHandle::abort);
@@ -132,14 +134,12 @@ impl Server {
             // Its end by abortion is no news.
             let _ = task.await;
         }
-        if outcome == shutdown::Outcome::Graceful {
-            shutdown::drain(&instance).await;
-        }
+        shutdown::drain(&instance).await;
         if let Some(path) = unix_path {
             tracing::info!("Removing the unix socket file.");
             let _ = std::fs::remove_file(path);
         }
-        Ok(outcome)
+        Ok(())
     }
 }
 

@@ -4,9 +4,12 @@
 //! [`Db::set_clock`]), deletes what has expired before anybody sees it, keeps the access clocks and
 //! counts hits and misses. A handler never looks into a table itself.
 
+mod field_deadlines;
+
 use super::access::AccessPolicy;
 use super::entry::{Entry, NEVER, NewValue, Object, Value};
 use super::table::{DueBudget, HashSeed, NodeRef, Slot, Table};
+use field_deadlines::FieldDeadlines;
 
 /// An entry borrowed from the data set.
 pub type EntryRef<'a> = NodeRef<'a, Entry>;
@@ -26,6 +29,8 @@ pub struct KeyspaceStats {
     pub misses: u64,
     /// Keys deleted because their time had come.
     pub expired: u64,
+    /// Fields of hashes removed because their time had come.
+    pub expired_fields: u64,
     /// Sweeps that stopped because their time budget was spent.
     pub expire_time_cap_reached: u64,
     /// Share of keys found expired lately, in percent: a decaying average of the sweep's samples.
@@ -80,6 +85,18 @@ pub struct Keyspace {
     table: Table<Entry>,
     /// How many keys have a deadline.
     expires: usize,
+    /// The hashes of which fields have deadlines.
+    fields: FieldDeadlines,
+}
+
+impl Keyspace {
+    fn new(seed: HashSeed) -> Self {
+        Keyspace {
+            table: Table::new(seed),
+            expires: 0,
+            fields: FieldDeadlines::new(seed),
+        }
+    }
 }
 
 /// The data set.
@@ -108,12 +125,7 @@ impl Db {
     pub fn new(databases: usize, seed: Option<u64>) -> Self {
         let hash_seed = seed.map_or_else(HashSeed::random, HashSeed::fixed);
         Db {
-            keyspaces: (0..databases)
-                .map(|_| Keyspace {
-                    table: Table::new(hash_seed),
-                    expires: 0,
-                })
-                .collect(),
+            keyspaces: (0..databases).map(|_| Keyspace::new(hash_seed)).collect(),
             now_ms: 0,
             access_clock: 0,
             dirty: 0,
@@ -248,6 +260,7 @@ impl Db {
         });
         if let Some(value) = value {
             keyspace.expires -= usize::from(slot.deadline_ms() != NEVER);
+            keyspace.fields.forget(&slot);
             slot.replace(value, deadline_ms);
         }
         if inserted {
@@ -264,8 +277,14 @@ impl Db {
         let keyspace = &mut self.keyspaces[index];
         keyspace.expires += usize::from(entry.deadline_ms() != NEVER);
         entry.set_access(self.access.moved(entry.access(), self.now_ms));
+        let earliest_ms = field_deadlines::earliest_ms(&entry);
+        let noted = (earliest_ms != NEVER).then(|| entry.key().to_vec());
         if let Some(old) = keyspace.table.insert(entry) {
             keyspace.expires -= usize::from(old.deadline_ms() != NEVER);
+            keyspace.fields.forget(&old);
+        }
+        if let Some(key) = noted {
+            keyspace.fields.note(&key, earliest_ms);
         }
     }
 
@@ -274,6 +293,7 @@ impl Db {
         let keyspace = &mut self.keyspaces[index];
         let entry = keyspace.table.remove(key)?;
         keyspace.expires -= usize::from(entry.deadline_ms() != NEVER);
+        keyspace.fields.forget(&entry);
         Some(entry)
     }
 
@@ -332,8 +352,13 @@ impl Db {
         next
     }
 
-    /// Deletes at most `limit` keys whose time has come; true if there are more.
+    /// Deletes at most `limit` keys and about as many fields of hashes whose time has come; true if there are more.
     pub fn sweep(&mut self, index: DbIndex, limit: usize) -> bool {
+        let more_keys = self.sweep_keys(index, limit);
+        self.sweep_fields(index, limit) || more_keys
+    }
+
+    fn sweep_keys(&mut self, index: DbIndex, limit: usize) -> bool {
         let keyspace = &mut self.keyspaces[index];
         if keyspace.expires == 0 {
             return false;
@@ -345,16 +370,14 @@ impl Db {
         };
         let swept = keyspace.table.pop_due(self.now_ms, budget, &mut due);
         keyspace.expires -= due.len();
+        due.iter().for_each(|entry| keyspace.fields.forget(entry));
         self.stats.expired += due.len() as u64;
         swept.more
     }
 
     /// Empties one keyspace and returns what it held, to be dropped where that hurts nobody.
     pub fn flush(&mut self, index: DbIndex) -> Keyspace {
-        let empty = Keyspace {
-            table: Table::new(self.seed),
-            expires: 0,
-        };
+        let empty = Keyspace::new(self.seed);
         std::mem::replace(&mut self.keyspaces[index], empty)
     }
 
@@ -411,6 +434,11 @@ impl Keyspace {
     /// How many keys have a deadline.
     pub fn expires(&self) -> usize {
         self.expires
+    }
+
+    /// How many hashes have fields with a deadline.
+    pub fn hashes_with_deadlines(&self) -> usize {
+        self.fields.len()
     }
 
     /// All entries, in the order of the hash.

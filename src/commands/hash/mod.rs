@@ -1,6 +1,186 @@
-//! Hashes, whose fields may expire one by one.
+//! Hashes: changing fields ([`write`]), looking at them ([`read`], [`random`]), their deadlines ([`deadline`]), and the
+//! commands that do two of these at once ([`combined`]).
+//!
+//! What a hash is and how it is stored is the business of [`crate::store::types::hash`]; here are the commands' words,
+//! checks and replies. The life of a hash's key is decided here too, in [`change`]: a hash is made where a command sets
+//! fields and there is none, and goes with its last field.
+//!
+//! **Expired fields** are never shown. Readers skip them, and have [`Db::expire_fields`] remove them when they were asked
+//! for one; writers remove what is due before they begin. HLEN alone counts those that are not removed yet, for it takes
+//! no time that depends on the hash, as in Redis. The rest is removed by the sweep.
+//!
+//! To add a command, write its spec and its handler in the file of its kind and name it in [`COMMANDS`].
 
-use crate::command::CommandSpec;
+pub mod combined;
+pub mod deadline;
+mod fields;
+pub mod random;
+pub mod read;
+pub mod write;
+
+use crate::command::{CommandError, CommandSpec, Context};
+use crate::resp::Reply;
+use crate::store::db::{Db, DbIndex};
+use crate::store::encoding::flat::Item;
+use crate::store::entry::{Entry, NEVER, NewValue, Object, Value};
+use crate::store::table::Slot;
+use crate::store::types::hash::{Hash, HashLimits};
 
 /// The family's commands.
-pub static COMMANDS: &[&CommandSpec] = &[];
+pub static COMMANDS: &[&CommandSpec] = &[
+    &write::HDEL,
+    &read::HEXISTS,
+    &deadline::HEXPIRE,
+    &deadline::HEXPIREAT,
+    &deadline::HEXPIRETIME,
+    &read::HGET,
+    &read::HGETALL,
+    &combined::HGETDEL,
+    &combined::HGETEX,
+    &write::HINCRBY,
+    &write::HINCRBYFLOAT,
+    &read::HKEYS,
+    &read::HLEN,
+    &read::HMGET,
+    &write::HMSET,
+    &deadline::HPERSIST,
+    &deadline::HPEXPIRE,
+    &deadline::HPEXPIREAT,
+    &deadline::HPEXPIRETIME,
+    &deadline::HPTTL,
+    &random::HRANDFIELD,
+    &read::HSCAN,
+    &write::HSET,
+    &combined::HSETEX,
+    &write::HSETNX,
+    &read::HSTRLEN,
+    &deadline::HTTL,
+    &read::HVALS,
+];
+
+/// The limits of small hashes.
+#[inline]
+fn limits(db: &Db) -> HashLimits {
+    HashLimits {
+        entries: db.limits.hash_max_listpack_entries,
+        value: db.limits.hash_max_listpack_value,
+    }
+}
+
+/// The hash that `value` is, or the error for another type.
+#[inline]
+fn hash_of(value: Value<'_>) -> Result<&Hash, CommandError> {
+    match value {
+        Value::Object(Object::Hash(hash)) => Ok(hash),
+        _ => Err(CommandError::WrongType),
+    }
+}
+
+/// The hash in `slot`, to be changed, or the error for another type.
+#[inline]
+fn hash_mut<'s>(slot: &'s mut Slot<'_, Entry>) -> Result<&'s mut Hash, CommandError> {
+    match slot.object_mut() {
+        Some(Object::Hash(hash)) => Ok(hash),
+        _ => Err(CommandError::WrongType),
+    }
+}
+
+/// What a change does without a hash.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Missing {
+    /// It begins with an empty one, which stays if anything is put into it.
+    Create,
+    /// Nothing.
+    Skip,
+}
+
+/// Has `edit` change the hash at `key`, without the fields that are due, and does what follows from it: an empty hash
+/// goes, and the keyspace learns of deadlines. Answers what `edit` answered, or nothing for a missing hash that is
+/// skipped. An `edit` that fails must have left the hash as it was.
+#[inline]
+fn change<R>(
+    db: &mut Db,
+    index: DbIndex,
+    key: &[u8],
+    missing: Missing,
+    edit: impl FnOnce(&mut Hash) -> Result<R, CommandError>,
+) -> Result<Option<R>, CommandError> {
+    db.expire_fields(index, key);
+    let edited = if let Some(slot) = db.write(index, key) {
+        edit_slot(slot, edit)?
+    } else {
+        return absent(db, index, key, missing, edit);
+    };
+    if edited.is_timed {
+        db.note_fields(index, key);
+    }
+    if edited.is_empty {
+        db.remove(index, key);
+    }
+    Ok(Some(edited.answer))
+}
+
+/// A hash that has been changed.
+struct Edited<R> {
+    answer: R,
+    is_empty: bool,
+    /// Some of its fields had a deadline or have one now.
+    is_timed: bool,
+}
+
+#[inline]
+fn edit_slot<R>(
+    mut slot: Slot<'_, Entry>,
+    edit: impl FnOnce(&mut Hash) -> Result<R, CommandError>,
+) -> Result<Edited<R>, CommandError> {
+    let hash = hash_mut(&mut slot)?;
+    let before_ms = hash.earliest_deadline_ms();
+    let answer = edit(hash)?;
+    Ok(Edited {
+        answer,
+        is_empty: hash.is_empty(),
+        is_timed: before_ms != NEVER || hash.earliest_deadline_ms() != NEVER,
+    })
+}
+
+/// What [`change`] does without a hash.
+fn absent<R>(
+    db: &mut Db,
+    index: DbIndex,
+    key: &[u8],
+    missing: Missing,
+    edit: impl FnOnce(&mut Hash) -> Result<R, CommandError>,
+) -> Result<Option<R>, CommandError> {
+    if missing == Missing::Skip {
+        return Ok(None);
+    }
+    let mut hash = Hash::new();
+    let answer = edit(&mut hash)?;
+    if !hash.is_empty() {
+        let is_timed = hash.earliest_deadline_ms() != NEVER;
+        db.set(index, key, NewValue::Object(Object::Hash(hash)), NEVER);
+        if is_timed {
+            db.note_fields(index, key);
+        }
+    }
+    Ok(Some(answer))
+}
+
+/// Says that `key` has changed by so many fields; a change of none is none.
+#[inline]
+fn settle(context: &mut Context<'_>, key: &[u8], changes: usize) {
+    if changes > 0 {
+        let dirty = context.db.dirty;
+        context.changed(key);
+        context.db.dirty = dirty + changes as u64;
+    }
+}
+
+/// Answers a field's name or value from where it lies.
+#[inline]
+fn reply_item(reply: &mut Reply<'_>, item: Item<'_>) {
+    match item {
+        Item::Bytes(bytes) => reply.bulk(bytes),
+        Item::Int(value) => reply.bulk_integer(value),
+    }
+}

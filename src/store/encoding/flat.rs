@@ -255,7 +255,7 @@ impl<'a> Encoded<'a> {
 
     /// Fills `room`, which is exactly [`size`](Self::size) bytes long.
     #[inline]
-    fn write(&self, room: &mut [u8]) {
+    pub(in crate::store) fn write(&self, room: &mut [u8]) {
         let head_len = usize::from(self.head_len);
         let inner = head_len + self.body.len();
         if head_len == 1 {
@@ -841,6 +841,23 @@ impl<'a> IntoIterator for &'a Flat {
 pub struct Iter<'a> {
     rest: &'a [u8],
     left: u32,
+}
+
+impl<'a> Iter<'a> {
+    /// The `count` elements whose entries are exactly `entries`: written by [`Encoded`], and kept elsewhere than in a
+    /// [`Flat`].
+    pub(in crate::store) fn over(entries: &'a [u8], count: u32) -> Iter<'a> {
+        Iter {
+            rest: entries,
+            left: count,
+        }
+    }
+
+    /// Bytes of the entries that are still to come.
+    #[inline]
+    pub(in crate::store) fn rest_bytes(&self) -> usize {
+        self.rest.len()
+    }
 }
 
 impl<'a> Iterator for Iter<'a> {

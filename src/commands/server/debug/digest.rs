@@ -18,6 +18,8 @@ use crate::store::entry::{Entry, NEVER, Object, Value};
 
 /// What stands for an expiry, whatever its time.
 const EXPIRY: &[u8] = b"!!expire!!";
+/// What stands for the expiry of a field.
+const FIELD_EXPIRY: &[u8] = b"!!hexpire!!";
 
 /// Redis's numbers of the types.
 const STRING: u32 = 0;
@@ -112,7 +114,18 @@ fn mix_value(digest: &mut Digest, entry: &Entry) {
         }
         Value::Object(Object::Set(_)) => head(SET),
         Value::Object(Object::SortedSet(_)) => head(SORTED_SET),
-        Value::Object(Object::Hash(_)) => head(HASH),
+        Value::Object(Object::Hash(hash)) => {
+            head(HASH);
+            for field in hash.iter() {
+                let mut pair = Digest::default();
+                pair.mix(field.name.text(&mut digits));
+                pair.mix(field.value.text(&mut digits));
+                if field.deadline_ms != NEVER {
+                    pair.add(FIELD_EXPIRY);
+                }
+                digest.add(&pair.0);
+            }
+        }
         Value::Object(Object::Stream(_)) => head(STREAM),
     }
     if entry.deadline_ms() != NEVER {

@@ -10,6 +10,7 @@ use crate::observe::log;
 use crate::resp::Request;
 use crate::store::db::{EntryRef, Keyspace};
 use crate::store::entry::{Object, Value};
+use crate::store::types::hash::Hash;
 use crate::store::types::list::{ChunkRef, List};
 use crate::text::number::parse_i64;
 
@@ -81,10 +82,25 @@ fn serialized_bytes(value: Value<'_>) -> usize {
             length_bytes(list.chunks().count()) + chunks.sum::<usize>()
         }
         Value::Object(Object::Set(set)) => set.memory_bytes(0),
-        Value::Object(Object::Hash(hash)) => hash.memory_bytes(0),
+        Value::Object(Object::Hash(hash)) => hash_bytes(hash),
         Value::Object(Object::SortedSet(set)) => set.memory_bytes(0),
         Value::Object(Object::Stream(stream)) => stream.memory_bytes(0),
     }
+}
+
+fn hash_bytes(hash: &Hash) -> usize {
+    if let Some(entries) = hash.listpack_entries() {
+        let bytes = entries.len() + LISTPACK_OVERHEAD;
+        return length_bytes(bytes) + bytes;
+    }
+    let mut digits = itoa::Buffer::new();
+    let fields: usize = hash
+        .iter()
+        .map(|field| {
+            string_bytes(field.name.text(&mut digits)) + string_bytes(field.value.text(&mut digits))
+        })
+        .sum();
+    length_bytes(hash.len()) + fields
 }
 
 /// A string that is the text of a small integer is written as that.

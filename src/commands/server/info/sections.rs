@@ -262,7 +262,7 @@ pub(super) fn stats(page: &mut Page, context: &Context<'_>) {
         ("sync_full", 0),
         ("sync_partial_ok", 0),
         ("sync_partial_err", 0),
-        ("expired_subkeys", 0),
+        ("expired_subkeys", keys.expired_fields),
         ("expired_keys", keys.expired),
     ]);
     page.field(
@@ -402,7 +402,10 @@ pub(super) fn keyspace(page: &mut Page, context: &Context<'_>) {
         let ttl_ms = average_ttl_ms(keyspace, context.now_ms());
         page.field(
             &format!("db{index}"),
-            format_args!("keys={keys},expires={expires},avg_ttl={ttl_ms}"),
+            format_args!(
+                "keys={keys},expires={expires},avg_ttl={ttl_ms},subexpiry={}",
+                keyspace.hashes_with_deadlines()
+            ),
         );
     }
 }

@@ -1,0 +1,108 @@
+//! The end of the server by signals: in order after one, at once after two, with every address free again.
+
+mod common;
+
+use std::io::{BufRead, BufReader, Lines, Write};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+/// A server whose log the test reads.
+struct Logged {
+    child: Child,
+    log: Lines<BufReader<ChildStdout>>,
+    port: u16,
+}
+
+impl Logged {
+    fn start(args: &[&str]) -> Logged {
+        let free = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let port = free
+            .local_addr()
+            .expect("a bound socket has an address")
+            .port();
+        drop(free);
+        let mut child = Command::new(env!("CARGO_BIN_EXE_ruddle"))
+            .args(["--port", &port.to_string(), "--save", ""])
+            .args(args)
+            .current_dir(env!("CARGO_TARGET_TMPDIR"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the server's program can be run");
+        let output = child.stdout.take().expect("the output is piped");
+        let mut server = Logged {
+            child,
+            log: BufReader::new(output).lines(),
+            port,
+        };
+        server.wait_for("Ready to accept connections");
+        server
+    }
+
+    /// Reads the log up to a line that contains `text`.
+    fn wait_for(&mut self, text: &str) {
+        let found = self
+            .log
+            .by_ref()
+            .map_while(Result::ok)
+            .any(|line| line.contains(text));
+        assert!(found, "the log ended without {text:?}");
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(self.child.id().cast_signed());
+        kill(pid, signal).expect("the server is there");
+    }
+
+    /// Its exit status, once its log has ended.
+    fn exit_code(mut self) -> Option<i32> {
+        let rest = self.log.by_ref().count();
+        assert!(rest < 1000, "a few last lines");
+        let status = self
+            .child
+            .wait()
+            .expect("the server's exit can be waited for");
+        status.code()
+    }
+}
+
+#[test]
+fn one_signal_ends_it_in_order() {
+    for signal in [Signal::SIGTERM, Signal::SIGINT] {
+        let mut server = Logged::start(&[]);
+        let idle = TcpStream::connect(("127.0.0.1", server.port)).expect("the server listens");
+        server.signal(signal);
+        server.wait_for(&format!(
+            "Received {} scheduling shutdown...",
+            signal.as_str()
+        ));
+        server.wait_for("bye bye");
+        let port = server.port;
+        assert_eq!(server.exit_code(), Some(0), "{signal}");
+        assert!(TcpStream::connect(("127.0.0.1", port)).is_err());
+        drop(idle);
+    }
+}
+
+/// A client that does not read its answers holds up the first signal, and not the second.
+#[test]
+fn a_second_signal_does_not_wait() {
+    let mut server = Logged::start(&[]);
+    let mut stuck = TcpStream::connect(("127.0.0.1", server.port)).expect("the server listens");
+    let value = vec![b'v'; 8 << 20];
+    write!(stuck, "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n${}\r\n", value.len()).expect("the server reads");
+    stuck.write_all(&value).expect("the server reads");
+    stuck
+        .write_all(b"\r\nGET k\r\nGET k\r\nGET k\r\nGET k\r\n")
+        .expect("the server reads");
+    // The first bytes of the answer show that it is under way.
+    let mut start = [0; 16];
+    std::io::Read::read_exact(&mut stuck, &mut start).expect("the server answers");
+    server.signal(Signal::SIGTERM);
+    server.wait_for("User requested shutdown...");
+    server.signal(Signal::SIGTERM);
+    server.wait_for("You insist... exiting now.");
+    assert_eq!(server.exit_code(), Some(1));
+}
