@@ -9,6 +9,8 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 
+use crate::text::double;
+
 /// A value at least that long is written from where it lies instead of being copied.
 pub const BLOB_MIN: usize = 16 * 1024;
 
@@ -214,10 +216,10 @@ impl<'a> Reply<'a> {
         }
     }
 
-    /// A floating-point number in its shortest exact form; a bulk string in RESP2.
+    /// A floating-point number as [`crate::text::double`] prints it; a bulk string in RESP2.
     pub fn double(&mut self, value: f64) {
-        let mut buffer = ryu::Buffer::new();
-        let text = double_text(value, &mut buffer);
+        let mut buffer = double::Buffer::new();
+        let text = buffer.format(value);
         match self.protocol {
             Protocol::Resp2 => self.bulk(text.as_bytes()),
             Protocol::Resp3 => self.line(b',', text.as_bytes()),
@@ -284,19 +286,6 @@ impl<'a> Reply<'a> {
         }
         let mut digits = itoa::Buffer::new();
         self.line(kind, digits.format(value).as_bytes());
-    }
-}
-
-/// The text of a double as RESP carries it: `inf`, `-inf`, `nan`, integers without a fraction, else the
-/// shortest digits that read back as the same number.
-pub fn double_text(value: f64, buffer: &mut ryu::Buffer) -> &str {
-    if value.is_nan() {
-        "nan"
-    } else if value.is_infinite() {
-        if value > 0.0 { "inf" } else { "-inf" }
-    } else {
-        let text = buffer.format_finite(value);
-        text.strip_suffix(".0").unwrap_or(text)
     }
 }
 

@@ -164,7 +164,7 @@ impl Member {
             std::ptr::copy_nonoverlapping(key.as_ptr(), member.at(shape.key_at()), key.len());
             std::ptr::copy_nonoverlapping(value.as_ptr(), member.at(shape.value_at()), value.len());
         }
-        member.write_word(word);
+        member.put_word(word);
         member
     }
 
@@ -204,16 +204,16 @@ impl Member {
         unsafe { self.at(shape.word_at()).cast::<u64>().read_unaligned() }
     }
 
-    /// Writes the word of a member whose shape has room for it, and that nobody else refers to.
+    /// Writes the word of a member whose shape has room for it. The caller has `&mut` of all references to it.
     #[inline]
-    fn write_word(&mut self, word: Word) {
+    fn put_word(&mut self, word: Word) {
         let bits = match word {
             Word::None | Word::Deadline(NO_DEADLINE) => return,
             Word::Deadline(deadline_ms) => deadline_ms,
             Word::Score(score) => score.to_bits(),
         };
-        debug_assert!(self.is_unique() && self.shape().flags & word.flag() != 0);
-        // SAFETY: the member is unique and its shape has room for the word.
+        debug_assert!(self.shape().flags & word.flag() != 0);
+        // SAFETY: the callers hold all references to the member mutably, and its shape has room for the word.
         unsafe {
             self.at(self.shape().word_at())
                 .cast::<u64>()
@@ -271,9 +271,22 @@ impl Member {
     pub fn set_word(&mut self, word: Word) {
         let had = self.shape().flags & (DEADLINE | SCORE);
         if had == word.flag() && self.is_unique() {
-            self.write_word(word);
+            self.put_word(word);
         } else {
             *self = Member::new(self.key(), self.value(), word);
+        }
+    }
+
+    /// Gives it another word together with `other`, which is a second reference to it if the collection keeps two: in
+    /// place if nobody else refers to it and there is room, else both refer to a copy afterwards.
+    pub fn set_word_with(&mut self, other: &mut Member, word: Word) {
+        let had = self.shape().flags & (DEADLINE | SCORE);
+        let refs = self.header().refs.load(Ordering::Acquire) / ONE;
+        if had == word.flag() && refs == 2 && self.is_same(other) {
+            self.put_word(word);
+        } else {
+            self.set_word(word);
+            *other = self.clone();
         }
     }
 

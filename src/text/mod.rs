@@ -2,6 +2,7 @@
 //!
 //! A leaf: it uses nothing else of the crate.
 
+pub mod double;
 pub mod long_double;
 pub mod number;
 pub mod pattern;

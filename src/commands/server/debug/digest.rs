@@ -15,6 +15,7 @@ use sha1::{Digest as _, Sha1};
 use crate::command::{CommandResult, Context};
 use crate::resp::Request;
 use crate::store::entry::{Entry, NEVER, Object, Value};
+use crate::text::double;
 
 /// What stands for an expiry, whatever its time.
 const EXPIRY: &[u8] = b"!!expire!!";
@@ -112,8 +113,21 @@ fn mix_value(digest: &mut Digest, entry: &Entry) {
                 digest.mix(element.text(&mut digits));
             }
         }
-        Value::Object(Object::Set(_)) => head(SET),
-        Value::Object(Object::SortedSet(_)) => head(SORTED_SET),
+        Value::Object(Object::Set(set)) => {
+            head(SET);
+            for member in set.iter() {
+                digest.add(member.text(&mut digits));
+            }
+        }
+        Value::Object(Object::SortedSet(set)) => {
+            head(SORTED_SET);
+            for (member, score) in set.iter() {
+                let mut pair = Digest::default();
+                pair.mix(member.text(&mut digits));
+                pair.mix(double::seventeen_digits(score).as_bytes());
+                digest.add(&pair.0);
+            }
+        }
         Value::Object(Object::Hash(hash)) => {
             head(HASH);
             for field in hash.iter() {

@@ -9,8 +9,10 @@ use crate::commands::generic::object::encoding_name;
 use crate::observe::log;
 use crate::resp::Request;
 use crate::store::db::{EntryRef, Keyspace};
+use crate::store::encoding::flat::Item;
 use crate::store::entry::{Object, Value};
 use crate::store::types::hash::Hash;
+use crate::store::table::{Table, TableStats};
 use crate::store::types::list::{ChunkRef, List};
 use crate::text::number::parse_i64;
 
@@ -81,7 +83,16 @@ fn serialized_bytes(value: Value<'_>) -> usize {
                 .map(|chunk| 1 + with_length(chunk_bytes(chunk)));
             length_bytes(list.chunks().count()) + chunks.sum::<usize>()
         }
-        Value::Object(Object::Set(set)) => set.memory_bytes(0),
+        Value::Object(Object::Set(set)) => match set.blob_bytes() {
+            Some(bytes) => length_bytes(bytes) + bytes,
+            None => {
+                let members = set.iter().map(|member| match member {
+                    Item::Bytes(bytes) => string_bytes(bytes),
+                    Item::Int(number) => integer_bytes(number),
+                });
+                length_bytes(set.len()) + members.sum::<usize>()
+            }
+        },
         Value::Object(Object::Hash(hash)) => hash_bytes(hash),
         Value::Object(Object::SortedSet(set)) => set.memory_bytes(0),
         Value::Object(Object::Stream(stream)) => stream.memory_bytes(0),
@@ -147,7 +158,7 @@ pub(super) fn htstats(context: &mut Context<'_>, request: Request<'_>) -> Comman
     let keyspace = context.db.keyspace(index);
     let text = format!(
         "[Dictionary HT]\n{}[Expires HT]\n{}",
-        table_text(keyspace),
+        table_text(keyspace.table().stats()),
         expires_text(keyspace)
     );
     context.reply.verbatim("txt", text.as_bytes());
@@ -157,8 +168,7 @@ pub(super) fn htstats(context: &mut Context<'_>, request: Request<'_>) -> Comman
 const EMPTY: &str =
     "Hash table 0 stats (main hash table):\nNo stats available for empty dictionaries\n";
 
-fn table_text(keyspace: &Keyspace) -> String {
-    let stats = keyspace.table().stats();
+fn table_text(stats: TableStats) -> String {
     if stats.elements == 0 {
         return EMPTY.to_owned();
     }
@@ -183,12 +193,18 @@ fn expires_text(keyspace: &Keyspace) -> String {
     }
 }
 
-/// No value is stored as a table yet.
 pub(super) fn htstats_key(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
-    entry(context, request)?;
-    Err(CommandError::fixed(
-        "ERR The value stored at the specified key is not represented using an hash table",
-    ))
+    let stats = match entry(context, request)?.value() {
+        Value::Object(Object::Set(set)) => set.table().map(Table::stats),
+        _ => None,
+    };
+    let Some(stats) = stats else {
+        return Err(CommandError::fixed(
+            "ERR The value stored at the specified key is not represented using an hash table",
+        ));
+    };
+    context.reply.verbatim("txt", table_text(stats).as_bytes());
+    Ok(())
 }
 
 pub(super) fn listpack(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {

@@ -12,6 +12,7 @@
 //! Wherever an operation could change the encoding it takes the limits as a parameter. That an empty set's key is
 //! removed is the keyspace's business. To add an operation, write it for each of `Repr`'s forms.
 
+pub mod algebra;
 mod intset;
 #[cfg(test)]
 mod tests;
@@ -99,6 +100,11 @@ impl Set {
         } else {
             Repr::Table(new_table())
         }))
+    }
+
+    /// An empty set that is a table from the start: for collecting members, whatever they are.
+    pub fn new_table() -> Set {
+        Set(Arc::new(Repr::Table(new_table())))
     }
 
     /// Number of members.

@@ -23,10 +23,18 @@
 //! Limits are passed in with each call and not stored, because configuration may change them at any time. Chunks
 //! over a limit that was lowered stay as they are until somebody inserts into them.
 //!
-//! To keep a new kind of sequence in a tree, implement [`Chunk`] beside its type; nothing changes here.
+//! To keep a new kind of sequence in a tree, implement [`Chunk`] beside its type, and if it is an ordered one [`Point`]
+//! for what is looked for in it; nothing changes here.
+mod cursor;
+mod ordered;
+
 use std::ops::Range;
 
 use triomphe::Arc;
+
+pub use cursor::Cursor;
+use cursor::Siblings;
+pub use ordered::Point;
 
 /// The most kids that an inner node has between two operations. Few in tests, so that some hundred elements make a
 /// tree of several levels.
@@ -125,6 +133,48 @@ enum Growth {
     Front,
     Middle,
     Back,
+}
+
+/// How an operation goes down from a node to the element, or to the gap between two, that it is about.
+trait Locate<C: Chunk>: Copy {
+    /// The kid to go on in, and how to go on there.
+    fn kid(self, inner: &Inner<C>) -> (usize, Self);
+    /// The place in the chunk.
+    fn place(self, chunk: &C) -> usize;
+}
+
+/// To the gap in front of the element of an index, or behind all.
+#[derive(Clone, Copy)]
+struct Gap(usize);
+
+impl<C: Chunk> Locate<C> for Gap {
+    #[inline]
+    fn kid(self, inner: &Inner<C>) -> (usize, Self) {
+        let (at, rest) = inner.locate_gap(self.0);
+        (at, Gap(rest))
+    }
+
+    #[inline]
+    fn place(self, _chunk: &C) -> usize {
+        self.0
+    }
+}
+
+/// To the element of an index that is below the length.
+#[derive(Clone, Copy)]
+struct Element(usize);
+
+impl<C: Chunk> Locate<C> for Element {
+    #[inline]
+    fn kid(self, inner: &Inner<C>) -> (usize, Self) {
+        let (at, rest) = inner.locate(self.0);
+        (at, Element(rest))
+    }
+
+    #[inline]
+    fn place(self, _chunk: &C) -> usize {
+        self.0
+    }
 }
 
 impl<C: Chunk> Tree<C> {
@@ -272,8 +322,8 @@ impl<C: Chunk> Tree<C> {
     #[inline]
     pub fn push(&mut self, end: End, new: C::New<'_>, limit: ChunkLimit) {
         match end {
-            End::Front => self.insert_grown(0, new, limit, Growth::Front),
-            End::Back => self.insert_grown(self.len(), new, limit, Growth::Back),
+            End::Front => self.insert_grown(Gap(0), new, limit, Growth::Front),
+            End::Back => self.insert_grown(Gap(self.len()), new, limit, Growth::Back),
         }
     }
 
@@ -281,13 +331,19 @@ impl<C: Chunk> Tree<C> {
     pub fn insert(&mut self, index: usize, new: C::New<'_>, limit: ChunkLimit) {
         let len = self.len();
         match index {
-            _ if index >= len => self.insert_grown(len, new, limit, Growth::Back),
-            0 => self.insert_grown(0, new, limit, Growth::Front),
-            _ => self.insert_grown(index, new, limit, Growth::Middle),
+            _ if index >= len => self.insert_grown(Gap(len), new, limit, Growth::Back),
+            0 => self.insert_grown(Gap(0), new, limit, Growth::Front),
+            _ => self.insert_grown(Gap(index), new, limit, Growth::Middle),
         }
     }
 
-    fn insert_grown(&mut self, index: usize, new: C::New<'_>, limit: ChunkLimit, growth: Growth) {
+    fn insert_grown(
+        &mut self,
+        to: impl Locate<C>,
+        new: C::New<'_>,
+        limit: ChunkLimit,
+        growth: Growth,
+    ) {
         let Some(root) = &mut self.root else {
             self.root = Some(Arc::new(Node::Leaf(C::single(new, None))));
             return;
@@ -298,9 +354,9 @@ impl<C: Chunk> Tree<C> {
             lift(root);
         }
         match Arc::make_mut(root) {
-            Node::Leaf(chunk) => chunk.insert(index, new),
+            Node::Leaf(chunk) => chunk.insert(to.place(chunk), new),
             Node::Inner(inner) => {
-                inner.insert(index, new, limit, growth);
+                inner.insert(to, new, limit, growth);
                 if inner.kids.len() > MAX_KIDS {
                     lift(root);
                     inner_of(root).split_kid(0, growth);
@@ -366,13 +422,20 @@ impl<C: Chunk> Tree<C> {
         edit: impl FnOnce(&mut C, usize) -> R,
     ) -> Option<R> {
         let root = self.root.as_mut().filter(|root| index < root.len())?;
-        let result = Node::update(root, index, limit, edit);
-        if root.is_overfull(limit) {
+        let result = Node::update(root, Element(index), limit, edit);
+        self.settle_updated(limit);
+        Some(result)
+    }
+
+    /// Puts the root in order after a change below it.
+    fn settle_updated(&mut self, limit: ChunkLimit) {
+        if let Some(root) = &mut self.root
+            && root.is_overfull(limit)
+        {
             lift(root);
             inner_of(root).split_kid(0, Growth::Middle);
         }
         self.settle_root();
-        Some(result)
     }
 
     /// Drops an empty root and lets a lone kid take its parent's place.
@@ -525,15 +588,18 @@ impl<C: Chunk> Node<C> {
 
     fn update<R>(
         this: &mut Arc<Self>,
-        index: usize,
+        to: impl Locate<C>,
         limit: ChunkLimit,
         edit: impl FnOnce(&mut C, usize) -> R,
     ) -> R {
         match Arc::make_mut(this) {
-            Node::Leaf(chunk) => edit(chunk, index),
+            Node::Leaf(chunk) => {
+                let at = to.place(chunk);
+                edit(chunk, at)
+            }
             Node::Inner(inner) => {
-                let (at, rest) = inner.locate(index);
-                let result = Node::update(&mut inner.kids[at].node, rest, limit, edit);
+                let (at, to) = to.kid(inner);
+                let result = Node::update(&mut inner.kids[at].node, to, limit, edit);
                 inner.settle(at, limit);
                 result
             }
@@ -653,15 +719,19 @@ impl<C: Chunk> Inner<C> {
         result
     }
 
-    fn insert(&mut self, index: usize, new: C::New<'_>, limit: ChunkLimit, growth: Growth) {
-        let (at, rest) = self.locate_gap(index);
+    fn insert(&mut self, to: impl Locate<C>, new: C::New<'_>, limit: ChunkLimit, growth: Growth) {
+        let (at, to) = to.kid(self);
         match &*self.kids[at].node {
-            Node::Leaf(chunk) if chunk.fits(&new, limit) => {
-                self.with_chunk(at, |chunk| chunk.insert(rest, new));
+            Node::Leaf(chunk) => {
+                let place = to.place(chunk);
+                if chunk.fits(&new, limit) {
+                    self.with_chunk(at, |chunk| chunk.insert(place, new));
+                } else {
+                    self.insert_beside(at, place, new, limit, growth);
+                }
             }
-            Node::Leaf(_) => self.insert_beside(at, rest, new, limit, growth),
             Node::Inner(_) => {
-                inner_of(&mut self.kids[at].node).insert(rest, new, limit, growth);
+                inner_of(&mut self.kids[at].node).insert(to, new, limit, growth);
                 self.refresh(at);
                 if self.kids[at].node.is_overfull(limit) {
                     self.split_kid(at, growth);
@@ -870,71 +940,6 @@ impl<C: Chunk> Clone for Kid<C> {
             key: self.key.clone(),
             node: Arc::clone(&self.node),
         }
-    }
-}
-
-/// A place among the chunks of a [`Tree`], from which one can go on in both directions.
-#[derive(Clone)]
-pub struct Cursor<'a, C: Chunk> {
-    tree: &'a Tree<C>,
-    /// The chunk and those beside it below the same parent: among them a step is O(1), beyond it is a new descent.
-    siblings: Siblings<'a, C>,
-    at: usize,
-    /// Index of the chunk's first element.
-    start: usize,
-}
-
-#[derive(Clone)]
-enum Siblings<'a, C: Chunk> {
-    Root(&'a Arc<Node<C>>),
-    Kids(&'a [Kid<C>]),
-}
-
-impl<'a, C: Chunk> Cursor<'a, C> {
-    /// The chunk at this place.
-    pub fn chunk(&self) -> &'a C {
-        let node = match self.siblings {
-            Siblings::Root(node) => node,
-            Siblings::Kids(kids) => &kids[self.at].node,
-        };
-        // A cursor is on a leaf, whose last chunk is itself.
-        node.last_chunk()
-    }
-
-    /// Index of the chunk's first element.
-    pub fn start(&self) -> usize {
-        self.start
-    }
-
-    /// Goes to the next chunk; false (and no move) on the last.
-    #[allow(
-        clippy::should_implement_trait,
-        reason = "a cursor moves both ways and yields nothing"
-    )]
-    pub fn next(&mut self) -> bool {
-        let end = self.start + self.chunk().len();
-        if let Siblings::Kids(kids) = self.siblings
-            && self.at + 1 < kids.len()
-        {
-            self.at += 1;
-            self.start = end;
-            return true;
-        }
-        self.tree.cursor(end).map(|next| *self = next).is_some()
-    }
-
-    /// Goes to the chunk in front; false (and no move) on the first.
-    pub fn prev(&mut self) -> bool {
-        if let (Siblings::Kids(kids), 1..) = (&self.siblings, self.at) {
-            self.at -= 1;
-            self.start -= kids[self.at].len;
-            return true;
-        }
-        let before = self
-            .start
-            .checked_sub(1)
-            .and_then(|index| self.tree.cursor(index));
-        before.map(|before| *self = before).is_some()
     }
 }
 

@@ -1,0 +1,151 @@
+//! Cuts between the members of a sorted set: a member's place, and the ends of ranges by score and by text.
+
+use std::cmp::Ordering;
+
+/// A point between two elements: some first elements lie in front of it, the rest does not.
+pub(super) trait Cut {
+    /// Whether elements of this score lie in front; nothing if that depends on the member.
+    fn is_behind_score(&self, score: f64) -> Option<bool>;
+    /// Whether a member lies in front, of whose score alone it cannot be told.
+    fn is_behind_member(&self, member: &[u8]) -> bool;
+
+    /// Whether an element lies in front.
+    #[inline]
+    fn is_behind(&self, score: f64, member: &[u8]) -> bool {
+        self.is_behind_score(score)
+            .unwrap_or_else(|| self.is_behind_member(member))
+    }
+}
+
+/// Where an element of this score and member is, or belongs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'a> {
+    pub(super) score: f64,
+    pub(super) member: &'a [u8],
+}
+
+impl Cut for Place<'_> {
+    #[inline]
+    fn is_behind_score(&self, score: f64) -> Option<bool> {
+        match score.partial_cmp(&self.score) {
+            Some(Ordering::Less) => Some(true),
+            Some(Ordering::Greater) => Some(false),
+            // No score is NaN.
+            Some(Ordering::Equal) | None => None,
+        }
+    }
+
+    #[inline]
+    fn is_behind_member(&self, member: &[u8]) -> bool {
+        member < self.member
+    }
+}
+
+/// An end of a range by score.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ScoreBound {
+    /// The score itself is in the range.
+    Included(f64),
+    /// The score itself is not in the range.
+    Excluded(f64),
+}
+
+/// In front of lie the scores below this one, or those up to it.
+pub(super) struct ScoreCut {
+    score: f64,
+    up_to: bool,
+}
+
+impl ScoreBound {
+    /// The cut at which a range begins that has this as its lower end.
+    pub(super) fn begin(self) -> ScoreCut {
+        match self {
+            ScoreBound::Included(score) => ScoreCut {
+                score,
+                up_to: false,
+            },
+            ScoreBound::Excluded(score) => ScoreCut { score, up_to: true },
+        }
+    }
+
+    /// The cut at which a range ends that has this as its upper end.
+    pub(super) fn end(self) -> ScoreCut {
+        match self {
+            ScoreBound::Included(score) => ScoreCut { score, up_to: true },
+            ScoreBound::Excluded(score) => ScoreCut {
+                score,
+                up_to: false,
+            },
+        }
+    }
+}
+
+impl Cut for ScoreCut {
+    #[inline]
+    fn is_behind_score(&self, score: f64) -> Option<bool> {
+        Some(score < self.score || (self.up_to && score == self.score))
+    }
+
+    fn is_behind_member(&self, _member: &[u8]) -> bool {
+        false
+    }
+}
+
+/// An end of a range by text, in a set whose members have all the same score.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LexBound<'a> {
+    /// In front of every text.
+    First,
+    /// Behind every text.
+    Last,
+    /// The text itself is in the range.
+    Included(&'a [u8]),
+    /// The text itself is not in the range.
+    Excluded(&'a [u8]),
+}
+
+/// In front of lie all texts, none, those below this one, or those up to it.
+pub(super) struct LexCut<'a> {
+    bound: LexBound<'a>,
+    up_to: bool,
+}
+
+impl<'a> LexBound<'a> {
+    /// The cut at which a range begins that has this as its lower end.
+    pub(super) fn begin(self) -> LexCut<'a> {
+        LexCut {
+            bound: self,
+            up_to: matches!(self, LexBound::Excluded(_)),
+        }
+    }
+
+    /// The cut at which a range ends that has this as its upper end.
+    pub(super) fn end(self) -> LexCut<'a> {
+        LexCut {
+            bound: self,
+            up_to: matches!(self, LexBound::Included(_)),
+        }
+    }
+}
+
+impl Cut for LexCut<'_> {
+    #[inline]
+    fn is_behind_score(&self, _score: f64) -> Option<bool> {
+        match self.bound {
+            LexBound::First => Some(false),
+            LexBound::Last => Some(true),
+            LexBound::Included(_) | LexBound::Excluded(_) => None,
+        }
+    }
+
+    #[inline]
+    fn is_behind_member(&self, member: &[u8]) -> bool {
+        match self.bound {
+            LexBound::First => false,
+            LexBound::Last => true,
+            LexBound::Included(text) | LexBound::Excluded(text) => {
+                member < text || (self.up_to && member == text)
+            }
+        }
+    }
+}
