@@ -1,5 +1,5 @@
 //! Commands for keys of any type: asking about, deleting and listing keys ([`keys`]), giving them another name or place
-//! ([`relocate`]), expiry ([`expire`]), iteration ([`scan`]), introspection ([`object`]), and waiting for
+//! ([`relocate`]), expiry ([`expire`]), iteration ([`scan`]), sorting ([`sort`]), introspection ([`object`]), and waiting for
 //! replicas and the disk ([`wait`]).
 //!
 //! What they know of a value is its type, its encoding and how to copy it, all of which [`crate::store::entry`]
@@ -10,6 +10,7 @@ pub mod keys;
 pub mod object;
 pub mod relocate;
 pub mod scan;
+pub mod sort;
 pub mod wait;
 
 use crate::command::{CommandError, CommandSpec};
@@ -34,6 +35,8 @@ pub static COMMANDS: &[&CommandSpec] = &[
     &relocate::RENAME,
     &relocate::RENAMENX,
     &scan::SCAN,
+    &sort::SORT,
+    &sort::SORT_RO,
     &keys::TOUCH,
     &expire::TTL,
     &keys::TYPE,
