@@ -1,5 +1,6 @@
 //! GET, SET and the commands that are forms of them.
 
+use super::compare::Comparison;
 use super::{Str, reply_value};
 use crate::command::context::value_argument;
 use crate::command::{
@@ -8,7 +9,7 @@ use crate::command::{
 };
 use crate::commands::expiry::Unit;
 use crate::resp::Request;
-use crate::store::entry::{NEVER, NewValue};
+use crate::store::entry::NEVER;
 
 /// GET key
 pub static GET: CommandSpec = CommandSpec::new("GET", Group::String, get)
@@ -28,6 +29,13 @@ const SET_CONDITION: &[Arg] = &[
     Arg::string("comparison-value")
         .with_token("IFEQ")
         .since("8.1.0"),
+    Arg::string("ifne-value").with_token("IFNE").since("8.4.0"),
+    Arg::string("ifdeq-digest")
+        .with_token("IFDEQ")
+        .since("8.4.0"),
+    Arg::string("ifdne-digest")
+        .with_token("IFDNE")
+        .since("8.4.0"),
 ];
 
 /// The expiry times that SET takes, and with them every command that sets strings.
@@ -45,7 +53,7 @@ pub(super) const SET_EXPIRATION: &[Arg] = &[
     Arg::token("keepttl", "KEEPTTL").since("6.0.0"),
 ];
 
-/// SET key value [NX | XX | IFEQ value] [GET] [EX | PX | EXAT | PXAT time | KEEPTTL]
+/// SET key value [NX | XX | IFEQ value | IFNE value | IFDEQ digest | IFDNE digest] [GET] [EX | PX | EXAT | PXAT time | KEEPTTL]
 pub static SET: CommandSpec = CommandSpec::new("SET", Group::String, set)
     .doc(
         "Stores a string at a key, whatever was there, with or without conditions and an expiry.",
@@ -78,6 +86,7 @@ pub static SET: CommandSpec = CommandSpec::new("SET", Group::String, set)
         ("6.2.0", "Added the `GET`, `EXAT` and `PXAT` options."),
         ("7.0.0", "`NX` and `GET` may be given together."),
         ("8.1.0", "Added the `IFEQ` option."),
+        ("8.4.0", "Takes `IFNE`, `IFDEQ` and `IFDNE`."),
     ]);
 
 /// With GET the value is read too.
@@ -103,7 +112,7 @@ enum Condition<'a> {
     Always,
     IfAbsent,
     IfPresent,
-    IfEqual(&'a [u8]),
+    If(Comparison<'a>),
 }
 
 /// What SET does with the expiry.
@@ -179,9 +188,9 @@ impl<'a> SetOptions<'a> {
                 options.require(Condition::IfAbsent)?;
             } else if args.keyword("XX") {
                 options.require(Condition::IfPresent)?;
-            } else if args.keyword("IFEQ") {
-                let value = args.bytes()?;
-                options.require(Condition::IfEqual(value))?;
+            } else if let Some(comparison) = Comparison::parse(&mut args)? {
+                comparison.check()?;
+                options.require(Condition::If(comparison))?;
             } else if !options.expiry.parse(&mut args)? {
                 return Err(CommandError::Syntax);
             }
@@ -235,9 +244,8 @@ fn holds(
         _ => context.peek(key),
     };
     match (condition, entry) {
-        (Condition::IfEqual(want), Some(entry)) => {
-            Ok(Str::of(entry.value())?.bytes(&mut itoa::Buffer::new()) == want)
-        }
+        (Condition::If(comparison), Some(entry)) => Ok(comparison.holds(Str::of(entry.value())?)),
+        (Condition::If(comparison), None) => Ok(comparison.holds_for_nothing()),
         (Condition::IfAbsent, entry) => Ok(entry.is_none()),
         (_, entry) => Ok(entry.is_some()),
     }
@@ -444,35 +452,4 @@ fn change_deadline(
         }
         context.changed(key);
     }
-}
-
-/// DELIFEQ key value
-pub static DELIFEQ: CommandSpec = CommandSpec::new("DELIFEQ", Group::String, delifeq)
-    .doc(
-        "Deletes a key if it holds exactly the given string.",
-        "9.0.0",
-        "O(1)",
-    )
-    .arity(3)
-    .flags(&[Flags::WRITE, Flags::FAST])
-    .keys(&[KeySpec::at(1, KeyFlags::RM.with(KeyFlags::DELETE))])
-    .args(&[Arg::key("key", 0), Arg::string("value")]);
-
-fn delifeq(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
-    let key = request.get(1);
-    let equal = match context.peek(key) {
-        Some(entry) => Str::of(entry.value())?.bytes(&mut itoa::Buffer::new()) == request.get(2),
-        None => false,
-    };
-    if equal {
-        context.db.remove(context.session.db, key);
-        context.changed(key);
-    }
-    context.reply.flag(equal);
-    Ok(())
-}
-
-/// Stores bytes that are the result of a change, so OBJECT ENCODING calls them raw.
-pub(super) fn set_raw(context: &mut Context<'_>, key: &[u8], bytes: &[u8], deadline_ms: u64) {
-    context.set(key, NewValue::Raw(bytes), deadline_ms);
 }
