@@ -857,28 +857,40 @@ impl<'a> Iter<'a> {
     #[inline]
     pub(in crate::store) fn rest_bytes(&self) -> usize {
         self.rest.len()
+    }
+
     /// Takes the next `count` elements off without reading them, as a sequence of their own.
+    #[inline]
     pub fn split_front(&mut self, count: usize) -> Iter<'a> {
         let count = count.min(self.left as usize);
         let mut at = 0;
         for _ in 0..count {
             at += entry_size(&self.rest[at..]);
+        }
         let (taken, rest) = self.rest.split_at(at);
         self.rest = rest;
         self.left -= count as u32;
+        Iter {
             rest: taken,
             left: count as u32,
+        }
+    }
+
     /// Takes the last `count` elements off without reading them, as a sequence of their own.
+    #[inline]
     pub fn split_back(&mut self, count: usize) -> Iter<'a> {
         let count = count.min(self.left as usize);
         let mut at = self.rest.len();
         for _ in 0..count {
             at = previous(self.rest, at);
+        }
         let (rest, taken) = self.rest.split_at(at);
         self.rest = rest;
         self.left -= count as u32;
+        Iter {
             rest: taken,
             left: count as u32,
+        }
     }
 }
 
