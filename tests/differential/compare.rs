@@ -140,7 +140,7 @@ fn scan(a: &Reply, b: &Reply, words: &Words, pairs: bool) -> bool {
 
 /// Whether the replies are equal but for idle times: those after the word for it in a map, and the third of four
 /// parts in the row of an entry that is pending.
-fn idle(a: &Reply, b: &Reply, is_time: bool) -> bool {
+pub(crate) fn idle(a: &Reply, b: &Reply, is_time: bool) -> bool {
     if a == b || (is_time && time(a, b, 1)) {
         return true;
     }

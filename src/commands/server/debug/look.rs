@@ -196,6 +196,7 @@ fn expires_text(keyspace: &Keyspace) -> String {
 pub(super) fn htstats_key(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let stats = match entry(context, request)?.value() {
         Value::Object(Object::Set(set)) => set.table().map(Table::stats),
+        Value::Object(Object::Hash(hash)) => hash.table_stats(),
         _ => None,
     };
     let Some(stats) = stats else {
