@@ -81,6 +81,8 @@ pub(super) fn parse_references(word: &[u8]) -> Option<References> {
 /// What XADD and XTRIM are told before the fields.
 #[derive(Default)]
 struct Options {
+    /// Whether it is XADD.
+    adds: bool,
     threshold: Option<(Threshold, bool)>,
     limit: Option<i64>,
     references: Option<References>,
@@ -93,7 +95,10 @@ struct Options {
 impl Options {
     /// Reads the options; those of XADD end with an id.
     fn parse(request: Request<'_>, adds: bool) -> Result<Options, CommandError> {
-        let mut options = Options::default();
+        let mut options = Options {
+            adds,
+            ..Options::default()
+        };
         let mut at = 2;
         while at < request.len() && options.id.is_none() {
             let word = request.get(at);
@@ -149,7 +154,9 @@ impl Options {
         let Some((threshold, approximate)) = self.threshold else {
             return match self.limit {
                 Some(1..) => Err(WITHOUT_STRATEGY),
-                _ => Ok(None),
+                _ if !self.adds => Err(NO_STRATEGY),
+                Some(_) => Err(LIMIT_OF_EXACT),
+                None => Ok(None),
             };
         };
         let limit = match self.limit {

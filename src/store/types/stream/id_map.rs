@@ -141,6 +141,20 @@ impl<R: Row> IdMap<R> {
         self.tree.heap_bytes(samples)
     }
 
+    /// Where the chunks' rows lie: which chunks two maps share.
+    #[cfg(test)]
+    pub(super) fn chunk_addresses(&self) -> Vec<*const R> {
+        let mut addresses = Vec::new();
+        let mut cursor = self.tree.cursor(0);
+        while let Some(reader) = &mut cursor {
+            addresses.push(reader.chunk().0.as_ptr());
+            if !reader.next() {
+                break;
+            }
+        }
+        addresses
+    }
+
     /// The chunk in which the first row that is not below `id` lies, and its place there; nothing if all are below.
     #[inline]
     fn seek(&self, id: StreamId) -> Option<(Cursor<'_, Rows<R>>, usize)> {
