@@ -25,8 +25,12 @@ struct Exception {
     reason: &'static str,
 }
 
-/// Commands that write without naming keys.
+/// Commands that write without naming keys, or that write though they count as readers.
 const KEYLESS_WRITERS: &[Exception] = &[
+    Exception {
+        name: "PFCOUNT",
+        reason: "reads, and lets the string remember what it has counted",
+    },
     Exception {
         name: "FLUSHALL",
         reason: "changes all databases as a whole",
