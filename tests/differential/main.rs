@@ -161,10 +161,10 @@ fn report(seed: u64, options: &Options, sequence: &Sequence, finding: &Finding) 
         });
         quoted.collect::<Vec<_>>().join(" ")
     };
+    let protocol = if sequence.resp3 { 3 } else { 2 };
     println!(
-        "\nDIFFERENCE, seed {seed}, RESP{}, limits {:?}",
-        if sequence.resp3 { 3 } else { 2 },
-        peer::PROFILES[sequence.profile]
+        "\nDIFFERENCE, seed {seed}, RESP{protocol}, limits of the encodings: profile {}",
+        sequence.profile
     );
     for (at, command) in sequence.commands.iter().enumerate() {
         let mark = if finding.at == Some(at) { ">" } else { " " };

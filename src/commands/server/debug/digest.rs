@@ -141,18 +141,6 @@ fn mix_value(digest: &mut Digest, entry: &Entry) {
                 digest.add(&pair.0);
             }
         }
-        Value::Object(Object::Hash(hash)) => {
-            head(HASH);
-            for field in hash.iter() {
-                let mut pair = Digest::default();
-                pair.mix(field.name.text(&mut digits));
-                pair.mix(field.value.text(&mut digits));
-                if field.deadline_ms != NEVER {
-                    pair.add(FIELD_EXPIRY);
-                }
-                digest.add(&pair.0);
-            }
-        }
         Value::Object(Object::Stream(stream)) => {
             head(STREAM);
             mix_stream(digest, stream);
