@@ -112,7 +112,8 @@ pub(super) fn remove(flat: &mut Flat, range: Range<usize>) {
 }
 
 fn with_encoded<R>(score: f64, then: impl FnOnce(&Encoded<'_>) -> R) -> R {
-    match double::integral(score) {
+    // A listpack's integers have no negative zero, and Redis loses it here as well.
+    match double::integral(score + 0.0) {
         Some(integer) => then(&Encoded::int(integer)),
         None => then(&Encoded::new(
             double::Buffer::new().format(score).as_bytes(),
