@@ -461,7 +461,7 @@ fn random_commands_agree_with_a_model() {
             let name = format!("f{}", rng.u32(..12));
             let reply = match rng.u32(..6) {
                 0..3 => {
-                    let value = format!("{}", "v".repeat(rng.usize(..6)));
+                    let value = "v".repeat(rng.usize(..6));
                     let reply = connection.run(&format!("HSET h {name} \"{value}\""));
                     let is_new = model.insert(name, value).is_none();
                     (reply, Reply::Integer(is_new.into()))

@@ -80,7 +80,7 @@ fn look(
     let is_expired = field.is_some() && living.is_none();
     answer(reply, living.map(|field| field.value));
     if is_expired {
-        db.expire_fields(session.db, key);
+        db.expire_field(session.db, key, name);
     }
     Ok(())
 }
@@ -116,7 +116,9 @@ fn hmget(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         }
     }
     if is_expired {
-        db.expire_fields(session.db, key);
+        for name in request.iter_from(2) {
+            db.expire_field(session.db, key, name);
+        }
     }
     Ok(())
 }

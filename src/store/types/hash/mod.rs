@@ -258,8 +258,11 @@ impl Large {
             return true;
         }
         let old_ms = slot.deadline_ms();
-        let is_gone = old_ms <= now_ms;
-        let new_ms = ttl.or(if is_gone { NO_DEADLINE } else { old_ms });
+        let new_ms = ttl.or(if old_ms <= now_ms {
+            NO_DEADLINE
+        } else {
+            old_ms
+        });
         if new_ms == old_ms {
             slot.set_value(value);
         } else {
@@ -267,7 +270,7 @@ impl Large {
             self.timed += usize::from(new_ms != NO_DEADLINE);
             *slot = Member::new(name, value, Word::Deadline(new_ms));
         }
-        is_gone
+        false
     }
 
     fn set_deadline(&mut self, name: &[u8], deadline_ms: u64) -> bool {
@@ -431,7 +434,7 @@ impl Hash {
         }
     }
 
-    /// Sets a field's value; true if the field is new. One that has expired at `now_ms` counts as gone.
+    /// Sets a field's value; true if the field is new. The deadline of one that has expired at `now_ms` is not kept.
     pub fn set(
         &mut self,
         name: &[u8],

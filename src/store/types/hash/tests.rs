@@ -87,7 +87,7 @@ fn apply(hash: &mut Hash, model: &mut Model, step: &Step, now_ms: u64, limits: H
             let new_ms = ttl.or(living_ms.unwrap_or(NO_DEADLINE));
             model.insert(name.clone(), (value.clone(), new_ms));
             let is_new = hash.set(name, value, *ttl, now_ms, limits);
-            assert_eq!(is_new, living_ms.is_none(), "{step:?}");
+            assert_eq!(is_new, old_ms.is_none(), "{step:?}");
         }
         Step::SetDeadline(name, deadline_ms) => {
             let there = model.get_mut(name).map(|field| field.1 = *deadline_ms);
@@ -191,7 +191,7 @@ fn large_hashes_are_estimated_from_samples() {
 }
 
 #[test]
-fn what_has_expired_is_not_got_and_counts_as_new() {
+fn what_has_expired_is_not_got_and_its_deadline_is_not_kept() {
     for limits in [
         DEFAULT,
         HashLimits {
@@ -203,7 +203,7 @@ fn what_has_expired_is_not_got_and_counts_as_new() {
         assert!(hash.set(b"a", b"1", Ttl::At(10), 0, limits));
         assert!(hash.get(b"a", 9).is_some() && hash.get(b"a", 10).is_none());
         assert!(hash.field(b"a").is_some());
-        assert!(hash.set(b"a", b"2", Ttl::Keep, 10, limits));
+        assert!(!hash.set(b"a", b"2", Ttl::Keep, 10, limits));
         assert_eq!(hash.earliest_deadline_ms(), NO_DEADLINE);
         assert!(!hash.set(b"a", b"3", Ttl::At(20), 10, limits));
         assert!(!hash.set(b"a", b"4", Ttl::Keep, 10, limits));
