@@ -65,7 +65,7 @@ const WITHSCORES: Arg = Arg::token("withscores", "WITHSCORES").optional();
 
 /// The limits of the small form.
 #[inline]
-fn limits(context: &Context<'_>) -> Limits {
+pub(super) fn limits(context: &Context<'_>) -> Limits {
     Limits {
         entries: context.db.limits.zset_max_listpack_entries,
         value_bytes: context.db.limits.zset_max_listpack_value,
@@ -74,7 +74,7 @@ fn limits(context: &Context<'_>) -> Limits {
 
 /// The sorted set that `value` is, or the error for another type.
 #[inline]
-fn zset_of(value: Value<'_>) -> Result<&SortedSet, CommandError> {
+pub(super) fn zset_of(value: Value<'_>) -> Result<&SortedSet, CommandError> {
     match value {
         Value::Object(Object::SortedSet(set)) => Ok(set),
         _ => Err(CommandError::WrongType),
@@ -83,7 +83,7 @@ fn zset_of(value: Value<'_>) -> Result<&SortedSet, CommandError> {
 
 /// The sorted set in `slot`, to be changed, or the error for another type.
 #[inline]
-fn zset_mut<'s>(slot: &'s mut Slot<'_, Entry>) -> Result<&'s mut SortedSet, CommandError> {
+pub(super) fn zset_mut<'s>(slot: &'s mut Slot<'_, Entry>) -> Result<&'s mut SortedSet, CommandError> {
     match slot.object_mut() {
         Some(Object::SortedSet(set)) => Ok(set),
         _ => Err(CommandError::WrongType),
@@ -91,13 +91,13 @@ fn zset_mut<'s>(slot: &'s mut Slot<'_, Entry>) -> Result<&'s mut SortedSet, Comm
 }
 
 /// Puts a new sorted set under `key`, where there is nothing.
-fn create(context: &mut Context<'_>, key: &[u8], set: SortedSet) {
+pub(super) fn create(context: &mut Context<'_>, key: &[u8], set: SortedSet) {
     context.set(key, NewValue::Object(Object::SortedSet(set)), NEVER);
 }
 
 /// Says that `key` has changed by `changes` members, and removes it if its set is `empty` now.
 #[inline]
-fn settle(context: &mut Context<'_>, key: &[u8], empty: bool, changes: usize) {
+pub(super) fn settle(context: &mut Context<'_>, key: &[u8], empty: bool, changes: usize) {
     if empty {
         remove(context, key);
     }
@@ -108,7 +108,7 @@ fn settle(context: &mut Context<'_>, key: &[u8], empty: bool, changes: usize) {
 }
 
 /// Removes a key, whatever its value; false if it is not there.
-fn remove(context: &mut Context<'_>, key: &[u8]) -> bool {
+pub(super) fn remove(context: &mut Context<'_>, key: &[u8]) -> bool {
     let removed = context.db.delete(context.session.db, key);
     removed.map(|entry| context.discard(entry)).is_some()
 }
@@ -128,7 +128,7 @@ fn store(context: &mut Context<'_>, key: &[u8], result: SortedSet) {
 
 /// Answers a member.
 #[inline]
-fn reply_member(reply: &mut Reply<'_>, member: Item<'_>) {
+pub(super) fn reply_member(reply: &mut Reply<'_>, member: Item<'_>) {
     match member {
         Item::Bytes(bytes) => reply.bulk(bytes),
         Item::Int(value) => reply.bulk_integer(value),
