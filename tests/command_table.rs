@@ -43,6 +43,10 @@ const KEYLESS_WRITERS: &[Exception] = &[
         name: "SWAPDB",
         reason: "changes two databases as a whole",
     },
+    Exception {
+        name: "XREADGROUP",
+        reason: "changes a group and reads the entries: Redis names its keys as read",
+    },
 ];
 
 /// Commands whose arity is looser than their grammar, or whose words have no grammar.
