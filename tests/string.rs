@@ -404,7 +404,7 @@ fn what_two_strings_have_in_common() {
 }
 
 #[test]
-fn compare_and_set_and_compare_and_delete() {
+fn compare_and_set() {
     if std::env::var("TEST_SERVER").is_ok() {
         return;
     }
@@ -441,6 +441,21 @@ fn compare_and_set_and_compare_and_delete() {
             ("SET a x IFNE", SYNTAX),
             ("SET a x IFNE y XX", SYNTAX),
             ("SET a x IFNE y IFEQ y", SYNTAX),
+        ],
+    );
+}
+
+#[test]
+fn compare_and_delete() {
+    if std::env::var("TEST_SERVER").is_ok() {
+        return;
+    }
+    let server = Server::start(&[]);
+    check_all(
+        &server,
+        &[
+            ("SET none x", "+OK"),
+            ("SET a z", "+OK"),
             ("DELEX none IFEQ y", ":0"),
             ("DELEX none IFEQ x", ":1"),
             ("DELEX none IFEQ x", ":0"),
