@@ -116,6 +116,7 @@ impl Arena {
                 name: &name,
                 reference,
                 subject,
+                same: &|a, b| compare::same(&self.table, command, a, b),
             };
             if let Some(excuse) = known::excuse(&seen) {
                 *self.excused.entry(excuse.reason).or_default() += 1;

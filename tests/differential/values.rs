@@ -21,7 +21,7 @@ const KEYS: &[(&str, &[&str])] = &[
     ("set", &["set1", "set2", "set3"]),
     ("hash", &["hash1", "hash2"]),
     ("sorted-set", &["zset1", "zset2", "zset3", "set1"]),
-    ("geo", &["geo1", "geo2", "zset1"]),
+    ("geo", &["geo1", "geo2"]),
     ("stream", &["xs1", "xs2"]),
 ];
 

@@ -113,7 +113,6 @@ pub(super) fn remove(flat: &mut Flat, range: Range<usize>) {
 
 /// Hands a score's stored form to `then`. A negative zero loses its sign, as in Redis's small sorted sets.
 fn with_encoded<R>(score: f64, then: impl FnOnce(&Encoded<'_>) -> R) -> R {
-    // A listpack's integers have no negative zero, and Redis loses it here as well.
     match double::integral(score + 0.0) {
         Some(integer) => then(&Encoded::int(integer)),
         None => then(&Encoded::new(
