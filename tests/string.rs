@@ -86,6 +86,10 @@ fn set_with_an_expiry() {
             ("SET a 1 EX x", NOT_INTEGER),
             ("SET a 1 EX 1 PX 1", SYNTAX),
             ("SET a 1 EX 1 KEEPTTL", SYNTAX),
+            // The same option may come again, and numbers are read last.
+            ("SET a 2 KEEPTTL KEEPTTL", "+OK"),
+            ("SET a 2 EX x EX 100", "+OK"),
+            ("SET a 2 EX x 4", SYNTAX),
             ("SET a 1 KEEPTTL KEEPTTL EX 1", SYNTAX),
             ("SETEX a 100 v", "+OK"),
             ("TTL a", ":100"),
@@ -131,6 +135,8 @@ fn getex_getdel_and_getset() {
             ("GETEX a EX x", NOT_INTEGER),
             ("GETEX a EX 1 PERSIST", SYNTAX),
             ("GETEX a KEEPTTL", SYNTAX),
+            ("GETEX missing PX -1", "$-1"),
+            ("GETEX missing EX x", "$-1"),
             ("GETDEL a", "\"v\""),
             ("GETDEL a", "$-1"),
             ("GETSET a 1", "$-1"),
@@ -192,6 +198,7 @@ fn counters() {
             ("INCRBYFLOAT f 0.1", "\"1.6\""),
             ("INCRBYFLOAT f -1.6", "\"0\""),
             ("INCRBYFLOAT f 1e3", "\"1000\""),
+            ("INCRBYFLOAT f 0x0", "\"1000\""),
             ("INCRBYFLOAT f x", "-ERR value is not a valid float"),
             (
                 "INCRBYFLOAT f inf",

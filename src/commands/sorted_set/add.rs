@@ -213,7 +213,7 @@ impl Tally {
                 if new.is_some() {
                     self.score = new;
                 }
-                Ok(new)
+                Ok::<_, CommandError>(new)
             };
             match set.upsert(request.get(at + 1), limits, decide)? {
                 Change::Added => self.added += 1,

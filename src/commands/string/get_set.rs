@@ -117,16 +117,18 @@ enum Condition<'a> {
 
 /// What SET does with the expiry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Expiry {
+pub(super) enum Expiry<'a> {
     #[default]
     Drop,
     Keep,
-    At(Unit, i64),
+    /// The number is read when all of the syntax is known to be right.
+    At(Unit, &'a [u8]),
 }
 
-impl Expiry {
-    /// Reads an expiry option if `args` stand at one; a second one is a syntax error.
-    pub(super) fn parse(&mut self, args: &mut Args<'_>) -> Result<bool, CommandError> {
+impl<'a> Expiry<'a> {
+    /// Reads an expiry option if `args` stand at one. The same option again replaces the first, another one is a
+    /// syntax error.
+    pub(super) fn parse(&mut self, args: &mut Args<'a>) -> Result<bool, CommandError> {
         if args.keyword("KEEPTTL") {
             return self.choose(Expiry::Keep);
         }
@@ -135,15 +137,15 @@ impl Expiry {
         };
         args.bytes()?;
         let value = args.bytes()?;
-        if *self != Expiry::Drop {
-            return Err(CommandError::Syntax);
-        }
-        let value = crate::text::number::parse_i64(value).ok_or(CommandError::NotInteger)?;
         self.choose(Expiry::At(unit, value))
     }
 
-    fn choose(&mut self, choice: Expiry) -> Result<bool, CommandError> {
-        if *self != Expiry::Drop {
+    fn choose(&mut self, choice: Expiry<'a>) -> Result<bool, CommandError> {
+        let again = match (*self, choice) {
+            (Expiry::At(had, _), Expiry::At(unit, _)) => had == unit,
+            (had, choice) => had == Expiry::Drop || had == choice,
+        };
+        if !again {
             return Err(CommandError::Syntax);
         }
         *self = choice;
@@ -160,7 +162,11 @@ impl Expiry {
         match self {
             Expiry::Drop => Ok(NEVER),
             Expiry::Keep => Ok(context.peek(key).map_or(NEVER, |entry| entry.deadline_ms())),
-            Expiry::At(unit, value) => unit.positive_deadline_ms(value, context.now_ms(), command),
+            Expiry::At(unit, value) => {
+                let value =
+                    crate::text::number::parse_i64(value).ok_or(CommandError::NotInteger)?;
+                unit.positive_deadline_ms(value, context.now_ms(), command)
+            }
         }
     }
 }
@@ -169,7 +175,7 @@ impl Expiry {
 struct SetOptions<'a> {
     condition: Condition<'a>,
     get: bool,
-    expiry: Expiry,
+    expiry: Expiry<'a>,
 }
 
 impl<'a> SetOptions<'a> {
@@ -432,7 +438,7 @@ fn getex(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         change_deadline(context, key, had, deadline_ms, persist);
         return Ok(());
     }
-    expiry.deadline_ms(context, key, "getex")?;
+    // Where there is nothing, the time is not looked at.
     reply_value(context, key)
 }
 
