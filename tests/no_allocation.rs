@@ -70,7 +70,7 @@ impl Client<'_> {
                     session: &mut self.session,
                     instance: self.instance,
                 };
-                gate.execute(self.codec.request(&self.input, index), reply);
+                gate.execute(self.codec.request(&self.input, index), None, reply);
             }
             let taken = self.codec.finish_batch();
             self.input.advance(taken);
