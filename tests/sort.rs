@@ -177,6 +177,10 @@ fn what_can_not_be_sorted_is_refused() {
             ("SORT l BY w_*", NO_DOUBLES),
             ("SET w_1 nan", "+OK"),
             ("SORT l BY w_*", NO_DOUBLES),
+            ("MSET w_1 1e400 v_1 1e-400 u_1 5e-324", "+OK"),
+            ("SORT l BY w_*", NO_DOUBLES),
+            ("SORT l BY v_*", NO_DOUBLES),
+            ("SORT l BY u_*", NO_DOUBLES),
             ("SORT l LIMIT 1", SYNTAX),
             (
                 "SORT l LIMIT a 1",

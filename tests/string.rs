@@ -86,6 +86,10 @@ fn set_with_an_expiry() {
             ("SET a 1 EX x", NOT_INTEGER),
             ("SET a 1 EX 1 PX 1", SYNTAX),
             ("SET a 1 EX 1 KEEPTTL", SYNTAX),
+            // The same option may come again, and numbers are read last.
+            ("SET a 2 KEEPTTL KEEPTTL", "+OK"),
+            ("SET a 2 EX x EX 100", "+OK"),
+            ("SET a 2 EX x 4", SYNTAX),
             ("SET a 1 KEEPTTL KEEPTTL EX 1", SYNTAX),
             ("SETEX a 100 v", "+OK"),
             ("TTL a", ":100"),
@@ -131,6 +135,8 @@ fn getex_getdel_and_getset() {
             ("GETEX a EX x", NOT_INTEGER),
             ("GETEX a EX 1 PERSIST", SYNTAX),
             ("GETEX a KEEPTTL", SYNTAX),
+            ("GETEX missing PX -1", "$-1"),
+            ("GETEX missing EX x", "$-1"),
             ("GETDEL a", "\"v\""),
             ("GETDEL a", "$-1"),
             ("GETSET a 1", "$-1"),
@@ -192,6 +198,7 @@ fn counters() {
             ("INCRBYFLOAT f 0.1", "\"1.6\""),
             ("INCRBYFLOAT f -1.6", "\"0\""),
             ("INCRBYFLOAT f 1e3", "\"1000\""),
+            ("INCRBYFLOAT f 0x0", "\"1000\""),
             ("INCRBYFLOAT f x", "-ERR value is not a valid float"),
             (
                 "INCRBYFLOAT f inf",
@@ -249,6 +256,14 @@ fn parts_of_strings() {
                 "-ERR string exceeds maximum allowed size (proto-max-bulk-len)",
             ),
             ("RPUSH list x", ":1"),
+            ("EXPIRE a 100", ":1"),
+            ("APPEND a \"\"", ":14"),
+            ("SETRANGE a 0 h", ":14"),
+            ("SETRANGE a 2000 x", ":2001"),
+            ("SETRANGE a 1 E", ":2001"),
+            ("GETRANGE a 0 5", "\"hEllo \""),
+            ("GETRANGE a 1999 -1", "\"\\x00x\""),
+            ("TTL a", ":100"),
             ("APPEND list x", WRONG_TYPE),
             ("STRLEN list", WRONG_TYPE),
             ("GETRANGE list 0 1", WRONG_TYPE),
@@ -294,6 +309,9 @@ fn several_strings_at_once() {
 
 #[test]
 fn newer_commands_for_strings() {
+    if std::env::var("TEST_SERVER").is_ok() {
+        return;
+    }
     let server = Server::start(&[]);
     check_all(
         &server,
@@ -321,6 +339,158 @@ fn newer_commands_for_strings() {
             ("MSETEX 2 a 4 c 4 XX", ":0"),
             ("MSETEX 0 a 4", "-ERR invalid numkeys value"),
             ("COMMAND GETKEYS MSETEX 2 a 1 b 2 EX 100", "[\"a\", \"b\"]"),
+        ],
+    );
+}
+
+#[test]
+fn what_two_strings_have_in_common() {
+    let server = Server::start(&["--proto-max-bulk-len", "1048576"]);
+    check_all(
+        &server,
+        &[
+            ("MSET a ohmytext b mynewtext n 12345 m 13355", "+OK"),
+            ("LCS a b", "\"mytext\""),
+            ("LCS a b LEN", ":6"),
+            (
+                "LCS a b IDX",
+                "[\"matches\", [[[:4, :7], [:5, :8]], [[:2, :3], [:0, :1]]], \"len\", :6] // \
+                 %{\"matches\": [[[:4, :7], [:5, :8]], [[:2, :3], [:0, :1]]], \"len\": :6}",
+            ),
+            (
+                "LCS a b IDX MINMATCHLEN 4 WITHMATCHLEN",
+                "[\"matches\", [[[:4, :7], [:5, :8], :4]], \"len\", :6] // \
+                 %{\"matches\": [[[:4, :7], [:5, :8], :4]], \"len\": :6}",
+            ),
+            (
+                "LCS a b idx minmatchlen -5 minmatchlen 5",
+                "[\"matches\", [], \"len\", :6] // %{\"matches\": [], \"len\": :6}",
+            ),
+            ("LCS a b MINMATCHLEN 4 WITHMATCHLEN", "\"mytext\""),
+            ("LCS n m", "\"135\""),
+            ("LCS a none", "\"\""),
+            ("LCS a none LEN", ":0"),
+            (
+                "LCS none none IDX",
+                "[\"matches\", [], \"len\", :0] // %{\"matches\": [], \"len\": :0}",
+            ),
+            ("LCS a a", "\"ohmytext\""),
+            (
+                "LCS a b LEN IDX",
+                "-ERR If you want both the length and indexes, please just use IDX.",
+            ),
+            ("LCS a b WHAT", SYNTAX),
+            ("LCS a b MINMATCHLEN", SYNTAX),
+            ("LCS a b MINMATCHLEN x", NOT_INTEGER),
+            ("LCS a", "-ERR wrong number of arguments for 'lcs' command"),
+            ("SETRANGE long 511 x", ":512"),
+            ("SETRANGE longer 512 x", ":513"),
+            ("LCS long a LEN", ":1"),
+            (
+                "LCS long longer",
+                "-ERR Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len",
+            ),
+            ("RPUSH list x", ":1"),
+            (
+                "LCS a list",
+                "-ERR The specified keys must contain string values",
+            ),
+            (
+                "LCS list none WHAT",
+                "-ERR The specified keys must contain string values",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn compare_and_set() {
+    if std::env::var("TEST_SERVER").is_ok() {
+        return;
+    }
+    let server = Server::start(&[]);
+    check_all(
+        &server,
+        &[
+            ("DIGEST none", "$-1"),
+            ("SET a \"Hello world\"", "+OK"),
+            ("DIGEST a", "\"b6acb9d84a38ff74\""),
+            ("SET a x IFNE \"Hello world\"", "$-1"),
+            ("SET a x IFDNE b6acb9d84a38ff74", "$-1"),
+            ("SET a x IFDEQ 0000000000000000", "$-1"),
+            (
+                "SET a x IFDEQ B6ACB9D84A38FF74 GET EX 100",
+                "\"Hello world\"",
+            ),
+            ("GET a", "\"x\""),
+            ("TTL a", ":100"),
+            ("SET a y IFNE z KEEPTTL", "+OK"),
+            ("TTL a", ":100"),
+            ("SET a z IFDNE 0000000000000000", "+OK"),
+            ("SET none x IFDEQ 0000000000000000", "$-1"),
+            ("SET none x IFNE y GET", "$-1"),
+            ("GET none", "\"x\""),
+            ("DEL none", ":1"),
+            ("SET none x IFDNE 0000000000000000", "+OK"),
+            ("SET n 12", "+OK"),
+            ("SET n 13 IFEQ 12", "+OK"),
+            (
+                "SET a x IFDEQ 12",
+                "-ERR must be exactly 16 hexadecimal characters",
+            ),
+            ("SET a x IFNE", SYNTAX),
+            ("SET a x IFNE y XX", SYNTAX),
+            ("SET a x IFNE y IFEQ y", SYNTAX),
+        ],
+    );
+}
+
+#[test]
+fn compare_and_delete() {
+    if std::env::var("TEST_SERVER").is_ok() {
+        return;
+    }
+    let server = Server::start(&[]);
+    check_all(
+        &server,
+        &[
+            ("SET none x", "+OK"),
+            ("SET a z", "+OK"),
+            ("DELEX none IFEQ y", ":0"),
+            ("DELEX none IFEQ x", ":1"),
+            ("DELEX none IFEQ x", ":0"),
+            ("DELEX none IFNE x", ":0"),
+            ("DELEX a IFNE z", ":0"),
+            ("DELEX a ifne y", ":1"),
+            ("SET a \"Hello world\"", "+OK"),
+            ("DELEX a IFDNE b6acb9d84a38ff74", ":0"),
+            (
+                "DELEX a IFDEQ 12",
+                "-ERR must be exactly 16 hexadecimal characters",
+            ),
+            ("DELEX a IFDEQ b6acb9d84a38ff74", ":1"),
+            ("EXISTS a", ":0"),
+            ("RPUSH list x", ":1"),
+            ("DIGEST list", WRONG_TYPE),
+            ("SET list x IFNE y", WRONG_TYPE),
+            ("DELEX list IFEQ x", WRONG_TYPE),
+            (
+                "DELEX list IFIF x",
+                "-ERR Invalid condition. Use IFEQ, IFNE, IFDEQ, or IFDNE",
+            ),
+            (
+                "DELEX list IFEQ",
+                "-ERR wrong number of arguments for 'delex' command",
+            ),
+            ("DELEX list", ":1"),
+            (
+                "COMMAND GETKEYSANDFLAGS DELEX a",
+                "[[\"a\", [+RM, +delete]]] // [[\"a\", ~[+RM, +delete]]]",
+            ),
+            (
+                "COMMAND GETKEYSANDFLAGS DELEX a IFEQ b",
+                "[[\"a\", [+RW, +delete]]] // [[\"a\", ~[+RW, +delete]]]",
+            ),
         ],
     );
 }

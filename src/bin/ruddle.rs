@@ -9,6 +9,7 @@ use ruddle::config::file::{self, Loaded, Sources};
 use ruddle::config::{Config, SystemHost};
 use ruddle::instance::{REDIS_VERSION, RUDDLE_VERSION};
 use ruddle::observe::log::{self, LogSettings};
+use ruddle::server::shutdown::Outcome;
 use ruddle::server::{Server, StartOptions};
 use ruddle::store::alloc::{Counting, Mimalloc};
 
@@ -111,7 +112,10 @@ fn serve(loaded: Loaded, config_file: Option<std::path::PathBuf>) -> anyhow::Res
         .enable_all()
         .build()
         .context("starting the runtime")?;
-    runtime.block_on(server.run()).context("serving")?;
+    let outcome = runtime.block_on(server.run()).context("serving")?;
+    if outcome == Outcome::Forced {
+        return Ok(ExitCode::FAILURE);
+    }
     if let Some(path) = &pidfile {
         tracing::info!("Removing the pid file.");
         let _ = std::fs::remove_file(path);

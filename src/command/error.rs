@@ -74,6 +74,8 @@ pub enum CommandError {
         /// The command's name in upper case.
         command: &'static str,
     },
+    /// Any other text that quotes the request, with its code in front.
+    Quoting(Vec<u8>),
     /// Any other text, with its code in front (`ERR ...`).
     Other(Cow<'static, str>),
 }
@@ -152,6 +154,7 @@ impl CommandError {
                     .concat()
                     .into();
             }
+            Self::Quoting(text) => return Cow::Borrowed(text),
             Self::Other(text) => text,
         };
         Cow::Borrowed(text.as_bytes())

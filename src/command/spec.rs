@@ -46,6 +46,8 @@ pub struct CommandSpec {
     pub subcommands: &'static [&'static CommandSpec],
     /// Its code; a container's answers for a missing or unknown subcommand.
     pub handler: Handler,
+    /// The word that names an element of the collection under its first key, if there is one: it is fetched ahead.
+    pub element: Option<u16>,
     /// Finds the keys where the key specs cannot.
     pub key_finder: Option<KeyFinder>,
     /// Whether the group gives it its ACL category.
@@ -73,6 +75,7 @@ impl CommandSpec {
             deprecated: None,
             subcommands: &[],
             handler,
+            element: None,
             key_finder: None,
             category_of_group: true,
             internal: false,
@@ -139,6 +142,12 @@ impl CommandSpec {
     /// Hints for clients.
     pub const fn tips(mut self, tips: &'static [&'static str]) -> Self {
         self.tips = tips;
+        self
+    }
+
+    /// The word at `index` names an element of the collection under its key.
+    pub const fn element_at(mut self, index: u16) -> Self {
+        self.element = Some(index);
         self
     }
 

@@ -28,6 +28,7 @@ use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
+use super::zone;
 use crate::config::choices::LogLevel;
 
 /// The root of this crate's event targets.
@@ -76,7 +77,7 @@ pub fn init(settings: &LogSettings) -> Result<(), AlreadyInitialized> {
         Some(path) => Box::new(FileSink(path.clone())),
         None => Box::new(StdoutSink),
     };
-    let zone = TimeZone::system();
+    let zone = zone::local();
     let log = Arc::new(Log::new(settings.level, Timestamp::now, zone, sink));
     let subscriber = tracing_subscriber::registry().with(LogLayer(Arc::clone(&log)));
     tracing::subscriber::set_global_default(subscriber).map_err(|_| AlreadyInitialized)?;

@@ -264,6 +264,19 @@ impl<'a> Reply<'a> {
         self.out.extend_from_slice(bytes);
     }
 
+    /// Writes something in front of what was written since `mark`: the head of an array whose length shows only when its
+    /// elements are written. The bytes behind it are moved once.
+    pub fn insert_before(&mut self, mark: (usize, usize), write: impl FnOnce(&mut Self)) {
+        let (end, blobs) = (self.out.len(), self.blobs.len());
+        write(self);
+        debug_assert_eq!(self.blobs.len(), blobs, "a head holds no large value");
+        let added = self.out.len() - end;
+        self.out[mark.0..].rotate_right(added);
+        for blob in &mut self.blobs[mark.1..] {
+            blob.at += added;
+        }
+    }
+
     fn line(&mut self, kind: u8, text: &[u8]) {
         self.out.reserve(text.len() + 3);
         self.out.extend_from_slice(&[kind]);
@@ -300,6 +313,23 @@ mod tests {
             write(&mut Reply::new(&mut out, &mut blobs, protocol));
             assert_eq!(String::from_utf8_lossy(&out), want, "{protocol:?}");
         }
+    }
+
+    #[test]
+    fn a_head_is_inserted_before_what_is_written() {
+        let (mut out, mut blobs) = (BytesMut::new(), Vec::new());
+        let mut reply = Reply::new(&mut out, &mut blobs, Protocol::Resp2);
+        reply.integer(7);
+        let mark = reply.mark();
+        reply.shared(&Arc::new(vec![b'x'; BLOB_MIN]));
+        reply.bulk(b"ab");
+        reply.insert_before(mark, |reply| reply.array(2));
+        assert_eq!(
+            out,
+            format!(":7\r\n*2\r\n${BLOB_MIN}\r\n\r\n$2\r\nab\r\n").as_bytes()
+        );
+        let head = format!(":7\r\n*2\r\n${BLOB_MIN}\r\n");
+        assert_eq!(blobs[0].at, head.len());
     }
 
     #[test]

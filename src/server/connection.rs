@@ -16,17 +16,16 @@ use tokio_util::codec::Framed;
 
 use super::clock;
 use super::dispatch::Gate;
+use super::prefetch;
 use crate::command::Session;
 use crate::instance::Instance;
 use crate::instance::clients::{ClientFigures, IDLE_BUFFER_MS, Registration};
 use crate::resp::codec::{Decoded, READ_BUFFER, RespCodec};
-use crate::resp::{Blob, Limits, ProtocolError, Reply, Request};
+use crate::resp::{Blob, Limits, ProtocolError, Reply};
 use crate::store::db::Db;
 
 /// Replies that wait for the socket beyond this end the batch: they are written before more commands run.
 const MAX_PENDING_REPLIES: usize = 1024 * 1024;
-/// How many commands ahead keys are fetched.
-const PREFETCH_WINDOW: usize = 16;
 /// A write buffer that has grown beyond this is given back when it is empty.
 const MAX_IDLE_WRITE_BUFFER: usize = 256 * 1024;
 
@@ -179,13 +178,16 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             instance: self.instance,
         };
         let mut at = from;
+        let mut found = [None; prefetch::WINDOW];
         while at < commands && !gate.session.close_after_reply {
-            if (at - from).is_multiple_of(PREFETCH_WINDOW) && commands - at > 1 {
-                let window = at..commands.min(at + PREFETCH_WINDOW);
-                prefetch(&gate, window.map(|index| codec.request(buffer, index)));
+            let ahead = (at - from) % prefetch::WINDOW;
+            if ahead == 0 && commands - at > 1 {
+                let window = at..commands.min(at + prefetch::WINDOW);
+                let requests = window.map(|index| codec.request(buffer, index));
+                found = prefetch::look_ahead(&gate, requests);
             }
             let reply = Reply::new(&mut out, &mut self.blobs, gate.session.protocol);
-            gate.execute(codec.request(buffer, at), reply);
+            gate.execute(codec.request(buffer, at), found[ahead].take(), reply);
             at += 1;
             if out.len() > MAX_PENDING_REPLIES || !self.blobs.is_empty() {
                 break;
@@ -355,28 +357,6 @@ fn add(total: &AtomicU64, by: usize) {
 fn raise(peak: &AtomicUsize, value: usize) {
     if value > peak.load(Ordering::Relaxed) {
         peak.store(value, Ordering::Relaxed);
-    }
-}
-
-/// Fetches ahead what the commands of a window will touch: first their buckets, then their entries, so that the
-/// misses of all of them overlap.
-fn prefetch<'r>(gate: &Gate<'_>, window: impl Iterator<Item = Request<'r>>) {
-    let index = gate.session.db;
-    let mut hashes = [0u64; PREFETCH_WINDOW];
-    let mut known = 0;
-    for request in window {
-        let first_key = gate
-            .instance
-            .registry
-            .find(request.get(0))
-            .and_then(|command| command.first_key);
-        if let Some(at) = first_key.map(usize::from).filter(|&at| at < request.len()) {
-            hashes[known] = gate.db.prefetch_bucket(index, request.get(at));
-            known += 1;
-        }
-    }
-    for &hash in &hashes[..known] {
-        gate.db.prefetch_entry(index, hash);
     }
 }
 

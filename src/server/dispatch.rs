@@ -28,14 +28,15 @@ pub struct Gate<'a> {
 }
 
 impl Gate<'_> {
-    /// Executes one request and writes its answer to `reply`.
+    /// Executes one request and writes its answer to `reply`. `known` is the command of its first word, if that has been
+    /// looked up.
     #[inline]
-    pub fn execute(&mut self, request: Request<'_>, reply: Reply<'_>) {
+    pub fn execute(&mut self, request: Request<'_>, known: Option<&Command>, reply: Reply<'_>) {
         let mark = reply.mark();
         if self.session.reply_mode == ReplyMode::SkipNext {
             self.session.reply_mode = ReplyMode::Skip;
         }
-        match find(&self.instance.registry, request) {
+        match find(&self.instance.registry, request, known) {
             Ok(command) => self.execute_command(command, request, reply, mark),
             Err(error) => self.reject_unknown(error, request, reply, mark),
         }
@@ -151,8 +152,12 @@ fn mute(session: &mut Session, reply: &mut Reply<'_>, mark: (usize, usize)) {
 
 /// Finds the command, or the subcommand, that a request names.
 #[inline]
-pub fn find<'r>(registry: &'r Registry, request: Request<'_>) -> Result<&'r Command, CommandError> {
-    let Some(command) = registry.find(request.get(0)) else {
+fn find<'r>(
+    registry: &'r Registry,
+    request: Request<'_>,
+    known: Option<&'r Command>,
+) -> Result<&'r Command, CommandError> {
+    let Some(command) = known.or_else(|| registry.find(request.get(0))) else {
         return Err(unknown(request));
     };
     if command.subcommands.is_empty() || request.len() < 2 {

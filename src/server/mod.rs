@@ -9,6 +9,7 @@ pub mod cron;
 pub mod dispatch;
 pub mod io_threads;
 pub mod listener;
+pub mod prefetch;
 pub mod rebind;
 pub mod shutdown;
 
@@ -28,7 +29,7 @@ use crate::store::db::Db;
 use io_threads::IoThreads;
 use listener::{Addresses, ListenError, Listeners, accept_unix};
 use rebind::{Rebinder, accept_all};
-use shutdown::Signals;
+use shutdown::{Outcome, Signals};
 
 /// A server whose addresses are bound.
 pub struct Server {
@@ -85,13 +86,13 @@ impl Server {
     }
 
     /// Serves until a shutdown is asked for, and shuts down. Call within a tokio runtime.
-    pub async fn run(self) -> io::Result<()> {
+    pub async fn run(self) -> io::Result<Outcome> {
         let Server {
             instance,
             db,
             listeners,
         } = self;
-        let signals = Signals::listen();
+        let mut signals = Signals::listen();
         let unix_path = listeners.unix_path().cloned();
         let threads = Arc::new(IoThreads::start(
             instance.config().io_threads(),
@@ -134,12 +135,12 @@ impl Server {
             // Its end by abortion is no news.
             let _ = task.await;
         }
-        shutdown::drain(&instance).await;
+        let outcome = signals.drain(&instance).await;
         if let Some(path) = unix_path {
             tracing::info!("Removing the unix socket file.");
             let _ = std::fs::remove_file(path);
         }
-        Ok(())
+        Ok(outcome)
     }
 }
 

@@ -9,6 +9,15 @@ use crate::instance::Instance;
 /// Connections have so long to finish their batch; a peer that does not read cannot keep the server alive.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
+/// How the server came to its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Connections were given the time to finish.
+    Graceful,
+    /// A second signal came: the process is to end at once, with failure.
+    Forced,
+}
+
 /// The signals that ask for a shutdown. From [`Signals::listen`] on they no longer end the process by themselves, so
 /// that comes before the server says that it is ready.
 #[derive(Debug)]
@@ -25,27 +34,35 @@ impl Signals {
         Signals(terminate.ok().zip(interrupt.ok()))
     }
 
-    /// Waits until a shutdown is asked for. A second signal after that ends the process at once, with failure.
-    pub async fn wait(self, instance: &Instance) {
-        let Some((mut terminate, mut interrupt)) = self.0 else {
-            instance.shutdown_requested().await;
-            return;
-        };
+    /// Waits until a shutdown is asked for.
+    pub async fn wait(&mut self, instance: &Instance) {
         tokio::select! {
             _ = instance.shutdown_requested() => {}
-            () = received(&mut terminate) => tracing::warn!("Received SIGTERM scheduling shutdown..."),
-            () = received(&mut interrupt) => tracing::warn!("Received SIGINT scheduling shutdown..."),
+            name = self.next() => tracing::warn!("Received {name} scheduling shutdown..."),
         }
         tracing::warn!("User requested shutdown...");
-        // From here on a further signal means: now.
-        tokio::spawn(async move {
-            tokio::select! {
-                () = received(&mut terminate) => {}
-                () = received(&mut interrupt) => {}
+    }
+
+    /// Closes every connection after its batch and waits until all are gone, or until a second signal says: now.
+    pub async fn drain(&mut self, instance: &Instance) -> Outcome {
+        tokio::select! {
+            () = drain(instance) => Outcome::Graceful,
+            _ = self.next() => {
+                tracing::warn!("You insist... exiting now.");
+                Outcome::Forced
             }
-            tracing::warn!("You insist... exiting now.");
-            std::process::exit(1);
-        });
+        }
+    }
+
+    /// The name of the next signal; never ready where signals cannot be listened to.
+    async fn next(&mut self) -> &'static str {
+        let Some((terminate, interrupt)) = &mut self.0 else {
+            return std::future::pending().await;
+        };
+        tokio::select! {
+            () = received(terminate) => "SIGTERM",
+            () = received(interrupt) => "SIGINT",
+        }
     }
 }
 
@@ -56,7 +73,7 @@ async fn received(signal: &mut Signal) {
 }
 
 /// Closes every connection after its batch and waits until all are gone.
-pub async fn drain(instance: &Instance) {
+async fn drain(instance: &Instance) {
     for client in instance.clients.list() {
         client.kill();
     }

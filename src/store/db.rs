@@ -8,6 +8,7 @@ mod field_deadlines;
 
 use super::access::AccessPolicy;
 use super::entry::{Entry, NEVER, NewValue, Object, Value};
+use super::member::Member;
 use super::table::{DueBudget, HashSeed, NodeRef, Slot, Table};
 use field_deadlines::FieldDeadlines;
 
@@ -17,6 +18,8 @@ pub type EntryRef<'a> = NodeRef<'a, Entry>;
 /// A number of a keyspace.
 pub type DbIndex = usize;
 
+/// A collection of fewer elements lies in the processor's caches while it is busy: looking ahead costs more than it saves.
+const LARGE_MEMBERS: usize = 4096;
 /// A sweep looks at so many keys for each that it may delete.
 const VISITS_PER_REMOVAL: usize = 8;
 
@@ -179,6 +182,21 @@ impl Db {
     #[inline]
     pub fn prefetch_entry(&self, index: DbIndex, hash: u64) {
         self.keyspaces[index].table.prefetch_node(hash);
+    }
+
+    /// The table of a collection that is too large for the processor's caches, for fetching its elements ahead; `hash` is
+    /// what [`Db::prefetch_bucket`] answered for the key.
+    #[inline]
+    pub fn large_collection(
+        &self,
+        index: DbIndex,
+        hash: u64,
+        key: &[u8],
+    ) -> Option<&Table<Member>> {
+        match self.keyspaces[index].table.get_hashed(hash, key)?.value() {
+            Value::Object(object) => object.table().filter(|table| table.len() >= LARGE_MEMBERS),
+            _ => None,
+        }
     }
 
     /// The entry of `key` for a command that reads it: counts a hit or a miss, sets the access clock.

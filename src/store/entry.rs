@@ -23,7 +23,8 @@ use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU16, AtomicU32, Ordering, fence};
 
-use super::table::{Node, NodeRef};
+use super::member::Member;
+use super::table::{Node, NodeRef, Table};
 use super::types::hash::Hash;
 use super::types::list::List;
 use super::types::set::Set;
@@ -58,6 +59,17 @@ pub enum Object {
 }
 
 impl Object {
+    /// The table of a large set, hash or sorted set.
+    #[inline]
+    pub fn table(&self) -> Option<&Table<Member>> {
+        match self {
+            Object::Set(set) => set.table(),
+            Object::Hash(hash) => hash.table(),
+            Object::SortedSet(set) => set.table(),
+            Object::String(_) | Object::List(_) | Object::Stream(_) => None,
+        }
+    }
+
     /// Bytes that it takes on the heap, estimated from `samples` of a collection's elements (0 for all).
     fn memory_bytes(&self, samples: usize) -> usize {
         match self {

@@ -196,6 +196,15 @@ pub fn parse_lenient(text: &[u8]) -> Option<f64> {
     (number.len == text.len() && !number.value.is_nan()).then_some(number.value)
 }
 
+/// As [`parse_lenient`], but nothing for what C's `strtod` calls out of range: too large, or next to zero.
+pub fn parse_in_range(text: &[u8]) -> Option<f64> {
+    let end = text.iter().position(|&byte| byte == 0);
+    let text = &text[..end.unwrap_or(text.len())];
+    let number = Prefix::of(text);
+    let fits = !number.out_of_range && !number.value.is_subnormal();
+    (number.len == text.len() && !number.value.is_nan() && fits).then_some(number.value)
+}
+
 /// The number at the beginning of a text.
 struct Prefix {
     value: f64,

@@ -8,7 +8,7 @@ use std::ops::Add;
 
 use num_bigint::BigUint;
 use rustc_apfloat::ieee::X87DoubleExtended;
-use rustc_apfloat::{Float, Round};
+use rustc_apfloat::{Float, Round, Status, StatusAnd};
 
 /// Digits after the decimal point before trailing zeros are taken off.
 const FRACTION_DIGITS: u32 = 17;
@@ -25,7 +25,7 @@ impl LongDouble {
     /// Zero.
     pub const ZERO: LongDouble = LongDouble(X87DoubleExtended::ZERO);
 
-    /// Reads a decimal number, `inf` or `infinity`; `None` for anything else, a number out of range included.
+    /// Reads a decimal number, a hexadecimal one (`0x1.8p3`), `inf` or `infinity`; `None` for anything else, a number out of range included.
     pub fn parse(text: &[u8]) -> Option<LongDouble> {
         let text = std::str::from_utf8(text)
             .ok()
@@ -39,12 +39,16 @@ impl LongDouble {
                 infinity
             }));
         }
-        if !is_decimal(digits) {
+        let parsed = if is_decimal(digits) {
+            X87DoubleExtended::from_str_r(text, Round::NearestTiesToEven)
+        } else {
+            X87DoubleExtended::from_str_r(&hexadecimal(text)?, Round::NearestTiesToEven)
+        };
+        let StatusAnd { status, value } = parsed.ok()?;
+        // What is too small to be told from zero is out of range as well.
+        if value.is_zero() && status != Status::OK {
             return None;
         }
-        let value = X87DoubleExtended::from_str_r(text, Round::NearestTiesToEven)
-            .ok()?
-            .value;
         value.is_finite().then_some(LongDouble(value))
     }
 
@@ -98,6 +102,23 @@ fn is_decimal(text: &str) -> bool {
     all_digits(whole) && all_digits(fraction) && whole.len() + fraction.len() > 0 && exponent_fits
 }
 
+/// The text of a hexadecimal number with the exponent that C lets be left out; `None` for anything else.
+fn hexadecimal(text: &str) -> Option<String> {
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let digits = digits
+        .strip_prefix("0x")
+        .or_else(|| digits.strip_prefix("0X"))?;
+    let (mantissa, exponent) = digits.split_once(['p', 'P']).unwrap_or((digits, "0"));
+    let number = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+    let exponent_fits =
+        (1..=6).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit());
+    let mut parts = mantissa.splitn(2, '.');
+    let sound = parts.all(|part| part.bytes().all(|byte| byte.is_ascii_hexdigit()))
+        && mantissa.bytes().any(|byte| byte.is_ascii_hexdigit());
+    let sign = if text.starts_with('-') { "-" } else { "" };
+    (sound && exponent_fits).then(|| format!("{sign}0x{mantissa}p{exponent}"))
+}
+
 /// `value` times two to the power of `exponent`, rounded to the nearest integer, ties to even.
 fn scale(value: BigUint, exponent: i32) -> BigUint {
     if exponent >= 0 {
@@ -133,6 +154,7 @@ mod tests {
             ("-0", "0", "0"),
             ("999999999999999999", "1", "1000000000000000000"),
             (".5", "5.", "5.5"),
+            ("0x10", "-0X.8p1", "15"),
         ];
         for (a, b, want) in cases {
             let sum =
@@ -154,9 +176,13 @@ mod tests {
             "e5",
             "1e",
             "--1",
-            "0x10",
+            "0x",
+            "0x.",
+            "0xg",
+            "0x1p",
             "1e9999999",
             "1e5000",
+            "5e-32421",
             "1\0",
         ] {
             assert_eq!(LongDouble::parse(text.as_bytes()), None, "{text:?}");

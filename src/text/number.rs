@@ -57,7 +57,20 @@ mod tests {
 
     #[test]
     fn integers_are_read_only_in_their_canonical_form() {
-        for value in [0, 1, -1, 42, i64::MAX, i64::MIN, i64::MIN + 1] {
+        for value in [
+            0,
+            1,
+            -1,
+            9,
+            10,
+            42,
+            127,
+            -128,
+            4096,
+            i64::MAX,
+            i64::MIN,
+            i64::MIN + 1,
+        ] {
             assert_eq!(parse_i64(value.to_string().as_bytes()), Some(value));
         }
         for text in [
@@ -69,11 +82,15 @@ mod tests {
             "01",
             "-0",
             "-01",
+            "00",
+            "--1",
+            "1a",
             "1.0",
             "0x1",
             "9223372036854775808",
             "-9223372036854775809",
             "99999999999999999999",
+            "111111111111111111111",
             "1\0",
         ] {
             assert_eq!(parse_i64(text.as_bytes()), None, "{text:?}");

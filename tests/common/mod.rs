@@ -40,9 +40,18 @@ pub struct Server {
 impl Server {
     /// Starts a server with these arguments beside port and `--save ''`, and waits until it accepts connections.
     pub fn start(args: &[&str]) -> Server {
+        let program = std::env::var("TEST_SERVER");
+        Server::start_program(
+            program.as_deref().unwrap_or(env!("CARGO_BIN_EXE_ruddle")),
+            args,
+        )
+    }
+
+    /// Starts this program as [`Server::start`] does.
+    pub fn start_program(program: &str, args: &[&str]) -> Server {
         for _ in 0..PORT_TRIES {
             let port = free_port();
-            let mut child = spawn(port, args);
+            let mut child = spawn(program, port, args);
             if wait_until_ready(&mut child) {
                 return Server { child, port };
             }
@@ -52,7 +61,7 @@ impl Server {
                 "the server left before it accepted connections"
             );
         }
-        panic!("the server does not start with {args:?}");
+        panic!("{program} does not start with {args:?}");
     }
 
     /// A new connection in RESP2.
@@ -94,9 +103,7 @@ fn free_port() -> u16 {
         .port()
 }
 
-fn spawn(port: u16, args: &[&str]) -> Child {
-    let program =
-        std::env::var("TEST_SERVER").unwrap_or_else(|_| env!("CARGO_BIN_EXE_ruddle").to_owned());
+fn spawn(program: &str, port: u16, args: &[&str]) -> Child {
     Command::new(program)
         .args(["--port", &port.to_string(), "--save", ""])
         .args(args)
@@ -105,7 +112,7 @@ fn spawn(port: u16, args: &[&str]) -> Child {
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
-        .expect("the server's program can be run")
+        .unwrap_or_else(|error| panic!("{program} cannot be run: {error}"))
 }
 
 /// Reads the log up to the line that says so, and leaves the rest to a thread that reads it away.

@@ -501,9 +501,7 @@ fn score_of(value: Element<'_>) -> Option<f64> {
         Element::Bytes(bytes) => bytes,
         Element::Shared(bytes) => bytes,
     };
-    // An infinite number is meant where it is written as a word.
-    double::parse_lenient(text)
-        .filter(|number| number.is_finite() || text.iter().any(u8::is_ascii_alphabetic))
+    double::parse_in_range(text)
 }
 
 fn answer(context: &mut Context<'_>, items: &[Item<'_>], options: &Options<'_>) -> CommandResult {

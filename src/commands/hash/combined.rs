@@ -2,7 +2,7 @@
 
 use super::deadline::{Changes, Condition, check_type, persist, set_deadline};
 use super::fields::{FIELDS, NOT_POSITIVE, parse_deadline, parse_fields};
-use super::{Missing, change, limits, reply_item, settle};
+use super::{Edit, Missing, change, reply_item, settle};
 use crate::command::{
     Arg, ArgKind, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags,
     KeySpec,
@@ -35,18 +35,17 @@ pub static HGETDEL: CommandSpec = CommandSpec::new("HGETDEL", Group::Hash, hgetd
     .args(&[Arg::key("key", 0), FIELDS]);
 
 fn hgetdel(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
-    let (key, index, now_ms) = (request.get(1), context.index(), context.now_ms());
+    let (key, index) = (request.get(1), context.index());
     check_type(context, key)?;
     let mut args = Args::new(request, 2);
     parse_fields(&mut args, NOT_POSITIVE)?;
     let Context { db, reply, .. } = context;
     reply.array(args.remaining());
-    let removed = change(db, index, key, Missing::Skip, |hash| {
+    let removed = change(db, index, key, Missing::Skip, |edit| {
         let mut removed = 0;
         for name in args.rest() {
-            if reply_value(reply, hash, name, now_ms) {
-                hash.remove(name);
-                removed += 1;
+            if reply_value(reply, edit, name) {
+                removed += usize::from(edit.hash.remove(name));
             }
         }
         Ok(removed)
@@ -59,8 +58,8 @@ fn hgetdel(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 }
 
 /// Answers the value of a field or null, and tells whether there was one.
-fn reply_value(reply: &mut Reply<'_>, hash: &Hash, name: &[u8], now_ms: u64) -> bool {
-    let value = hash.get(name, now_ms);
+fn reply_value(reply: &mut Reply<'_>, edit: &mut Edit<'_>, name: &[u8]) -> bool {
+    let value = edit.get(name);
     match value {
         Some(value) => reply_item(reply, value),
         None => reply.null(),
@@ -138,11 +137,11 @@ fn hgetex(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     parse_fields(&mut args, NOT_POSITIVE)?;
     let Context { db, reply, .. } = context;
     reply.array(args.remaining());
-    let changes = change(db, index, key, Missing::Skip, |hash| {
+    let changes = change(db, index, key, Missing::Skip, |edit| {
         let mut changes = Changes::default();
         for name in args.rest() {
-            if reply_value(reply, hash, name, now_ms) {
-                changes.count(after.apply(hash, name, now_ms));
+            if reply_value(reply, edit, name) {
+                changes.count(after.apply(edit.hash, name, now_ms));
             }
         }
         Ok(changes)
@@ -268,7 +267,7 @@ fn check_pairs(context: &Context<'_>, mut args: Args<'_>, words: usize) -> Comma
     let number = parse_i64(args.bytes()?)
         .filter(|number| (1..=i32::MAX.into()).contains(number))
         .ok_or(BAD_NUMBER)?;
-    if words % 2 != 0 || number != (words / 2) as i64 {
+    if !words.is_multiple_of(2) || number != (words / 2) as i64 {
         return Err(context.wrong_arity());
     }
     Ok(())
@@ -278,28 +277,27 @@ fn hsetex(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let (key, index, now_ms) = (request.get(1), context.index(), context.now_ms());
     let options = SetOptions::parse(context, request)?;
     check_type(context, key)?;
-    let (limits, pairs) = (limits(context.db), (request.len() - options.first) / 2);
-    let names = || request.iter_from(options.first).step_by(2);
-    let removed = change(context.db, index, key, Missing::Create, |hash| {
-        let is_there = |name: &[u8]| hash.get(name, now_ms).is_some();
+    let pairs = (request.len() - options.first) / 2;
+    let removed = change(context.db, index, key, Missing::Create, |edit| {
+        let mut names = request.iter_from(options.first).step_by(2);
         if options
             .all_there
-            .is_some_and(|want| names().any(|name| is_there(name) != want))
+            .is_some_and(|want| names.any(|name| edit.get(name).is_some() != want))
         {
             return Ok(None);
         }
-        hash.prepare(pairs, limits);
+        edit.hash.prepare(pairs, edit.limits);
         let mut removed = 0;
         for at in (options.first..request.len()).step_by(2) {
             let (name, value) = (request.get(at), request.get(at + 1));
             match options.ttl {
                 // A deadline that has passed: as if the field had been there for no time at all.
                 Ttl::At(deadline_ms) if deadline_ms <= now_ms => {
-                    hash.remove(name);
+                    edit.hash.remove(name);
                     removed += 1;
                 }
                 ttl => {
-                    hash.set(name, value, ttl, now_ms, limits);
+                    edit.set(name, value, ttl);
                 }
             }
         }

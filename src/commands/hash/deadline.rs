@@ -132,10 +132,10 @@ fn set_deadlines(
     parse_fields(&mut args, NUMBER_NOT_POSITIVE)?;
     let Context { db, reply, .. } = context;
     reply.array(args.remaining());
-    let changes = change(db, index, key, Missing::Skip, |hash| {
+    let changes = change(db, index, key, Missing::Skip, |edit| {
         let mut changes = Changes::default();
         for name in args.rest() {
-            let code = set_deadline(hash, name, deadline_ms, condition, now_ms);
+            let code = set_deadline(edit.hash, name, deadline_ms, condition, now_ms);
             changes.count(code);
             reply.integer(code);
         }
@@ -362,10 +362,10 @@ fn hpersist(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     parse_fields(&mut args, NOT_POSITIVE)?;
     let Context { db, reply, .. } = context;
     reply.array(args.remaining());
-    let changes = change(db, index, key, Missing::Skip, |hash| {
+    let changes = change(db, index, key, Missing::Skip, |edit| {
         let mut changes = Changes::default();
         for name in args.rest() {
-            let code = persist(hash, name, now_ms);
+            let code = persist(edit.hash, name, now_ms);
             changes.count(code);
             reply.integer(code);
         }

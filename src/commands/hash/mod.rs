@@ -1,13 +1,13 @@
-//! Hashes: changing fields ([`write`]), looking at them ([`read`], [`random`]), their deadlines ([`deadline`]), and the
+//! Hashes: changing fields ([`mod@write`]), looking at them ([`read`], [`random`]), their deadlines ([`deadline`]), and the
 //! commands that do two of these at once ([`combined`]).
 //!
 //! What a hash is and how it is stored is the business of [`crate::store::types::hash`]; here are the commands' words,
 //! checks and replies. The life of a hash's key is decided here too, in [`change`]: a hash is made where a command sets
 //! fields and there is none, and goes with its last field.
 //!
-//! **Expired fields** are never shown. Readers skip them, and have [`Db::expire_fields`] remove them when they were asked
-//! for one; writers remove what is due before they begin. HLEN alone counts those that are not removed yet, for it takes
-//! no time that depends on the hash, as in Redis. The rest is removed by the sweep.
+//! **Expired fields** are never shown, and each command removes those that it meets by name ([`Edit::get`],
+//! [`Db::expire_field`]); the rest is removed by the sweep. What does not look does not see them either, as in Redis:
+//! HLEN and HDEL count a field that has expired and is not removed yet, and HSET does not call it new.
 //!
 //! To add a command, write its spec and its handler in the file of its kind and name it in [`COMMANDS`].
 
@@ -24,7 +24,7 @@ use crate::store::db::{Db, DbIndex};
 use crate::store::encoding::flat::Item;
 use crate::store::entry::{Entry, NEVER, NewValue, Object, Value};
 use crate::store::table::Slot;
-use crate::store::types::hash::{Hash, HashLimits};
+use crate::store::types::hash::{Hash, HashLimits, Ttl};
 
 /// The family's commands.
 pub static COMMANDS: &[&CommandSpec] = &[
@@ -94,23 +94,64 @@ enum Missing {
     Skip,
 }
 
-/// Has `edit` change the hash at `key`, without the fields that are due, and does what follows from it: an empty hash
-/// goes, and the keyspace learns of deadlines. Answers what `edit` answered, or nothing for a missing hash that is
-/// skipped. An `edit` that fails must have left the hash as it was.
+/// A hash that is being changed.
+struct Edit<'h> {
+    hash: &'h mut Hash,
+    now_ms: u64,
+    limits: HashLimits,
+    /// Fields removed because their time had come.
+    expired: usize,
+}
+
+impl Edit<'_> {
+    /// The value of a field; one that has expired is removed.
+    #[inline]
+    fn get(&mut self, name: &[u8]) -> Option<Item<'_>> {
+        match self.hash.field(name) {
+            Some(field) if !field.lives_at(self.now_ms) => self.expire(name),
+            _ => {}
+        }
+        self.hash.get(name, self.now_ms)
+    }
+
+    #[cold]
+    fn expire(&mut self, name: &[u8]) {
+        self.expired += usize::from(self.hash.remove(name));
+    }
+
+    /// Sets a field's value; true if there was no such field.
+    #[inline]
+    fn set(&mut self, name: &[u8], value: &[u8], ttl: Ttl) -> bool {
+        self.hash.set(name, value, ttl, self.now_ms, self.limits)
+    }
+}
+
+/// Has `edit` change the hash at `key`, and does what follows from it: an empty hash goes, and the keyspace learns of
+/// deadlines. Answers what `edit` answered, or nothing for a missing hash that is skipped. An `edit` that fails must have
+/// left the hash as it was.
 #[inline]
 fn change<R>(
     db: &mut Db,
     index: DbIndex,
     key: &[u8],
     missing: Missing,
-    edit: impl FnOnce(&mut Hash) -> Result<R, CommandError>,
+    edit: impl FnOnce(&mut Edit<'_>) -> Result<R, CommandError>,
 ) -> Result<Option<R>, CommandError> {
-    db.expire_fields(index, key);
-    let edited = if let Some(slot) = db.write(index, key) {
-        edit_slot(slot, edit)?
+    let (now_ms, limits) = (db.now_ms(), limits(db));
+    let edited = if let Some(mut slot) = db.write(index, key) {
+        edit_hash(hash_mut(&mut slot)?, now_ms, limits, edit)?
     } else {
-        return absent(db, index, key, missing, edit);
+        if missing == Missing::Skip {
+            return Ok(None);
+        }
+        let mut hash = Hash::new();
+        let edited = edit_hash(&mut hash, now_ms, limits, edit)?;
+        if !edited.is_empty {
+            db.set(index, key, NewValue::Object(Object::Hash(hash)), NEVER);
+        }
+        edited
     };
+    db.stats.expired_fields += edited.expired as u64;
     if edited.is_timed {
         db.note_fields(index, key);
     }
@@ -120,50 +161,37 @@ fn change<R>(
     Ok(Some(edited.answer))
 }
 
-/// A hash that has been changed.
+/// What has become of a hash that has been changed.
 struct Edited<R> {
     answer: R,
+    expired: usize,
     is_empty: bool,
     /// Some of its fields had a deadline or have one now.
     is_timed: bool,
 }
 
 #[inline]
-fn edit_slot<R>(
-    mut slot: Slot<'_, Entry>,
-    edit: impl FnOnce(&mut Hash) -> Result<R, CommandError>,
+fn edit_hash<R>(
+    hash: &mut Hash,
+    now_ms: u64,
+    limits: HashLimits,
+    edit: impl FnOnce(&mut Edit<'_>) -> Result<R, CommandError>,
 ) -> Result<Edited<R>, CommandError> {
-    let hash = hash_mut(&mut slot)?;
     let before_ms = hash.earliest_deadline_ms();
-    let answer = edit(hash)?;
+    let mut editor = Edit {
+        hash,
+        now_ms,
+        limits,
+        expired: 0,
+    };
+    let answer = edit(&mut editor)?;
+    let Edit { hash, expired, .. } = editor;
     Ok(Edited {
         answer,
+        expired,
         is_empty: hash.is_empty(),
         is_timed: before_ms != NEVER || hash.earliest_deadline_ms() != NEVER,
     })
-}
-
-/// What [`change`] does without a hash.
-fn absent<R>(
-    db: &mut Db,
-    index: DbIndex,
-    key: &[u8],
-    missing: Missing,
-    edit: impl FnOnce(&mut Hash) -> Result<R, CommandError>,
-) -> Result<Option<R>, CommandError> {
-    if missing == Missing::Skip {
-        return Ok(None);
-    }
-    let mut hash = Hash::new();
-    let answer = edit(&mut hash)?;
-    if !hash.is_empty() {
-        let is_timed = hash.earliest_deadline_ms() != NEVER;
-        db.set(index, key, NewValue::Object(Object::Hash(hash)), NEVER);
-        if is_timed {
-            db.note_fields(index, key);
-        }
-    }
-    Ok(Some(answer))
 }
 
 /// Says that `key` has changed by so many fields; a change of none is none.

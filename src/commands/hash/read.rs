@@ -24,6 +24,7 @@ const fn getter(name: &'static str, handler: Handler, arity: i16) -> CommandSpec
 
 /// HGET key field
 pub static HGET: CommandSpec = getter("HGET", hget, 3)
+    .element_at(2)
     .doc("Answers the value of a field of a hash.", "2.0.0", "O(1)")
     .args(KEY_AND_FIELD);
 
@@ -37,6 +38,7 @@ fn hget(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 /// HEXISTS key field
 pub static HEXISTS: CommandSpec = getter("HEXISTS", hexists, 3)
     .keys(LOOK)
+    .element_at(2)
     .doc("Tells whether a hash has a field.", "2.0.0", "O(1)")
     .args(KEY_AND_FIELD);
 
@@ -47,6 +49,7 @@ fn hexists(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 /// HSTRLEN key field
 pub static HSTRLEN: CommandSpec = getter("HSTRLEN", hstrlen, 3)
     .keys(LOOK)
+    .element_at(2)
     .doc(
         "Answers the length of the value of a field of a hash, in bytes.",
         "3.2.0",
@@ -80,13 +83,14 @@ fn look(
     let is_expired = field.is_some() && living.is_none();
     answer(reply, living.map(|field| field.value));
     if is_expired {
-        db.expire_fields(session.db, key);
+        db.expire_field(session.db, key, name);
     }
     Ok(())
 }
 
 /// HMGET key field [field ...]
 pub static HMGET: CommandSpec = getter("HMGET", hmget, -3)
+    .element_at(2)
     .doc(
         "Answers the values of fields of a hash.",
         "2.0.0",
@@ -116,7 +120,9 @@ fn hmget(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         }
     }
     if is_expired {
-        db.expire_fields(session.db, key);
+        for name in request.iter_from(2) {
+            db.expire_field(session.db, key, name);
+        }
     }
     Ok(())
 }
@@ -230,7 +236,7 @@ pub(super) fn living(hash: &Hash, now_ms: u64) -> usize {
     hash.iter().filter(|field| field.lives_at(now_ms)).count()
 }
 
-/// HSCAN key cursor [MATCH pattern] [COUNT count] [NOVALUES]
+/// `HSCAN key cursor [MATCH pattern] [COUNT count] [NOVALUES]`
 pub static HSCAN: CommandSpec = CommandSpec::new("HSCAN", Group::Hash, hscan)
     .doc(
         "Answers some fields of a hash with their values, and a cursor with which to go on.",

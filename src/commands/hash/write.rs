@@ -1,6 +1,6 @@
 //! Changing fields: HSET, HMSET, HSETNX, HDEL, HINCRBY, HINCRBYFLOAT.
 
-use super::{Missing, change, limits, settle};
+use super::{Missing, change, settle};
 use crate::command::{
     Arg, ArgKind, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, Handler,
     KeyFlags, KeySpec,
@@ -36,6 +36,7 @@ const fn setter(name: &'static str, handler: Handler, arity: i16, key: KeyFlags)
 
 /// HSET key field value [field value ...]
 pub static HSET: CommandSpec = setter("HSET", hset, -4, KeyFlags::UPDATE)
+    .element_at(2)
     .doc(
         "Sets fields of a hash; a missing key counts as an empty hash.",
         "2.0.0",
@@ -72,14 +73,10 @@ fn set_pairs(context: &mut Context<'_>, request: Request<'_>) -> Result<usize, C
     if request.len() % 2 == 1 {
         return Err(context.wrong_arity());
     }
-    let (key, index, now_ms) = (request.get(1), context.index(), context.now_ms());
-    let (limits, pairs) = (limits(context.db), request.len() / 2 - 1);
-    let created = change(context.db, index, key, Missing::Create, |hash| {
-        hash.prepare(pairs, limits);
-        let set = |at: &usize| {
-            let (name, value) = (request.get(*at), request.get(at + 1));
-            hash.set(name, value, Ttl::Clear, now_ms, limits)
-        };
+    let (key, index, pairs) = (request.get(1), context.index(), request.len() / 2 - 1);
+    let created = change(context.db, index, key, Missing::Create, |edit| {
+        edit.hash.prepare(pairs, edit.limits);
+        let set = |at: &usize| edit.set(request.get(*at), request.get(at + 1), Ttl::Clear);
         Ok((2..request.len()).step_by(2).filter(set).count())
     })?;
     settle(context, key, pairs);
@@ -88,6 +85,7 @@ fn set_pairs(context: &mut Context<'_>, request: Request<'_>) -> Result<usize, C
 
 /// HSETNX key field value
 pub static HSETNX: CommandSpec = setter("HSETNX", hsetnx, 4, KeyFlags::INSERT)
+    .element_at(2)
     .doc(
         "Sets a field of a hash unless it is there already.",
         "2.0.0",
@@ -101,12 +99,9 @@ pub static HSETNX: CommandSpec = setter("HSETNX", hsetnx, 4, KeyFlags::INSERT)
 
 fn hsetnx(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let (key, name, value) = (request.get(1), request.get(2), request.get(3));
-    let (index, now_ms, limits) = (context.index(), context.now_ms(), limits(context.db));
-    let is_new = change(context.db, index, key, Missing::Create, |hash| {
-        if hash.get(name, now_ms).is_some() {
-            return Ok(false);
-        }
-        Ok(hash.set(name, value, Ttl::Clear, now_ms, limits))
+    let index = context.index();
+    let is_new = change(context.db, index, key, Missing::Create, |edit| {
+        Ok(edit.get(name).is_none() && edit.set(name, value, Ttl::Clear))
     })?;
     let is_new = is_new == Some(true);
     settle(context, key, usize::from(is_new));
@@ -122,6 +117,7 @@ pub static HDEL: CommandSpec = CommandSpec::new("HDEL", Group::Hash, hdel)
         "O(N), N being the number of fields to be removed.",
     )
     .arity(-3)
+    .element_at(2)
     .flags(&[Flags::WRITE, Flags::FAST])
     .keys(&[KeySpec::at(1, KeyFlags::RW.with(KeyFlags::DELETE))])
     .args(&[Arg::key("key", 0), Arg::string("field").multiple()])
@@ -129,9 +125,9 @@ pub static HDEL: CommandSpec = CommandSpec::new("HDEL", Group::Hash, hdel)
 
 fn hdel(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let (key, index) = (request.get(1), context.index());
-    let removed = change(context.db, index, key, Missing::Skip, |hash| {
+    let removed = change(context.db, index, key, Missing::Skip, |edit| {
         let names = request.iter_from(2);
-        Ok(names.filter(|name| hash.remove(name)).count())
+        Ok(names.filter(|name| edit.hash.remove(name)).count())
     })?;
     let removed = removed.unwrap_or(0);
     settle(context, key, removed);
@@ -157,9 +153,9 @@ const NOT_INTEGER: CommandError = CommandError::fixed("ERR hash value is not an 
 fn hincrby(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let (key, name) = (request.get(1), request.get(2));
     let increment = Args::new(request, 3).integer()?;
-    let (index, now_ms, limits) = (context.index(), context.now_ms(), limits(context.db));
-    let sum = change(context.db, index, key, Missing::Create, |hash| {
-        let value = match hash.get(name, now_ms) {
+    let index = context.index();
+    let sum = change(context.db, index, key, Missing::Create, |edit| {
+        let value = match edit.get(name) {
             None => 0,
             Some(Item::Int(value)) => value,
             Some(Item::Bytes(text)) => parse_i64(text).ok_or(NOT_INTEGER)?,
@@ -167,7 +163,7 @@ fn hincrby(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         let sum = value.checked_add(increment).ok_or(CommandError::Overflow)?;
         let mut digits = itoa::Buffer::new();
         let text = digits.format(sum).as_bytes();
-        hash.set(name, text, Ttl::Keep, now_ms, limits);
+        edit.set(name, text, Ttl::Keep);
         Ok(sum)
     })?;
     settle(context, key, 1);
@@ -195,9 +191,9 @@ fn hincrbyfloat(context: &mut Context<'_>, request: Request<'_>) -> CommandResul
     let (key, name) = (request.get(1), request.get(2));
     let increment = LongDouble::parse(request.get(3)).ok_or(CommandError::NotFloat)?;
     let increment = increment.finite().ok_or(INFINITE)?;
-    let (index, now_ms, limits) = (context.index(), context.now_ms(), limits(context.db));
-    let sum = change(context.db, index, key, Missing::Create, |hash| {
-        let value = match hash.get(name, now_ms) {
+    let index = context.index();
+    let sum = change(context.db, index, key, Missing::Create, |edit| {
+        let value = match edit.get(name) {
             None => LongDouble::ZERO,
             Some(item) => {
                 LongDouble::parse(item.text(&mut itoa::Buffer::new())).ok_or(NOT_FLOAT)?
@@ -207,7 +203,7 @@ fn hincrbyfloat(context: &mut Context<'_>, request: Request<'_>) -> CommandResul
             .finite()
             .ok_or(CommandError::NanOrInfinity)?
             .to_text();
-        hash.set(name, sum.as_bytes(), Ttl::Keep, now_ms, limits);
+        edit.set(name, sum.as_bytes(), Ttl::Keep);
         Ok(sum)
     })?;
     settle(context, key, 1);

@@ -16,6 +16,7 @@ pub static SADD: CommandSpec = CommandSpec::new("SADD", Group::Set, sadd)
         "O(1) for each member, so O(N) for N members.",
     )
     .arity(-3)
+    .element_at(2)
     .flags(&[Flags::WRITE, Flags::DENYOOM, Flags::FAST])
     .keys(&[KeySpec::at(1, KeyFlags::RW.with(KeyFlags::INSERT))])
     .args(&[Arg::key("key", 0), Arg::string("member").multiple()])
@@ -50,6 +51,7 @@ pub static SREM: CommandSpec = CommandSpec::new("SREM", Group::Set, srem)
         "O(N), N being the number of members to remove.",
     )
     .arity(-3)
+    .element_at(2)
     .flags(&[Flags::WRITE, Flags::FAST])
     .keys(&[KeySpec::at(1, KeyFlags::RW.with(KeyFlags::DELETE))])
     .args(&[Arg::key("key", 0), Arg::string("member").multiple()])
@@ -139,6 +141,7 @@ pub static SISMEMBER: CommandSpec = CommandSpec::new("SISMEMBER", Group::Set, si
         "O(1)",
     )
     .arity(3)
+    .element_at(2)
     .flags(&[Flags::READONLY, Flags::FAST])
     .keys(&[KeySpec::at(1, KeyFlags::RO)])
     .args(&[Arg::key("key", 0), Arg::string("member")]);

@@ -138,13 +138,13 @@ impl Options {
             }
         }
         let words = args.remaining();
-        if words == 0 || words % 2 != 0 {
+        if words == 0 || !words.is_multiple_of(2) {
             return Err(CommandError::Syntax);
         }
         if nx && xx {
             return Err(NX_AND_XX);
         }
-        if (gt && nx) || (lt && nx) || (gt && lt) {
+        if ((gt || lt) && nx) || (gt && lt) {
             return Err(GT_LT_NX);
         }
         if increment && words > 2 {
@@ -213,7 +213,7 @@ impl Tally {
                 if new.is_some() {
                     self.score = new;
                 }
-                Ok(new)
+                Ok::<_, CommandError>(new)
             };
             match set.upsert(request.get(at + 1), limits, decide)? {
                 Change::Added => self.added += 1,

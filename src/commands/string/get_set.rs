@@ -1,14 +1,15 @@
 //! GET, SET and the commands that are forms of them.
 
+use super::compare::Comparison;
 use super::{Str, reply_value};
 use crate::command::context::value_argument;
 use crate::command::{
-    Arg, ArgKind, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyAt,
-    KeyFlags, KeySpec, Misfit,
+    Arg, ArgKind, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, Handler,
+    KeyAt, KeyFlags, KeySpec, Misfit,
 };
 use crate::commands::expiry::Unit;
 use crate::resp::Request;
-use crate::store::entry::{NEVER, NewValue};
+use crate::store::entry::NEVER;
 
 /// GET key
 pub static GET: CommandSpec = CommandSpec::new("GET", Group::String, get)
@@ -28,6 +29,13 @@ const SET_CONDITION: &[Arg] = &[
     Arg::string("comparison-value")
         .with_token("IFEQ")
         .since("8.1.0"),
+    Arg::string("ifne-value").with_token("IFNE").since("8.4.0"),
+    Arg::string("ifdeq-digest")
+        .with_token("IFDEQ")
+        .since("8.4.0"),
+    Arg::string("ifdne-digest")
+        .with_token("IFDNE")
+        .since("8.4.0"),
 ];
 
 /// The expiry times that SET takes, and with them every command that sets strings.
@@ -45,7 +53,7 @@ pub(super) const SET_EXPIRATION: &[Arg] = &[
     Arg::token("keepttl", "KEEPTTL").since("6.0.0"),
 ];
 
-/// SET key value [NX | XX | IFEQ value] [GET] [EX | PX | EXAT | PXAT time | KEEPTTL]
+/// SET key value [NX | XX | IFEQ value | IFNE value | IFDEQ digest | IFDNE digest] [GET] [EX | PX | EXAT | PXAT time | KEEPTTL]
 pub static SET: CommandSpec = CommandSpec::new("SET", Group::String, set)
     .doc(
         "Stores a string at a key, whatever was there, with or without conditions and an expiry.",
@@ -78,6 +86,7 @@ pub static SET: CommandSpec = CommandSpec::new("SET", Group::String, set)
         ("6.2.0", "Added the `GET`, `EXAT` and `PXAT` options."),
         ("7.0.0", "`NX` and `GET` may be given together."),
         ("8.1.0", "Added the `IFEQ` option."),
+        ("8.4.0", "Takes `IFNE`, `IFDEQ` and `IFDNE`."),
     ]);
 
 /// With GET the value is read too.
@@ -103,21 +112,23 @@ enum Condition<'a> {
     Always,
     IfAbsent,
     IfPresent,
-    IfEqual(&'a [u8]),
+    If(Comparison<'a>),
 }
 
 /// What SET does with the expiry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Expiry {
+pub(super) enum Expiry<'a> {
     #[default]
     Drop,
     Keep,
-    At(Unit, i64),
+    /// The number is read when all of the syntax is known to be right.
+    At(Unit, &'a [u8]),
 }
 
-impl Expiry {
-    /// Reads an expiry option if `args` stand at one; a second one is a syntax error.
-    pub(super) fn parse(&mut self, args: &mut Args<'_>) -> Result<bool, CommandError> {
+impl<'a> Expiry<'a> {
+    /// Reads an expiry option if `args` stand at one. The same option again replaces the first, another one is a
+    /// syntax error.
+    pub(super) fn parse(&mut self, args: &mut Args<'a>) -> Result<bool, CommandError> {
         if args.keyword("KEEPTTL") {
             return self.choose(Expiry::Keep);
         }
@@ -126,15 +137,15 @@ impl Expiry {
         };
         args.bytes()?;
         let value = args.bytes()?;
-        if *self != Expiry::Drop {
-            return Err(CommandError::Syntax);
-        }
-        let value = crate::text::number::parse_i64(value).ok_or(CommandError::NotInteger)?;
         self.choose(Expiry::At(unit, value))
     }
 
-    fn choose(&mut self, choice: Expiry) -> Result<bool, CommandError> {
-        if *self != Expiry::Drop {
+    fn choose(&mut self, choice: Expiry<'a>) -> Result<bool, CommandError> {
+        let again = match (*self, choice) {
+            (Expiry::At(had, _), Expiry::At(unit, _)) => had == unit,
+            (had, choice) => had == Expiry::Drop || had == choice,
+        };
+        if !again {
             return Err(CommandError::Syntax);
         }
         *self = choice;
@@ -151,7 +162,11 @@ impl Expiry {
         match self {
             Expiry::Drop => Ok(NEVER),
             Expiry::Keep => Ok(context.peek(key).map_or(NEVER, |entry| entry.deadline_ms())),
-            Expiry::At(unit, value) => unit.positive_deadline_ms(value, context.now_ms(), command),
+            Expiry::At(unit, value) => {
+                let value =
+                    crate::text::number::parse_i64(value).ok_or(CommandError::NotInteger)?;
+                unit.positive_deadline_ms(value, context.now_ms(), command)
+            }
         }
     }
 }
@@ -160,7 +175,7 @@ impl Expiry {
 struct SetOptions<'a> {
     condition: Condition<'a>,
     get: bool,
-    expiry: Expiry,
+    expiry: Expiry<'a>,
 }
 
 impl<'a> SetOptions<'a> {
@@ -173,9 +188,9 @@ impl<'a> SetOptions<'a> {
                 options.require(Condition::IfAbsent)?;
             } else if args.keyword("XX") {
                 options.require(Condition::IfPresent)?;
-            } else if args.keyword("IFEQ") {
-                let value = args.bytes()?;
-                options.require(Condition::IfEqual(value))?;
+            } else if let Some(comparison) = Comparison::parse(&mut args)? {
+                comparison.check()?;
+                options.require(Condition::If(comparison))?;
             } else if !options.expiry.parse(&mut args)? {
                 return Err(CommandError::Syntax);
             }
@@ -229,9 +244,8 @@ fn holds(
         _ => context.peek(key),
     };
     match (condition, entry) {
-        (Condition::IfEqual(want), Some(entry)) => {
-            Ok(Str::of(entry.value())?.bytes(&mut itoa::Buffer::new()) == want)
-        }
+        (Condition::If(comparison), Some(entry)) => Ok(comparison.holds(Str::of(entry.value())?)),
+        (Condition::If(comparison), None) => Ok(comparison.holds_for_nothing()),
         (Condition::IfAbsent, entry) => Ok(entry.is_none()),
         (_, entry) => Ok(entry.is_some()),
     }
@@ -261,43 +275,53 @@ fn setnx(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     Ok(())
 }
 
+/// What the specs of SETEX and PSETEX have in common.
+const fn setter_with_expiry(
+    name: &'static str,
+    handler: Handler,
+    summary: &'static str,
+    since: &'static str,
+    args: &'static [Arg],
+) -> CommandSpec {
+    CommandSpec::new(name, Group::String, handler)
+        .doc(summary, since, "O(1)")
+        .arity(4)
+        .flags(&[Flags::WRITE, Flags::DENYOOM])
+        .keys(const { &[KeySpec::at(1, KeyFlags::OW.with(KeyFlags::UPDATE))] })
+        .args(args)
+}
+
 /// SETEX key seconds value
-pub static SETEX: CommandSpec = CommandSpec::new("SETEX", Group::String, setex)
-    .doc(
-        "Stores a string at a key with an expiry in seconds.",
-        "2.0.0",
-        "O(1)",
-    )
-    .arity(4)
-    .flags(&[Flags::WRITE, Flags::DENYOOM])
-    .keys(&[KeySpec::at(1, KeyFlags::OW.with(KeyFlags::UPDATE))])
-    .args(&[
+pub static SETEX: CommandSpec = setter_with_expiry(
+    "SETEX",
+    setex,
+    "Stores a string at a key with an expiry in seconds.",
+    "2.0.0",
+    &[
         Arg::key("key", 0),
         Arg::integer("seconds"),
         Arg::string("value"),
-    ])
-    .deprecated("2.6.12", "`SET` with the `EX` argument");
+    ],
+)
+.deprecated("2.6.12", "`SET` with the `EX` argument");
 
 fn setex(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     set_with_expiry(context, request, Unit::Seconds, "setex")
 }
 
 /// PSETEX key milliseconds value
-pub static PSETEX: CommandSpec = CommandSpec::new("PSETEX", Group::String, psetex)
-    .doc(
-        "Stores a string at a key with an expiry in milliseconds.",
-        "2.6.0",
-        "O(1)",
-    )
-    .arity(4)
-    .flags(&[Flags::WRITE, Flags::DENYOOM])
-    .keys(&[KeySpec::at(1, KeyFlags::OW.with(KeyFlags::UPDATE))])
-    .args(&[
+pub static PSETEX: CommandSpec = setter_with_expiry(
+    "PSETEX",
+    psetex,
+    "Stores a string at a key with an expiry in milliseconds.",
+    "2.6.0",
+    &[
         Arg::key("key", 0),
         Arg::integer("milliseconds"),
         Arg::string("value"),
-    ])
-    .deprecated("2.6.12", "`SET` with the `PX` argument");
+    ],
+)
+.deprecated("2.6.12", "`SET` with the `PX` argument");
 
 fn psetex(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     set_with_expiry(context, request, Unit::Milliseconds, "psetex")
@@ -414,7 +438,7 @@ fn getex(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         change_deadline(context, key, had, deadline_ms, persist);
         return Ok(());
     }
-    expiry.deadline_ms(context, key, "getex")?;
+    // Where there is nothing, the time is not looked at.
     reply_value(context, key)
 }
 
@@ -438,35 +462,4 @@ fn change_deadline(
         }
         context.changed(key);
     }
-}
-
-/// DELIFEQ key value
-pub static DELIFEQ: CommandSpec = CommandSpec::new("DELIFEQ", Group::String, delifeq)
-    .doc(
-        "Deletes a key if it holds exactly the given string.",
-        "9.0.0",
-        "O(1)",
-    )
-    .arity(3)
-    .flags(&[Flags::WRITE, Flags::FAST])
-    .keys(&[KeySpec::at(1, KeyFlags::RM.with(KeyFlags::DELETE))])
-    .args(&[Arg::key("key", 0), Arg::string("value")]);
-
-fn delifeq(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
-    let key = request.get(1);
-    let equal = match context.peek(key) {
-        Some(entry) => Str::of(entry.value())?.bytes(&mut itoa::Buffer::new()) == request.get(2),
-        None => false,
-    };
-    if equal {
-        context.db.remove(context.session.db, key);
-        context.changed(key);
-    }
-    context.reply.flag(equal);
-    Ok(())
-}
-
-/// Stores bytes that are the result of a change, so OBJECT ENCODING calls them raw.
-pub(super) fn set_raw(context: &mut Context<'_>, key: &[u8], bytes: &[u8], deadline_ms: u64) {
-    context.set(key, NewValue::Raw(bytes), deadline_ms);
 }

@@ -1,19 +1,31 @@
-//! Strings: GET and SET with their kin ([`get_set`]), counters ([`counter`]), parts of strings ([`range`]).
+//! Strings: GET and SET with their kin ([`get_set`]), several at once ([`multi`]), compare and set ([`compare`]), counters
+//! ([`counter`]), parts of strings ([`range`]), what two strings have in common ([`lcs`]).
+//!
+//! A string is stored as an integer, in its entry or in a buffer of its own ([`Str`]); commands that change one where it
+//! lies do so through [`edit`]. To add a command, write its spec and its handler in the file of its kind and name it in
+//! [`COMMANDS`].
 
+pub mod compare;
 pub mod counter;
+mod edit;
 pub mod get_set;
+pub mod lcs;
 pub mod multi;
 pub mod range;
 
 use crate::command::{CommandError, CommandResult, CommandSpec, Context};
 use crate::store::entry::{Object, Value};
 
+pub(crate) use edit::{edit, set_bytes};
+
 /// The family's commands.
 pub static COMMANDS: &[&CommandSpec] = &[
     &range::APPEND,
     &counter::DECR,
     &counter::DECRBY,
-    &get_set::DELIFEQ,
+    &compare::DELEX,
+    &compare::DELIFEQ,
+    &compare::DIGEST,
     &get_set::GET,
     &get_set::GETDEL,
     &get_set::GETEX,
@@ -22,6 +34,7 @@ pub static COMMANDS: &[&CommandSpec] = &[
     &counter::INCR,
     &counter::INCRBY,
     &counter::INCRBYFLOAT,
+    &lcs::LCS,
     &multi::MGET,
     &multi::MSET,
     &multi::MSETEX,

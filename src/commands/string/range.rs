@@ -1,15 +1,12 @@
 //! Parts of strings: APPEND, GETRANGE, SETRANGE, STRLEN.
 
-use std::sync::Arc;
-
-use super::get_set::set_raw;
-use super::{Str, check_length};
+use super::{Str, check_length, edit};
 use crate::command::context::value_argument;
 use crate::command::{
     Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags, KeySpec,
 };
 use crate::resp::Request;
-use crate::store::entry::{NEVER, NewValue, Object};
+use crate::store::entry::NEVER;
 
 /// STRLEN key
 pub static STRLEN: CommandSpec = CommandSpec::new("STRLEN", Group::String, strlen)
@@ -54,7 +51,9 @@ fn append(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     };
     let len = Str::of(entry.value())?.len() + tail.len();
     check_length(context, len)?;
-    change_bytes(context, key, len, |bytes| bytes.extend_from_slice(tail));
+    edit(context, key, len, |bytes, _| {
+        bytes[len - tail.len()..].copy_from_slice(tail);
+    })?;
     context.changed(key);
     context.reply.count(len);
     Ok(())
@@ -93,81 +92,42 @@ fn setrange(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         .checked_add(part.len())
         .ok_or(CommandError::StringTooLong)?;
     check_length(context, end)?;
-    let new_len = len.max(end);
-    change_bytes(context, key, new_len, |bytes| {
-        if bytes.len() < end {
-            bytes.resize(end, 0);
-        }
+    edit(context, key, end, |bytes, _| {
         bytes[offset..end].copy_from_slice(part);
-    });
+    })?;
     context.changed(key);
-    context.reply.count(new_len);
+    context.reply.count(len.max(end));
     Ok(())
 }
 
-/// Changes the string at `key`, which is not of another type, to one of `new_len` bytes.
-///
-/// A long string is changed in place (its buffer has room to grow); a short one is written anew.
-fn change_bytes(
-    context: &mut Context<'_>,
-    key: &[u8],
-    new_len: usize,
-    change: impl FnOnce(&mut Vec<u8>),
-) {
-    let index = context.index();
-    let (mut bytes, deadline_ms) = match context.db.write(index, key) {
-        Some(mut slot) => {
-            let deadline_ms = slot.deadline_ms();
-            if let Some(Object::String(shared)) = slot.object_mut() {
-                return change(Arc::make_mut(shared));
-            }
-            let bytes =
-                Str::of(slot.value()).map(|text| text.bytes(&mut itoa::Buffer::new()).to_vec());
-            (bytes.unwrap_or_default(), deadline_ms)
-        }
-        None => (Vec::new(), NEVER),
-    };
-    change(&mut bytes);
-    if new_len > crate::store::entry::MAX_INLINE {
-        let object = Object::String(Arc::new(bytes));
-        context.set(key, NewValue::Object(object), deadline_ms);
-    } else {
-        set_raw(context, key, &bytes, deadline_ms);
-    }
+/// What the specs of GETRANGE and of its older name have in common.
+const fn getter_of_range(name: &'static str, since: &'static str) -> CommandSpec {
+    CommandSpec::new(name, Group::String, getrange)
+        .doc(
+            "Answers a part of the string stored at a key.",
+            since,
+            "O(N), N being the length of the answer.",
+        )
+        .arity(4)
+        .flags(&[Flags::READONLY])
+        .keys(const { &[KeySpec::at(1, KeyFlags::RO.with(KeyFlags::ACCESS))] })
+        .args(
+            const {
+                &[
+                    Arg::key("key", 0),
+                    Arg::integer("start"),
+                    Arg::integer("end"),
+                ]
+            },
+        )
 }
 
 /// GETRANGE key start end
-pub static GETRANGE: CommandSpec = CommandSpec::new("GETRANGE", Group::String, getrange)
-    .doc(
-        "Answers a part of the string stored at a key.",
-        "2.4.0",
-        "O(N), N being the length of the answer.",
-    )
-    .arity(4)
-    .flags(&[Flags::READONLY])
-    .keys(&[KeySpec::at(1, KeyFlags::RO.with(KeyFlags::ACCESS))])
-    .args(&[
-        Arg::key("key", 0),
-        Arg::integer("start"),
-        Arg::integer("end"),
-    ]);
+pub static GETRANGE: CommandSpec = getter_of_range("GETRANGE", "2.4.0");
 
 /// SUBSTR key start end
-pub static SUBSTR: CommandSpec = CommandSpec::new("SUBSTR", Group::String, getrange)
-    .doc(
-        "Answers a part of the string stored at a key.",
-        "1.0.0",
-        "O(N), N being the length of the answer.",
-    )
-    .arity(4)
-    .flags(&[Flags::READONLY])
-    .keys(&[KeySpec::at(1, KeyFlags::RO.with(KeyFlags::ACCESS))])
-    .args(&[
-        Arg::key("key", 0),
-        Arg::integer("start"),
-        Arg::integer("end"),
-    ])
-    .deprecated("2.0.0", "`GETRANGE`");
+pub static SUBSTR: CommandSpec =
+    getter_of_range("SUBSTR", "1.0.0").deprecated("2.0.0", "`GETRANGE`");
 
 fn getrange(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let key = request.get(1);

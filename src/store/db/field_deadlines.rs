@@ -89,9 +89,34 @@ impl Db {
         }
     }
 
+    /// Removes one field of the hash at `key`, if it is there and its time has come.
+    #[cold]
+    pub fn expire_field(&mut self, index: DbIndex, key: &[u8], name: &[u8]) {
+        let now_ms = self.now_ms;
+        self.edit_fields(index, key, |hash| {
+            let is_due = hash
+                .field(name)
+                .is_some_and(|field| !field.lives_at(now_ms));
+            Removed {
+                fields: usize::from(is_due && hash.remove(name)),
+                more: false,
+            }
+        });
+    }
+
     #[cold]
     fn remove_due_fields(&mut self, index: DbIndex, key: &[u8], limit: usize) -> Removed {
         let now_ms = self.now_ms;
+        self.edit_fields(index, key, |hash| hash.remove_due(now_ms, limit))
+    }
+
+    /// Has `remove` remove expired fields of the hash at `key`, and the key if none is left.
+    fn edit_fields(
+        &mut self,
+        index: DbIndex,
+        key: &[u8],
+        remove: impl FnOnce(&mut Hash) -> Removed,
+    ) -> Removed {
         let mut removed = Removed {
             fields: 0,
             more: false,
@@ -100,11 +125,11 @@ impl Db {
         if let Some(mut slot) = self.keyspaces[index].table.get_mut(key)
             && let Some(hash) = hash_mut(&mut slot)
         {
-            removed = hash.remove_due(now_ms, limit);
+            removed = remove(hash);
             is_empty = hash.is_empty();
         }
         self.stats.expired_fields += removed.fields as u64;
-        // Forgotten first, for an empty hash says of itself that it has no deadlines.
+        // Before the key goes, for an empty hash says of itself that it has no deadlines.
         self.note_fields(index, key);
         if is_empty {
             self.remove(index, key);

@@ -452,6 +452,11 @@ impl<C: Chunk> Tree<C> {
         }
     }
 
+    /// Number of chunks. The chunks themselves are not looked at where there are many.
+    pub fn chunk_count(&self) -> usize {
+        self.root.as_ref().map_or(0, |root| root.chunk_count())
+    }
+
     /// Estimate of the heap bytes of the whole tree, from the first `samples` chunks (0 for all) and the exact size
     /// of the nodes.
     pub fn heap_bytes(&self, samples: usize) -> usize {
@@ -603,6 +608,18 @@ impl<C: Chunk> Node<C> {
                 inner.settle(at, limit);
                 result
             }
+        }
+    }
+
+    fn chunk_count(&self) -> usize {
+        match self {
+            Node::Leaf(_) => 1,
+            Node::Inner(inner) => match inner.kids.first() {
+                Some(kid) if matches!(*kid.node, Node::Inner(_)) => {
+                    inner.kids.iter().map(|kid| kid.node.chunk_count()).sum()
+                }
+                _ => inner.kids.len(),
+            },
         }
     }
 

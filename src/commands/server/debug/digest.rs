@@ -15,6 +15,7 @@ use sha1::{Digest as _, Sha1};
 use crate::command::{CommandResult, Context};
 use crate::resp::Request;
 use crate::store::entry::{Entry, NEVER, Object, Value};
+use crate::store::types::stream::Stream;
 use crate::text::double;
 
 /// What stands for an expiry, whatever its time.
@@ -131,6 +132,10 @@ fn mix_value(digest: &mut Digest, entry: &Entry) {
                 digest.add(&pair.0);
             }
         }
+        Value::Object(Object::Stream(stream)) => {
+            head(STREAM);
+            mix_stream(digest, stream);
+        }
         Value::Object(Object::SortedSet(set)) => {
             head(SORTED_SET);
             for (member, score) in set.iter() {
@@ -140,10 +145,21 @@ fn mix_value(digest: &mut Digest, entry: &Entry) {
                 digest.add(&pair.0);
             }
         }
-        Value::Object(Object::Stream(_)) => head(STREAM),
     }
     if entry.deadline_ms() != NEVER {
         digest.add(EXPIRY);
+    }
+}
+
+/// A stream's entries are mixed one after the other: the id as `ms.seq`, then fields and values.
+fn mix_stream(digest: &mut Digest, stream: &Stream) {
+    let mut digits = itoa::Buffer::new();
+    for entry in stream.log().iter_from(0) {
+        digest.mix(format!("{}.{}", entry.id.ms, entry.id.seq).as_bytes());
+        for (field, value) in entry.fields() {
+            digest.mix(field.text(&mut digits));
+            digest.mix(value.text(&mut digits));
+        }
     }
 }
 

@@ -211,6 +211,9 @@ pub(super) fn htstats_key(context: &mut Context<'_>, request: Request<'_>) -> Co
 pub(super) fn listpack(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     match entry(context, request)?.value() {
         Value::Object(Object::List(list)) if !is_large(list) => print_list(list, true),
+        Value::Object(Object::Hash(hash)) if hash.listpack_entries().is_some() => {
+            print_hash(hash);
+        }
         _ => return Err(CommandError::fixed("ERR Not a listpack encoded object.")),
     }
     context.reply.simple("Listpack structure printed on stdout");
@@ -227,6 +230,21 @@ pub(super) fn quicklist(context: &mut Context<'_>, request: Request<'_>) -> Comm
         .reply
         .simple("Quicklist structure printed on stdout");
     Ok(())
+}
+
+/// Prints the fields of a hash to where the log goes, each with its value.
+fn print_hash(hash: &Hash) {
+    let mut text = String::new();
+    for (number, field) in hash.iter().enumerate() {
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "{{{number}}} {} {}",
+            String::from_utf8_lossy(&field.name.to_vec()),
+            String::from_utf8_lossy(&field.value.to_vec())
+        );
+    }
+    log::raw(&text);
 }
 
 /// Prints the chunks of a list to where the log goes, with their elements if `full`.

@@ -1,4 +1,4 @@
-//! [`Hash`]: the value of a hash key: fields with values, each of which may have a deadline of its own.
+//! [`struct@Hash`]: the value of a hash key: fields with values, each of which may have a deadline of its own.
 //!
 //! # Life cycle
 //! A hash begins small, as one [`Block`] of fields and values ("listpack"). The first deadline gives each field room
@@ -202,6 +202,17 @@ impl Hash {
     }
 }
 
+impl Hash {
+    /// The table of a large hash: its fields are the members.
+    #[inline]
+    pub fn table(&self) -> Option<&Table<Member>> {
+        match self.form() {
+            Form::Large(large) => Some(&large.table),
+            Form::Small(_) => None,
+        }
+    }
+}
+
 impl Clone for Hash {
     fn clone(&self) -> Self {
         match self.form() {
@@ -258,8 +269,11 @@ impl Large {
             return true;
         }
         let old_ms = slot.deadline_ms();
-        let is_gone = old_ms <= now_ms;
-        let new_ms = ttl.or(if is_gone { NO_DEADLINE } else { old_ms });
+        let new_ms = ttl.or(if old_ms <= now_ms {
+            NO_DEADLINE
+        } else {
+            old_ms
+        });
         if new_ms == old_ms {
             slot.set_value(value);
         } else {
@@ -267,7 +281,7 @@ impl Large {
             self.timed += usize::from(new_ms != NO_DEADLINE);
             *slot = Member::new(name, value, Word::Deadline(new_ms));
         }
-        is_gone
+        false
     }
 
     fn set_deadline(&mut self, name: &[u8], deadline_ms: u64) -> bool {
@@ -431,7 +445,7 @@ impl Hash {
         }
     }
 
-    /// Sets a field's value; true if the field is new. One that has expired at `now_ms` counts as gone.
+    /// Sets a field's value; true if the field is new. The deadline of one that has expired at `now_ms` is not kept.
     pub fn set(
         &mut self,
         name: &[u8],

@@ -113,7 +113,7 @@ pub(super) fn find<'a>(block: &'a Block, name: &[u8]) -> Option<Found<'a>> {
     None
 }
 
-/// Sets a field; true if it is new. One that has expired at `now_ms` counts as gone.
+/// Sets a field; true if it is new. The deadline of one that has expired at `now_ms` is not kept.
 pub(super) fn set(block: &mut Block, name: &[u8], value: &[u8], ttl: Ttl, now_ms: u64) -> bool {
     if matches!(ttl, Ttl::At(_)) && !block.is_timed() {
         add_deadlines(block);
@@ -131,15 +131,18 @@ pub(super) fn set(block: &mut Block, name: &[u8], value: &[u8], ttl: Ttl, now_ms
         return true;
     };
     let (old_ms, range) = (found.field.deadline_ms, found.value_at..found.end);
-    let is_gone = old_ms <= now_ms;
-    let kept_ms = if is_gone { NO_DEADLINE } else { old_ms };
+    let kept_ms = if old_ms <= now_ms {
+        NO_DEADLINE
+    } else {
+        old_ms
+    };
     let new = [value, encoded_deadline(ttl.or(kept_ms))];
     block.splice(
         range,
         width(block) - 1,
         if timed { &new } else { &new[..1] },
     );
-    is_gone
+    false
 }
 
 /// Sets or removes the deadline of a field, which must be there.

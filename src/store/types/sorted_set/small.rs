@@ -111,8 +111,9 @@ pub(super) fn remove(flat: &mut Flat, range: Range<usize>) {
     flat.remove(range.start * 2..range.end * 2);
 }
 
+/// Hands a score's stored form to `then`. A negative zero loses its sign, as in Redis's small sorted sets.
 fn with_encoded<R>(score: f64, then: impl FnOnce(&Encoded<'_>) -> R) -> R {
-    match double::integral(score) {
+    match double::integral(score + 0.0) {
         Some(integer) => then(&Encoded::int(integer)),
         None => then(&Encoded::new(
             double::Buffer::new().format(score).as_bytes(),

@@ -1,0 +1,404 @@
+//! Reading on from an id: XREAD, and XREADGROUP, which shares the entries among the consumers of a group.
+//!
+//! Both go over the streams twice: first everything is checked, so that nothing has changed when an error is answered,
+//! then the entries are answered. Where there is nothing to answer they answer null at once, with BLOCK too.
+
+use super::ids::parse_id;
+use super::{changed_by, count_or_none, no_group, reply_entry, reply_id, stream_mut, stream_of};
+use crate::command::{
+    Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags, KeySpec,
+};
+use crate::command::{Find, Handler};
+use crate::resp::{Protocol, Reply, Request};
+use crate::store::types::stream::{self, ConsumerId, Delivery, Log, Stream, StreamId};
+
+const fn streams_key(from: i16) -> KeySpec {
+    let mut spec = KeySpec::after("STREAMS", from, KeyFlags::RO.with(KeyFlags::ACCESS));
+    spec.find = Find::Range {
+        last: -1,
+        step: 1,
+        limit: 2,
+    };
+    spec
+}
+
+const STREAMS: Arg = Arg::block(
+    "streams",
+    &[Arg::key("key", 0).multiple(), Arg::string("ID").multiple()],
+)
+.with_token("STREAMS");
+const COUNT: Arg = Arg::integer("count").with_token("COUNT").optional();
+const BLOCK: Arg = Arg::integer("milliseconds").with_token("BLOCK").optional();
+
+const fn reader(name: &'static str, handler: Handler, access: Flags) -> CommandSpec {
+    CommandSpec::new(name, Group::Stream, handler).flags(&[Flags::BLOCKING, access])
+}
+
+/// XREAD [COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]
+pub static XREAD: CommandSpec = reader("XREAD", xread, Flags::READONLY)
+    .doc(
+        "Answers the entries of streams behind given ids, or waits for the first one.",
+        "5.0.0",
+        "O(log(S)+N) for each stream, S being its length and N the number of entries answered.",
+    )
+    .arity(-4)
+    .keys(const { &[streams_key(1)] })
+    .args(&[COUNT, BLOCK, STREAMS])
+    .history(&[("7.4.0", "Takes `+` for the last entry.")]);
+
+/// XREADGROUP GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS key [key ...] id [id ...]
+pub static XREADGROUP: CommandSpec = reader("XREADGROUP", xreadgroup, Flags::WRITE)
+    .doc(
+        "Delivers the next entries of streams to a consumer of a group, answers again what is pending for it, or waits.",
+        "5.0.0",
+        "O(log(S)+N*log(P)) for each stream, S being its length, N the number of entries answered and P that of the \
+         pending ones.",
+    )
+    .arity(-7)
+    .keys(const { &[streams_key(4)] })
+    .args(&[
+        Arg::block("group-block", &[Arg::string("group"), Arg::string("consumer")]).with_token("GROUP"),
+        COUNT,
+        BLOCK,
+        Arg::token("noack", "NOACK").optional(),
+        STREAMS,
+    ]);
+
+const GROUP_OF_XREAD: CommandError = CommandError::fixed(
+    "ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead.",
+);
+const NOACK_OF_XREAD: CommandError = CommandError::fixed(
+    "ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead.",
+);
+const GROUP_MISSING: CommandError = CommandError::fixed("ERR Missing GROUP option for XREADGROUP");
+const UNBALANCED_XREAD: CommandError = CommandError::fixed(
+    "ERR Unbalanced 'xread' list of streams: for each stream key an ID, '+', or '$' must be specified.",
+);
+const UNBALANCED_XREADGROUP: CommandError = CommandError::fixed(
+    "ERR Unbalanced 'xreadgroup' list of streams: for each stream key an ID or '>' must be specified.",
+);
+const NO_TIMEOUT: CommandError =
+    CommandError::fixed("ERR timeout is not an integer or out of range");
+const NEGATIVE_TIMEOUT: CommandError = CommandError::fixed("ERR timeout is negative");
+const DOLLAR_OF_GROUP: CommandError = CommandError::fixed(
+    "ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by \
+     specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty result set.",
+);
+const PLUS_OF_GROUP: CommandError = CommandError::fixed(
+    "ERR The + ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by \
+     specifying a proper ID, or use the > ID to get new messages. The + ID would just return an empty result set.",
+);
+const NEW_OF_XREAD: CommandError = CommandError::fixed(
+    "ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.",
+);
+
+/// What is read, without the keys and ids themselves.
+struct Options<'a> {
+    group: Option<(&'a [u8], &'a [u8])>,
+    /// The most entries of each stream.
+    count: usize,
+    no_ack: bool,
+    /// Index of the first key.
+    first: usize,
+    /// Number of keys.
+    streams: usize,
+}
+
+impl<'a> Options<'a> {
+    fn parse(request: Request<'a>, for_group: bool) -> Result<Self, CommandError> {
+        let mut options = Options {
+            group: None,
+            count: usize::MAX,
+            no_ack: false,
+            first: 0,
+            streams: 0,
+        };
+        let mut args = Args::new(request, 1);
+        while options.first == 0 {
+            let more = args.remaining().saturating_sub(1);
+            if more >= 1 && args.keyword("BLOCK") {
+                // Nothing waits, so the time is only checked.
+                match args.integer() {
+                    Ok(0..) => {}
+                    Ok(_) => return Err(NEGATIVE_TIMEOUT),
+                    Err(_) => return Err(NO_TIMEOUT),
+                }
+            } else if more >= 1 && args.keyword("COUNT") {
+                options.count = match count_or_none(args.integer()?) {
+                    0 => usize::MAX,
+                    count => count,
+                };
+            } else if more >= 1 && args.keyword("STREAMS") {
+                options.first = request.len() - args.remaining();
+            } else if more >= 2 && args.keyword("GROUP") {
+                options.group = Some((args.bytes()?, args.bytes()?));
+                if !for_group {
+                    return Err(GROUP_OF_XREAD);
+                }
+            } else if args.keyword("NOACK") {
+                options.no_ack = true;
+                if !for_group {
+                    return Err(NOACK_OF_XREAD);
+                }
+            } else {
+                return Err(CommandError::Syntax);
+            }
+        }
+        let words = args.remaining();
+        options.streams = words / 2;
+        match (words % 2 == 0, for_group) {
+            (false, false) => Err(UNBALANCED_XREAD),
+            (false, true) => Err(UNBALANCED_XREADGROUP),
+            (true, true) if options.group.is_none() => Err(GROUP_MISSING),
+            (true, _) => Ok(options),
+        }
+    }
+
+    /// The keys, each with its id as it was sent.
+    fn pairs(&self, request: Request<'a>) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
+        let ids = request.iter_from(self.first + self.streams);
+        request.iter_from(self.first).zip(ids)
+    }
+}
+
+/// Writes the head of the whole answer: a map, or in RESP2 an array of pairs.
+fn reply_streams(reply: &mut Reply<'_>, count: usize) {
+    match reply.protocol() {
+        Protocol::Resp2 => reply.array(count),
+        Protocol::Resp3 => reply.map(count),
+    }
+}
+
+/// Writes the key in front of the entries of its stream.
+fn reply_key(reply: &mut Reply<'_>, key: &[u8]) {
+    if reply.protocol() == Protocol::Resp2 {
+        reply.array(2);
+    }
+    reply.bulk(key);
+}
+
+/// The index of the first entry that XREAD answers; nothing if there is none behind the id.
+fn first_unread(stream: Option<&Stream>, id: &[u8]) -> Result<Option<usize>, CommandError> {
+    let after = match id {
+        // Whatever comes later is not there yet.
+        b"$" => return Ok(None),
+        b"+" => return Ok(stream.and_then(|stream| stream.len().checked_sub(1))),
+        b">" => return Err(NEW_OF_XREAD),
+        _ => parse_id(id)?,
+    };
+    let Some(log) = stream.map(Stream::log) else {
+        return Ok(None);
+    };
+    if log.last_id().is_none_or(|last| last <= after) {
+        return Ok(None);
+    }
+    Ok(after.next().map(|start| log.position(start)))
+}
+
+fn xread(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
+    let options = Options::parse(request, false)?;
+    let Context {
+        db, session, reply, ..
+    } = context;
+    let mut served = 0;
+    for (key, id) in options.pairs(request) {
+        let stream = match db.read(session.db, key) {
+            Some(entry) => Some(stream_of(entry.value())?),
+            None => None,
+        };
+        served += usize::from(first_unread(stream, id)?.is_some());
+    }
+    if served == 0 {
+        reply.null_array();
+        return Ok(());
+    }
+    reply_streams(reply, served);
+    for (key, id) in options.pairs(request) {
+        let Some(entry) = db.peek(session.db, key) else {
+            continue;
+        };
+        let stream = stream_of(entry.value())?;
+        let Some(index) = first_unread(Some(stream), id)? else {
+            continue;
+        };
+        reply_key(reply, key);
+        let count = options.count.min(stream.len() - index);
+        reply.array(count);
+        for entry in stream.log().iter_from(index).take(count) {
+            reply_entry(reply, &entry);
+        }
+    }
+    Ok(())
+}
+
+/// What XREADGROUP is to answer of a stream.
+enum Wanted {
+    /// `>`: what the group has not delivered yet.
+    New,
+    /// An id: what is pending for the consumer behind it.
+    History(StreamId),
+}
+
+impl Wanted {
+    fn parse(id: &[u8]) -> Result<Wanted, CommandError> {
+        match id {
+            b"$" => Err(DOLLAR_OF_GROUP),
+            b"+" => Err(PLUS_OF_GROUP),
+            b">" => Ok(Wanted::New),
+            _ => Ok(match parse_id(id)? {
+                // Redis marks `>` by this id.
+                StreamId::MAX => Wanted::New,
+                id => Wanted::History(id),
+            }),
+        }
+    }
+}
+
+fn xreadgroup(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
+    let options = Options::parse(request, true)?;
+    let (group, consumer) = options.group.ok_or(GROUP_MISSING)?;
+    for (key, id) in options.pairs(request) {
+        let found = match context.read(key) {
+            Some(entry) => stream_of(entry.value())?.group(group).is_some(),
+            None => false,
+        };
+        if !found {
+            let tail = b"' in XREADGROUP with GROUP option";
+            return Err(no_group(&[
+                b"key '",
+                key,
+                b"' or consumer group '",
+                group,
+                tail,
+            ]));
+        }
+        Wanted::parse(id)?;
+    }
+    let mark = context.reply.mark();
+    let mut served = 0;
+    for (key, id) in options.pairs(request) {
+        let reader = GroupReader {
+            group,
+            consumer,
+            options: &options,
+            now_ms: context.now_ms(),
+        };
+        let Context {
+            db, session, reply, ..
+        } = &mut *context;
+        let Some(mut slot) = db.write(session.db, key) else {
+            continue;
+        };
+        let stream = stream_mut(&mut slot)?;
+        let (answered, changes) = reader.read(stream, &Wanted::parse(id)?, key, reply);
+        drop(slot);
+        served += usize::from(answered);
+        changed_by(context, key, changes);
+    }
+    if served == 0 {
+        context.reply.null_array();
+    } else {
+        let head = |reply: &mut Reply<'_>| reply_streams(reply, served);
+        context.reply.insert_before(mark, head);
+    }
+    Ok(())
+}
+
+/// A consumer that reads.
+struct GroupReader<'a> {
+    group: &'a [u8],
+    consumer: &'a [u8],
+    options: &'a Options<'a>,
+    now_ms: u64,
+}
+
+impl GroupReader<'_> {
+    /// Reads one stream: whether there is an answer, and how many changes there were.
+    fn read(
+        &self,
+        stream: &mut Stream,
+        wanted: &Wanted,
+        key: &[u8],
+        reply: &mut Reply<'_>,
+    ) -> (bool, usize) {
+        let extent = stream.extent();
+        let Some((log, group)) = stream.group_mut(self.group) else {
+            return (false, 0);
+        };
+        let (consumer, created) = group.find_or_create_consumer(self.consumer, self.now_ms);
+        group.mark_seen(consumer, self.now_ms);
+        let created = usize::from(created);
+        match *wanted {
+            Wanted::History(after) => {
+                reply_key(reply, key);
+                self.reply_history(log, group, consumer, after, reply);
+                (true, created)
+            }
+            Wanted::New if log.last_id().is_some_and(|last| last > group.last_id) => {
+                reply_key(reply, key);
+                self.deliver(log, group, consumer, &extent, reply);
+                (true, created + 1)
+            }
+            Wanted::New => (false, created),
+        }
+    }
+
+    /// Delivers what comes behind the group's last entry.
+    fn deliver(
+        &self,
+        log: &Log,
+        group: &mut stream::Group,
+        consumer: ConsumerId,
+        extent: &stream::Extent,
+        reply: &mut Reply<'_>,
+    ) {
+        let index = group
+            .last_id
+            .next()
+            .map_or(log.len(), |start| log.position(start));
+        let count = self.options.count.min(log.len() - index);
+        reply.array(count);
+        for entry in log.iter_from(index).take(count) {
+            group.entries_read = extent.entries_read(group, entry.id);
+            group.last_id = entry.id;
+            reply_entry(reply, &entry);
+            if !self.options.no_ack {
+                group.deliver(entry.id, consumer, self.now_ms);
+            }
+        }
+        if !self.options.no_ack {
+            group.mark_active(consumer, self.now_ms);
+        }
+    }
+
+    /// Answers again what is pending for the consumer behind an id; of an entry that was deleted the id alone.
+    fn reply_history(
+        &self,
+        log: &Log,
+        group: &mut stream::Group,
+        consumer: ConsumerId,
+        after: StreamId,
+        reply: &mut Reply<'_>,
+    ) {
+        let start = after.next().unwrap_or(StreamId::MAX);
+        let pending = group.consumer(consumer).pending();
+        let ids: Vec<StreamId> = pending.iter_from(start).take(self.options.count).collect();
+        reply.array(ids.len());
+        for id in ids {
+            let Some(entry) = log.get(id) else {
+                reply.array(2);
+                reply_id(reply, id);
+                reply.null_array();
+                continue;
+            };
+            reply_entry(reply, &entry);
+            let count = group.pending().get(id).map_or(0, |former| former.count);
+            group.claim(Delivery {
+                id,
+                time_ms: self.now_ms,
+                count: count.saturating_add(1),
+                consumer,
+            });
+        }
+    }
+}
