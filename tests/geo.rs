@@ -6,6 +6,10 @@ mod common;
 
 use common::{Reply, Server, check_fresh};
 
+const SYNTAX: &str = "-ERR syntax error";
+const NO_MEMBER: &str = "-ERR could not decode requested zset member";
+const ANY: &str = "-ERR the ANY argument requires COUNT argument";
+
 /// Arguments under which no sorted set is small.
 const LARGE: &[&str] = &["--zset-max-listpack-entries", "0"];
 
@@ -49,7 +53,6 @@ fn members_are_added_and_moved() {
 #[test]
 fn what_is_no_position_is_refused() {
     const FLOAT: &str = "-ERR value is not a valid float";
-    const SYNTAX: &str = "-ERR syntax error";
     check_fresh(
         &[],
         &[
@@ -223,10 +226,7 @@ fn results_are_stored() {
 
 #[test]
 fn searches_that_make_no_sense_are_refused() {
-    const SYNTAX: &str = "-ERR syntax error";
     const UNIT: &str = "-ERR unsupported unit provided. please use M, KM, FT, MI";
-    const NO_MEMBER: &str = "-ERR could not decode requested zset member";
-    const ANY: &str = "-ERR the ANY argument requires COUNT argument";
     check_index(&[
         ("GEORADIUS g 1 1 x km", "-ERR need numeric radius"),
         ("GEORADIUS g 1 1 -1 km", "-ERR radius cannot be negative"),
@@ -251,6 +251,12 @@ fn searches_that_make_no_sense_are_refused() {
             "GEOSEARCHSTORE d g FROMLONLAT 1 1 BYRADIUS 1 m WITHHASH",
             "-ERR GEOSEARCHSTORE is not compatible with WITHDIST, WITHHASH and WITHCOORD options",
         ),
+    ]);
+}
+
+#[test]
+fn places_that_are_not_named_once_are_refused() {
+    check_index(&[
         ("GEOSEARCH g FROMLONLAT 1 1 BYRADIUS 1 m STOREDIST", SYNTAX),
         (
             "GEOSEARCH g FROMLONLAT 1 1 FROMMEMBER Palermo BYRADIUS 1 m",
@@ -307,7 +313,7 @@ fn searches_that_make_no_sense_are_refused() {
 fn distance_km(one: (f64, f64), other: (f64, f64)) -> f64 {
     let [(x1, y1), (x2, y2)] = [one, other].map(|(x, y)| (x.to_radians(), y.to_radians()));
     let (u, v) = (((y2 - y1) / 2.0).sin(), ((x2 - x1) / 2.0).sin());
-    2.0 * 6372.797_560_856 * (u * u + y1.cos() * y2.cos() * v * v).sqrt().asin()
+    2.0 * 6_372.797_560_856 * (u * u + y1.cos() * y2.cos() * v * v).sqrt().asin()
 }
 
 #[test]
