@@ -8,17 +8,24 @@
 pub const MAX_I64_LEN: usize = 20;
 
 /// Parses `text` if it is the canonical decimal form of an `i64`, else `None`.
+#[inline]
 pub fn parse_i64(text: &[u8]) -> Option<i64> {
+    // Most byte strings are told from a number by their first byte alone.
+    match text.first()? {
+        b'-' | b'0'..=b'9' if text.len() <= MAX_I64_LEN => parse_digits(text),
+        _ => None,
+    }
+}
+
+fn parse_digits(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),
         rest => (false, rest),
     };
     match digits {
-        [] => return None,
-        [b'0'] => return (!negative).then_some(0),
-        [b'0', ..] => return None,
-        _ if digits.len() > MAX_I64_LEN - 1 => return None,
-        _ => {}
+        [b'0'] if !negative => return Some(0),
+        [b'1'..=b'9', ..] => {}
+        _ => return None,
     }
     let mut value: u64 = 0;
     for &byte in digits {

@@ -304,7 +304,13 @@ mod tests {
             for operation in OPERATIONS {
                 let result = combine(operation, &slices);
                 prop_assert_eq!(result.len(), len);
-                for at in 0..len as u64 * 8 {
+                let same: Vec<bool> = slices.iter().map(|_| true).collect();
+                for at in [0, stretch / 2] {
+                    // The stretch is the same byte in all sources.
+                    let alike = at >= stretch || bit_at(&result, at as u64 * 8 + 1) == combined(operation, &same);
+                    prop_assert!(alike, "{:?} {}", operation, at);
+                }
+                for at in stretch as u64 * 8..len as u64 * 8 {
                     let bits: Vec<bool> = slices.iter().map(|source| bit_at(source, at)).collect();
                     prop_assert_eq!(bit_at(&result, at), combined(operation, &bits), "{:?} {}", operation, at);
                 }

@@ -75,7 +75,7 @@ impl<'a> Comparison<'a> {
 
 /// The digest of a string, as lower-case hexadecimal digits.
 fn digest(bytes: &[u8]) -> [u8; DIGEST_LEN] {
-    let hash = xxhash_rust::xxh3::xxh3_64(bytes);
+    let hash = twox_hash::XxHash3_64::oneshot(bytes);
     std::array::from_fn(|at| {
         let nibble = hash >> (4 * (DIGEST_LEN - 1 - at)) & 0xf;
         b"0123456789abcdef"[nibble as usize]

@@ -18,7 +18,7 @@ const PLACE_BYTES: u64 = 4;
 /// Bits of a word of a row.
 const WORD: usize = u64::BITS as usize;
 
-/// LCS key1 key2 [LEN] [IDX] [MINMATCHLEN min-match-len] [WITHMATCHLEN]
+/// `LCS key1 key2 [LEN] [IDX] [MINMATCHLEN min-match-len] [WITHMATCHLEN]`
 pub static LCS: CommandSpec = CommandSpec::new("LCS", Group::String, lcs)
     .doc(
         "Answers the longest common subsequence of the strings stored at two keys.",
