@@ -11,7 +11,7 @@ use crate::commands::sorted_set::{create, limits, settle, zset_mut};
 use crate::resp::Request;
 use crate::store::types::sorted_set::{Change, Limits, SortedSet};
 
-/// GEOADD key [NX | XX] [CH] longitude latitude member [longitude latitude member ...]
+/// `GEOADD key [NX | XX] [CH] longitude latitude member [longitude latitude member ...]`
 pub static GEOADD: CommandSpec = CommandSpec::new("GEOADD", Group::Geo, geoadd)
     .doc(
         "Adds members to a geographic index or moves them; a missing key counts as an empty index.",
@@ -55,7 +55,10 @@ fn geoadd(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
             break;
         }
     }
-    if args.is_empty() || args.remaining() % 3 != 0 || (options.only_new && options.only_existing) {
+    if args.is_empty()
+        || !args.remaining().is_multiple_of(3)
+        || (options.only_new && options.only_existing)
+    {
         return Err(CommandError::Syntax);
     }
     // All or nothing: the positions are looked at before the first member is added.

@@ -124,34 +124,27 @@ impl Cell {
     /// The cell so many columns to the east and rows to the north (1, 0 or -1 each). The grid has no edges: behind the
     /// last comes the first.
     pub(super) fn neighbour(self, east: i32, north: i32) -> Cell {
-        let shift = 64 - 2 * self.step;
-        let longitude = moved(
-            self.bits,
-            LONGITUDE_BITS >> shift,
-            LATITUDE_BITS >> shift,
-            east,
-        );
-        let latitude = moved(
-            self.bits,
-            LATITUDE_BITS >> shift,
-            LONGITUDE_BITS >> shift,
-            north,
-        );
+        let longitude = self.moved(LONGITUDE_BITS, LATITUDE_BITS, east);
+        let latitude = self.moved(LATITUDE_BITS, LONGITUDE_BITS, north);
         Cell {
             bits: longitude | latitude,
             step: self.step,
         }
     }
-}
 
-/// The bits of `mask` counted up or down by one. The others are filled so that the carry goes through them.
-fn moved(bits: u64, mask: u64, others: u64, by: i32) -> u64 {
-    let own = bits & mask;
-    let one = others + 1;
-    match by {
-        0 => own,
-        1.. => own.wrapping_add(one) & mask,
-        _ => (own | others).wrapping_sub(one) & mask,
+    /// The bits of `mask` counted up or down by one. The others are filled so that the carry goes through them.
+    ///
+    /// The outermost longitude and latitude make a bit too many, which stays where nothing is moved.
+    fn moved(self, mask: u64, others: u64, by: i32) -> u64 {
+        let own = self.bits & mask;
+        let shift = 64 - 2 * self.step;
+        let (mask, others) = (mask >> shift, others >> shift);
+        let one = others + 1;
+        match by {
+            0 => own,
+            1.. => own.wrapping_add(one) & mask,
+            _ => (own | others).wrapping_sub(one) & mask,
+        }
     }
 }
 

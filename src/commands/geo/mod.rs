@@ -1,8 +1,8 @@
 //! Geographic indexes: positions on the earth in sorted sets.
 //!
-//! A member's score is the [cell](cell) of the finest grid that it is in, so an index is a sorted set like any other,
+//! A member's score is the cell (`cell`) of the finest grid that it is in, so an index is a sorted set like any other,
 //! and a position comes back as the middle of its cell, less than a metre away. [`add`] puts members in, [`read`] looks
-//! at single ones, [`search`] finds those in a [`shape`]. To add a kind of shape, give it its bounds and its test there
+//! at single ones, [`search`] finds those in a shape (`shape`). To add a kind of shape, give it its bounds and its test there
 //! and its words in [`search`].
 
 pub mod add;

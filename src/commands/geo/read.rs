@@ -72,7 +72,7 @@ fn geohash_command(context: &mut Context<'_>, request: Request<'_>) -> CommandRe
     Ok(())
 }
 
-/// GEODIST key member1 member2 [M | KM | FT | MI]
+/// `GEODIST key member1 member2 [M | KM | FT | MI]`
 pub static GEODIST: CommandSpec = CommandSpec::new("GEODIST", Group::Geo, geodist)
     .doc(
         "Answers the distance between two members of a geographic index.",

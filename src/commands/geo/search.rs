@@ -89,8 +89,8 @@ const fn radius_command(name: &'static str, handler: Handler) -> CommandSpec {
     CommandSpec::new(name, Group::Geo, handler).history(RADIUS_HISTORY)
 }
 
-/// GEORADIUS key longitude latitude radius unit [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC | DESC]
-/// [STORE key | STOREDIST key]
+/// `GEORADIUS key longitude latitude radius unit [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC | DESC]
+/// [STORE key | STOREDIST key]`
 pub static GEORADIUS: CommandSpec = radius_command("GEORADIUS", |context, request| {
     by_coordinates(context, request, Stores::Keyed)
 })
@@ -124,7 +124,7 @@ pub static GEORADIUS: CommandSpec = radius_command("GEORADIUS", |context, reques
     "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` argument",
 );
 
-/// GEORADIUS_RO key longitude latitude radius unit [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC | DESC]
+/// `GEORADIUS_RO key longitude latitude radius unit [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC | DESC]`
 pub static GEORADIUS_RO: CommandSpec = radius_command("GEORADIUS_RO", |context, request| {
     by_coordinates(context, request, Stores::Never)
 })
@@ -150,8 +150,8 @@ pub static GEORADIUS_RO: CommandSpec = radius_command("GEORADIUS_RO", |context, 
 ])
 .deprecated("6.2.0", "`GEOSEARCH` with the `BYRADIUS` argument");
 
-/// GEORADIUSBYMEMBER key member radius unit [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC | DESC]
-/// [STORE key | STOREDIST key]
+/// `GEORADIUSBYMEMBER key member radius unit [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC | DESC]
+/// [STORE key | STOREDIST key]`
 pub static GEORADIUSBYMEMBER: CommandSpec =
     radius_command("GEORADIUSBYMEMBER", |context, request| {
         by_member(context, request, Stores::Keyed)
@@ -185,7 +185,7 @@ pub static GEORADIUSBYMEMBER: CommandSpec =
         "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` and `FROMMEMBER` arguments",
     );
 
-/// GEORADIUSBYMEMBER_RO key member radius unit [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC | DESC]
+/// `GEORADIUSBYMEMBER_RO key member radius unit [WITHCOORD] [WITHDIST] [WITHHASH] [COUNT count [ANY]] [ASC | DESC]`
 pub static GEORADIUSBYMEMBER_RO: CommandSpec =
     radius_command("GEORADIUSBYMEMBER_RO", |context, request| {
         by_member(context, request, Stores::Never)
@@ -214,8 +214,8 @@ pub static GEORADIUSBYMEMBER_RO: CommandSpec =
         "`GEOSEARCH` with the `BYRADIUS` and `FROMMEMBER` arguments",
     );
 
-/// GEOSEARCH key FROMMEMBER member | FROMLONLAT longitude latitude BYRADIUS radius unit | BYBOX width height unit
-/// [ASC | DESC] [COUNT count [ANY]] [WITHCOORD] [WITHDIST] [WITHHASH]
+/// `GEOSEARCH key FROMMEMBER member | FROMLONLAT longitude latitude BYRADIUS radius unit | BYBOX width height unit
+/// [ASC | DESC] [COUNT count [ANY]] [WITHCOORD] [WITHDIST] [WITHHASH]`
 pub static GEOSEARCH: CommandSpec = CommandSpec::new("GEOSEARCH", Group::Geo, geosearch)
     .doc(
         "Answers the members within a circle or a box around a position or a member.",
@@ -245,8 +245,8 @@ fn geosearch(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     run(context, set, search)
 }
 
-/// GEOSEARCHSTORE destination source FROMMEMBER member | FROMLONLAT longitude latitude BYRADIUS radius unit | BYBOX width
-/// height unit [ASC | DESC] [COUNT count [ANY]] [STOREDIST]
+/// `GEOSEARCHSTORE destination source FROMMEMBER member | FROMLONLAT longitude latitude BYRADIUS radius unit | BYBOX width
+/// height unit [ASC | DESC] [COUNT count [ANY]] [STOREDIST]`
 pub static GEOSEARCHSTORE: CommandSpec =
     CommandSpec::new("GEOSEARCHSTORE", Group::Geo, geosearchstore)
         .doc(

@@ -65,7 +65,7 @@ const fn storer(
         .args(const { &[Arg::key("destination", 0), Arg::key("key", 1).multiple()] })
 }
 
-/// SINTER key [key ...]
+/// `SINTER key [key ...]`
 pub static SINTER: CommandSpec = reader(
     "SINTER",
     sinter,
@@ -86,7 +86,7 @@ fn sinter(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     Ok(())
 }
 
-/// SINTERSTORE destination key [key ...]
+/// `SINTERSTORE destination key [key ...]`
 pub static SINTERSTORE: CommandSpec = storer(
     "SINTERSTORE",
     sinterstore,
@@ -107,7 +107,7 @@ fn sinterstore(context: &mut Context<'_>, request: Request<'_>) -> CommandResult
     Ok(())
 }
 
-/// SINTERCARD numkeys key [key ...] [LIMIT limit]
+/// `SINTERCARD numkeys key [key ...] [LIMIT limit]`
 pub static SINTERCARD: CommandSpec = CommandSpec::new("SINTERCARD", Group::Set, sintercard)
     .doc(
         "Answers how many members several sets have in common.",
@@ -160,7 +160,7 @@ fn sintercard(context: &mut Context<'_>, request: Request<'_>) -> CommandResult 
     Ok(())
 }
 
-/// SUNION key [key ...]
+/// `SUNION key [key ...]`
 pub static SUNION: CommandSpec = reader(
     "SUNION",
     sunion,
@@ -190,7 +190,7 @@ fn sunion(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     Ok(())
 }
 
-/// SUNIONSTORE destination key [key ...]
+/// `SUNIONSTORE destination key [key ...]`
 pub static SUNIONSTORE: CommandSpec = storer(
     "SUNIONSTORE",
     sunionstore,
@@ -210,7 +210,7 @@ fn sunionstore(context: &mut Context<'_>, request: Request<'_>) -> CommandResult
     Ok(())
 }
 
-/// SDIFF key [key ...]
+/// `SDIFF key [key ...]`
 pub static SDIFF: CommandSpec = reader(
     "SDIFF",
     sdiff,
@@ -230,7 +230,7 @@ fn sdiff(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     Ok(())
 }
 
-/// SDIFFSTORE destination key [key ...]
+/// `SDIFFSTORE destination key [key ...]`
 pub static SDIFFSTORE: CommandSpec = storer(
     "SDIFFSTORE",
     sdiffstore,

@@ -8,7 +8,7 @@ use crate::commands::scan_options::{ScanOptions, parse_cursor};
 use crate::resp::Request;
 use crate::store::types::set::Set;
 
-/// SADD key member [member ...]
+/// `SADD key member [member ...]`
 pub static SADD: CommandSpec = CommandSpec::new("SADD", Group::Set, sadd)
     .doc(
         "Adds members to a set; a missing key counts as an empty set.",
@@ -42,7 +42,7 @@ fn sadd(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     Ok(())
 }
 
-/// SREM key member [member ...]
+/// `SREM key member [member ...]`
 pub static SREM: CommandSpec = CommandSpec::new("SREM", Group::Set, srem)
     .doc(
         "Removes members from a set; an empty set goes.",
@@ -152,7 +152,7 @@ fn sismember(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     Ok(())
 }
 
-/// SMISMEMBER key member [member ...]
+/// `SMISMEMBER key member [member ...]`
 pub static SMISMEMBER: CommandSpec = CommandSpec::new("SMISMEMBER", Group::Set, smismember)
     .doc(
         "Tells for each of several members whether a set has it.",
@@ -226,7 +226,7 @@ fn smembers(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     Ok(())
 }
 
-/// SSCAN key cursor [MATCH pattern] [COUNT count]
+/// `SSCAN key cursor [MATCH pattern] [COUNT count]`
 pub static SSCAN: CommandSpec = CommandSpec::new("SSCAN", Group::Set, sscan)
     .doc(
         "Answers some of a set's members and a cursor with which to go on.",
