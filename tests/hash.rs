@@ -7,7 +7,7 @@ mod common;
 
 use std::collections::{BTreeMap, HashSet};
 
-use common::{Connection, Reply, Server, check, check_fresh};
+use common::{Connection, Reply, Server, check, check_fresh, encode};
 
 /// Arguments for the forms in which the tables run: all hashes small, all of more than a field large.
 const FORMS: &[&[&str]] = &[
@@ -501,4 +501,28 @@ fn copies_do_not_see_each_others_changes() {
         ("RENAME h other", "+OK"),
         ("HMGET other a b", r#"["3", "2"]"#),
     ]);
+}
+
+/// A regression: each of many copies came to refer to the same fields, and their count ended.
+#[test]
+fn a_hash_can_be_copied_and_changed_without_end() {
+    let server = Server::start(&["--hash-max-listpack-entries", "1"]);
+    let mut connection = server.connect();
+    fill(&mut connection, "h", 100);
+    let mut commands = Vec::new();
+    for number in 0..9000 {
+        commands.extend(encode(&["COPY", "h", &format!("copy{number}")]));
+        commands.extend(encode(&["HSET", &format!("copy{number}"), "f1", "other"]));
+    }
+    connection.send(&commands);
+    for _ in 0..9000 {
+        assert_eq!(connection.read(), Reply::Integer(1));
+        assert_eq!(connection.read(), Reply::Integer(0));
+    }
+    check(&mut connection, "HMGET h f1 f2", r#"["v1", "v2"]"#);
+    check(
+        &mut connection,
+        "HMGET copy8999 f1 f2",
+        r#"["other", "v2"]"#,
+    );
 }

@@ -138,6 +138,35 @@ fn strings_do_not_allocate(client: &mut Client<'_>) {
 }
 
 #[test]
+fn a_hash_whose_values_are_read_and_overwritten_does_not_allocate() {
+    with_client(|client| {
+        let get = "*3\r\n$4\r\nHGET\r\n$1\r\nh\r\n$2\r\nf1\r\n";
+        let set = "*4\r\n$4\r\nHSET\r\n$1\r\nh\r\n$2\r\nf1\r\n$5\r\nhello\r\n";
+        let add = "*4\r\n$7\r\nHINCRBY\r\n$1\r\nh\r\n$2\r\nf2\r\n$1\r\n0\r\n";
+        let all = "*2\r\n$7\r\nHGETALL\r\n$1\r\nh\r\n";
+        // The hash as one block, and, beyond the limit, as a table.
+        for fields in [20, 600] {
+            for number in 0..fields {
+                let name = format!("f{number}");
+                client.send(&format!(
+                    "*4\r\n$4\r\nHSET\r\n$1\r\nh\r\n${}\r\n{name}\r\n$3\r\n100\r\n",
+                    name.len()
+                ));
+            }
+            let round = format!("{set}{get}{add}{all}");
+            client.send(&round);
+            assert_eq!(client.send(get), ("$5\r\nhello\r\n".to_owned(), 0));
+            assert_eq!(client.send(add), (":100\r\n".to_owned(), 0));
+            assert_eq!(
+                client.send(&round).1,
+                0,
+                "HSET to HGETALL of {fields} fields"
+            );
+        }
+    });
+}
+
+#[test]
 fn a_list_that_is_read_or_used_as_a_queue_does_not_allocate() {
     with_client(|client| {
         let push = "*3\r\n$5\r\nLPUSH\r\n$1\r\nl\r\n$2\r\nab\r\n";

@@ -32,8 +32,9 @@ const SCORE: u16 = 1 << 2;
 const FLAGS: u16 = WIDE | DEADLINE | SCORE;
 /// One reference: the count lies above the flags.
 const ONE: u16 = 1 << 3;
-/// References to one member: two for each snapshot that still shares it.
-const MAX_REFS: u16 = u16::MAX / ONE / 2;
+/// A member that is referred to so often is not counted any more and never freed: copies of one key made by COPY can each
+/// refer to it, as many as somebody likes to make.
+const MAX_REFS: u16 = u16::MAX / ONE;
 /// Everything is laid out for this alignment: words are read unaligned.
 const ALIGN: usize = 4;
 
@@ -342,11 +343,13 @@ impl<'a> NodeRef<'a, Member> {
 impl Clone for Member {
     #[inline]
     fn clone(&self) -> Self {
-        let before = self.header().refs.fetch_add(ONE, Ordering::Relaxed);
-        assert!(
-            before / ONE < MAX_REFS,
-            "a member is referred to twice a snapshot, and those are few"
-        );
+        // Where the count has ended, the reference is one that is not counted.
+        let _ = self
+            .header()
+            .refs
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |refs| {
+                (refs / ONE < MAX_REFS).then(|| refs + ONE)
+            });
         Member(self.0)
     }
 }
@@ -354,7 +357,13 @@ impl Clone for Member {
 impl Drop for Member {
     #[inline]
     fn drop(&mut self) {
-        if self.header().refs.fetch_sub(ONE, Ordering::Release) / ONE != 1 {
+        let before =
+            self.header()
+                .refs
+                .fetch_update(Ordering::Release, Ordering::Relaxed, |refs| {
+                    (refs / ONE < MAX_REFS).then(|| refs - ONE)
+                });
+        if before.map_or(MAX_REFS, |before| before / ONE) != 1 {
             return;
         }
         fence(Ordering::Acquire);
@@ -410,6 +419,20 @@ mod tests {
         assert_eq!(bytes(b"", Word::None), 21);
         assert_eq!(bytes(b"", Word::Score(1.5)), 29);
         assert_eq!(bytes(&[b'v'; 11], Word::None), 32);
+    }
+
+    #[test]
+    fn a_member_can_be_shared_without_end() {
+        let member = Member::new(b"key", b"value", Word::None);
+        let mut shared: Vec<_> = (0..20_000).map(|_| member.clone()).collect();
+        shared.truncate(10);
+        assert!(!member.is_unique());
+        shared[0].set_value(b"other");
+        drop(member);
+        assert_eq!(
+            (shared[0].value(), shared[1].value()),
+            (&b"other"[..], &b"value"[..])
+        );
     }
 
     fn word() -> impl Strategy<Value = Word> {

@@ -1,4 +1,4 @@
-//! Hashes: changing fields ([`write`]), looking at them ([`read`], [`random`]), their deadlines ([`deadline`]), and the
+//! Hashes: changing fields ([`mod@write`]), looking at them ([`read`], [`random`]), their deadlines ([`deadline`]), and the
 //! commands that do two of these at once ([`combined`]).
 //!
 //! What a hash is and how it is stored is the business of [`crate::store::types::hash`]; here are the commands' words,

@@ -232,7 +232,7 @@ pub(super) fn living(hash: &Hash, now_ms: u64) -> usize {
     hash.iter().filter(|field| field.lives_at(now_ms)).count()
 }
 
-/// HSCAN key cursor [MATCH pattern] [COUNT count] [NOVALUES]
+/// `HSCAN key cursor [MATCH pattern] [COUNT count] [NOVALUES]`
 pub static HSCAN: CommandSpec = CommandSpec::new("HSCAN", Group::Hash, hscan)
     .doc(
         "Answers some fields of a hash with their values, and a cursor with which to go on.",

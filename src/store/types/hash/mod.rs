@@ -1,4 +1,4 @@
-//! [`Hash`]: the value of a hash key: fields with values, each of which may have a deadline of its own.
+//! [`struct@Hash`]: the value of a hash key: fields with values, each of which may have a deadline of its own.
 //!
 //! # Life cycle
 //! A hash begins small, as one [`Block`] of fields and values ("listpack"). The first deadline gives each field room
