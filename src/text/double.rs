@@ -175,16 +175,30 @@ impl Digits {
 /// and `nan` in any case. Nothing for anything else, a space in front or behind included, nor for a number that is too
 /// large or too small for a double.
 pub fn parse(text: &[u8]) -> Option<f64> {
-    if text.len() <= EXACT_DIGITS
-        && let Some(integer) = super::number::parse_i64(text)
-    {
-        return Some(integer as f64);
+    if let Some(integer) = short_integer(text) {
+        return Some(integer);
     }
     if text.first().is_none_or(|&byte| is_space(byte)) {
         return None;
     }
     let number = Prefix::of(text);
     (number.len == text.len() && !number.out_of_range).then_some(number.value)
+}
+
+/// An integer that is a double exactly, in digits alone.
+#[inline]
+fn short_integer(text: &[u8]) -> Option<f64> {
+    if text.is_empty() || text.len() > EXACT_DIGITS {
+        return None;
+    }
+    let mut value = 0u64;
+    for &byte in text {
+        if !is_digit(byte) {
+            return None;
+        }
+        value = value * 10 + u64::from(byte - b'0');
+    }
+    Some(value as f64)
 }
 
 /// Reads a number as C does from a text that it takes to end at a zero byte: spaces in front are skipped, no text at

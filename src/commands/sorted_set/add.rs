@@ -198,16 +198,20 @@ struct Tally {
 }
 
 impl Tally {
+    /// Adds all members; `score` is that of the first.
     #[inline]
     fn add_all(
         &mut self,
         set: &mut SortedSet,
         request: Request<'_>,
         options: &Options,
+        mut score: f64,
         limits: Limits,
     ) -> CommandResult {
         for at in (options.first..request.len()).step_by(2) {
-            let score = parse_score(request.get(at))?;
+            if at > options.first {
+                score = parse_score(request.get(at))?;
+            }
             let decide = |old| {
                 let new = options.decide(old, score)?;
                 if new.is_some() {
@@ -236,17 +240,18 @@ fn parse_score(text: &[u8]) -> Result<f64, CommandError> {
 fn add(context: &mut Context<'_>, request: Request<'_>, increment: bool) -> CommandResult {
     let options = Options::parse(request, increment)?;
     // All or nothing: the scores are looked at before the first member is added.
-    for at in (options.first..request.len()).step_by(2) {
+    let score = parse_score(request.get(options.first))?;
+    for at in (options.first + 2..request.len()).step_by(2) {
         parse_score(request.get(at))?;
     }
     let (key, index, limits) = (request.get(1), context.index(), limits(context));
     let mut tally = Tally::default();
     if let Some(mut slot) = context.db.write(index, key) {
-        tally.add_all(zset_mut(&mut slot)?, request, &options, limits)?;
+        tally.add_all(zset_mut(&mut slot)?, request, &options, score, limits)?;
     } else if options.condition != Condition::Existing {
         let first_bytes = request.get(options.first + 1).len();
         let mut set = SortedSet::for_member(first_bytes, limits);
-        tally.add_all(&mut set, request, &options, limits)?;
+        tally.add_all(&mut set, request, &options, score, limits)?;
         create(context, key, set);
     }
     let changes = tally.added + tally.updated;

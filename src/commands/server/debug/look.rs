@@ -94,7 +94,19 @@ fn serialized_bytes(value: Value<'_>) -> usize {
             }
         },
         Value::Object(Object::Hash(hash)) => hash_bytes(hash),
-        Value::Object(Object::SortedSet(set)) => set.memory_bytes(0),
+        Value::Object(Object::SortedSet(set)) => match set.flat() {
+            Some(flat) => {
+                let bytes = flat.bytes() + LISTPACK_OVERHEAD;
+                length_bytes(bytes) + bytes
+            }
+            None => {
+                let members = set.iter().map(|(member, _)| match member {
+                    Item::Bytes(bytes) => string_bytes(bytes) + size_of::<f64>(),
+                    Item::Int(number) => integer_bytes(number) + size_of::<f64>(),
+                });
+                length_bytes(set.len()) + members.sum::<usize>()
+            }
+        },
         Value::Object(Object::Stream(stream)) => stream.memory_bytes(0),
     }
 }
@@ -197,6 +209,7 @@ pub(super) fn htstats_key(context: &mut Context<'_>, request: Request<'_>) -> Co
     let stats = match entry(context, request)?.value() {
         Value::Object(Object::Set(set)) => set.table().map(Table::stats),
         Value::Object(Object::Hash(hash)) => hash.table_stats(),
+        Value::Object(Object::SortedSet(set)) => set.table().map(Table::stats),
         _ => None,
     };
     let Some(stats) = stats else {

@@ -11,6 +11,7 @@ use std::ops::Range;
 
 use super::cut::{Cut, Place};
 use crate::store::member::{Member, Word};
+use crate::store::table::prefetch;
 use crate::store::tree::{Chunk, ChunkLimit, End, Point};
 
 /// The most elements of a chunk. Few in tests, so that some hundred make a tree of several levels.
@@ -56,7 +57,7 @@ impl ScoreChunk {
             member: other.key(),
         };
         let last = self.scores.len() - 1;
-        let is_behind = |i: usize| place.is_behind(self.scores[i], self.members[i].key());
+        let is_behind = |i: usize| place.is_behind(self.scores[i], || self.members[i].key());
         // Among its neighbours it stays, which is known where there is one on either side.
         if at > 0 && at < last && is_behind(at - 1) && !is_behind(at + 1) {
             self.scores[at] = score;
@@ -93,14 +94,17 @@ impl ScoreChunk {
     #[inline]
     fn count_in_front(&self, cut: &impl Cut, range: Range<usize>) -> usize {
         let scores = &self.scores[range.clone()];
-        let low = scores.partition_point(|&score| cut.is_behind_score(score) == Some(true));
-        if scores
-            .get(low)
-            .is_none_or(|&score| cut.is_behind_score(score).is_some())
-        {
+        let Some(threshold) = cut.threshold() else {
+            let members = &self.members[range];
+            return members.partition_point(|member| cut.is_behind_member(member.key()));
+        };
+        // Counting reads all lines at once, where each step of a binary search would wait for a line of its own.
+        let low = scores.iter().map(|&score| u64::from(score < threshold));
+        let low = low.sum::<u64>() as usize;
+        if scores.get(low).is_none_or(|&score| score != threshold) {
             return low;
         }
-        let ties = scores[low..].partition_point(|&score| cut.is_behind_score(score).is_none());
+        let ties = scores[low..].partition_point(|&score| score == threshold);
         let members = &self.members[range][low..low + ties];
         low + members.partition_point(|member| cut.is_behind_member(member.key()))
     }
@@ -195,6 +199,14 @@ impl Chunk for ScoreChunk {
         self.members.extend_from_slice(&right.members);
     }
 
+    #[inline]
+    fn prefetch(&self) {
+        const LINE: usize = 64 / size_of::<f64>();
+        for line in self.scores.chunks(LINE) {
+            prefetch(line.as_ptr().cast());
+        }
+    }
+
     fn complete(&mut self) {
         let len = capacity_for(self.scores.len());
         self.scores.shrink_to(len);
@@ -212,7 +224,7 @@ impl<T: Cut> Point<ScoreChunk> for T {
         chunk
             .members
             .last()
-            .is_some_and(|member| Cut::is_behind(self, member.score(), member.key()))
+            .is_some_and(|member| self.is_behind(member.score(), || member.key()))
     }
 
     #[inline]

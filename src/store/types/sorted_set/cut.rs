@@ -1,19 +1,25 @@
 //! Cuts between the members of a sorted set: a member's place, and the ends of ranges by score and by text.
 
-use std::cmp::Ordering;
-
 /// A point between two elements: some first elements lie in front of it, the rest does not.
 pub(super) trait Cut {
-    /// Whether elements of this score lie in front; nothing if that depends on the member.
-    fn is_behind_score(&self, score: f64) -> Option<bool>;
-    /// Whether a member lies in front, of whose score alone it cannot be told.
+    /// Lower scores than this lie in front and higher ones do not; where there is none, scores do not matter.
+    fn threshold(&self) -> Option<f64>;
+    /// Whether a member lies in front whose score is the threshold.
     fn is_behind_member(&self, member: &[u8]) -> bool;
 
-    /// Whether an element lies in front.
+    /// Whether elements of this score lie in front; nothing if that depends on the member.
     #[inline]
-    fn is_behind(&self, score: f64, member: &[u8]) -> bool {
+    fn is_behind_score(&self, score: f64) -> Option<bool> {
+        let threshold = self.threshold()?;
+        // No score is NaN.
+        (score != threshold).then_some(score < threshold)
+    }
+
+    /// Whether an element lies in front; its member is asked for only where the score does not tell.
+    #[inline]
+    fn is_behind<'m>(&self, score: f64, member: impl FnOnce() -> &'m [u8]) -> bool {
         self.is_behind_score(score)
-            .unwrap_or_else(|| self.is_behind_member(member))
+            .unwrap_or_else(|| self.is_behind_member(member()))
     }
 }
 
@@ -26,13 +32,8 @@ pub(super) struct Place<'a> {
 
 impl Cut for Place<'_> {
     #[inline]
-    fn is_behind_score(&self, score: f64) -> Option<bool> {
-        match score.partial_cmp(&self.score) {
-            Some(Ordering::Less) => Some(true),
-            Some(Ordering::Greater) => Some(false),
-            // No score is NaN.
-            Some(Ordering::Equal) | None => None,
-        }
+    fn threshold(&self) -> Option<f64> {
+        Some(self.score)
     }
 
     #[inline]
@@ -82,12 +83,12 @@ impl ScoreBound {
 
 impl Cut for ScoreCut {
     #[inline]
-    fn is_behind_score(&self, score: f64) -> Option<bool> {
-        Some(score < self.score || (self.up_to && score == self.score))
+    fn threshold(&self) -> Option<f64> {
+        Some(self.score)
     }
 
     fn is_behind_member(&self, _member: &[u8]) -> bool {
-        false
+        self.up_to
     }
 }
 
@@ -130,10 +131,10 @@ impl<'a> LexBound<'a> {
 
 impl Cut for LexCut<'_> {
     #[inline]
-    fn is_behind_score(&self, _score: f64) -> Option<bool> {
+    fn threshold(&self) -> Option<f64> {
         match self.bound {
-            LexBound::First => Some(false),
-            LexBound::Last => Some(true),
+            LexBound::First => Some(f64::NEG_INFINITY),
+            LexBound::Last => Some(f64::INFINITY),
             LexBound::Included(_) | LexBound::Excluded(_) => None,
         }
     }

@@ -153,6 +153,14 @@ impl SortedSet {
         }
     }
 
+    /// The large form's table of members.
+    pub fn table(&self) -> Option<&Table<Member>> {
+        match &*self.0 {
+            Repr::Small(_) => None,
+            Repr::Large(large) => Some(&large.table),
+        }
+    }
+
     /// Bytes that it takes on the heap, estimated from `samples` of its elements (0 for all).
     pub fn memory_bytes(&self, samples: usize) -> usize {
         let own = size_of::<Repr>() + size_of::<usize>();

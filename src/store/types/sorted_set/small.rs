@@ -73,7 +73,7 @@ pub(super) fn find(flat: &Flat, member: &[u8]) -> Option<(usize, f64)> {
 pub(super) fn count_in_front(flat: &Flat, cut: &impl Cut) -> usize {
     let mut scratch = itoa::Buffer::new();
     Pairs::from(flat, 0)
-        .position(|(member, score)| !cut.is_behind(score, member.text(&mut scratch)))
+        .position(|(member, score)| !cut.is_behind(score, || member.text(&mut scratch)))
         .unwrap_or(len(flat))
 }
 
@@ -94,7 +94,7 @@ pub(super) fn rescore(flat: &mut Flat, at: usize, member: &[u8], score: f64) {
     let place = Place { score, member };
     let mut scratch = itoa::Buffer::new();
     let mut in_front = |neighbour: Option<(Item<'_>, f64)>| {
-        neighbour.map(|(member, score)| place.is_behind(score, member.text(&mut scratch)))
+        neighbour.map(|(member, score)| place.is_behind(score, || member.text(&mut scratch)))
     };
     let before = in_front(Pairs::until(flat, at).next_back());
     let after = in_front(Pairs::from(flat, at + 1).next());

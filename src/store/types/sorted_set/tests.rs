@@ -224,3 +224,43 @@ fn the_small_form_is_that_of_a_listpack() {
         .collect();
     assert_eq!(texts, ["c", "-inf", "10", "1.5", "a", "2", "b", "2"]);
 }
+
+/// Some thousand members, so that the tree has several levels, and each kind of change at every place.
+#[test]
+fn many_changes_leave_what_a_map_has() {
+    let limits = Limits {
+        entries: 0,
+        value_bytes: 0,
+    };
+    let mut rng = fastrand::Rng::with_seed(5);
+    let (mut set, mut model) = (SortedSet::new(), Model::new());
+    for round in 0..if cfg!(miri) { 300 } else { 12_000 } {
+        let member = format!("m{}", rng.u32(..3000)).into_bytes();
+        match rng.u32(..10) {
+            0 => assert_eq!(set.remove(&member), model.remove(&member)),
+            1..=3 => {
+                // A little more than before, which keeps it among its neighbours or in its chunk.
+                if let Some(score) = model.get_mut(&member) {
+                    *score += rng.f64();
+                    set.insert(&member, *score, limits);
+                }
+            }
+            _ => {
+                let score = f64::from(rng.u32(..500));
+                set.insert(&member, score, limits);
+                model.insert(member, score);
+            }
+        }
+        if round % 4000 == 3999 {
+            check(&set, &model);
+            check_ranges(&set, &model, 100.0, 400.0);
+        }
+    }
+    let half = set.len() / 2;
+    let gone: Vec<_> = in_order(&model).into_iter().take(half).collect();
+    gone.iter().for_each(|(member, _)| {
+        model.remove(member);
+    });
+    set.remove_range(0..half);
+    check(&set, &model);
+}
