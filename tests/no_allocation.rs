@@ -184,3 +184,29 @@ fn a_list_that_is_read_or_used_as_a_queue_does_not_allocate() {
         }
     });
 }
+
+#[test]
+fn a_stream_allocates_its_chunks_alone() {
+    with_client(|client| {
+        let add = "*7\r\n$4\r\nXADD\r\n$1\r\ns\r\n$1\r\n*\r\n$1\r\na\r\n$2\r\n12\r\n$1\r\nb\r\n$5\r\nhello\r\n";
+        let range =
+            "*6\r\n$6\r\nXRANGE\r\n$1\r\ns\r\n$1\r\n-\r\n$1\r\n+\r\n$5\r\nCOUNT\r\n$2\r\n10\r\n";
+        let read = "*6\r\n$5\r\nXREAD\r\n$5\r\nCOUNT\r\n$2\r\n10\r\n$7\r\nSTREAMS\r\n$1\r\ns\r\n$1\r\n0\r\n";
+        // Some batches, lest the codec's and the output's buffers grow while it counts.
+        for _ in 0..20 {
+            client.send(&add.repeat(250));
+        }
+        let (_, allocations) = client.send(&add.repeat(1000));
+        // A thousand entries are ten chunks of a hundred: node and buffer, the buffer's last size, a list of nodes.
+        assert!(
+            allocations <= 40,
+            "{allocations} allocations for 1000 entries"
+        );
+        client.send(&format!("{range}{read}"));
+        for request in [range, read] {
+            let (reply, allocations) = client.send(request);
+            assert!(reply.contains("hello"));
+            assert_eq!(allocations, 0, "{request:?}");
+        }
+    });
+}

@@ -7,6 +7,14 @@ mod common;
 
 use common::{Connection, Reply, Server, check, check_fresh};
 
+const INVALID_ID: &str = "-ERR Invalid stream ID specified as stream command argument";
+const WRONG_TYPE: &str = "-WRONGTYPE Operation against a key holding the wrong kind of value";
+const NOT_INTEGER: &str = "-ERR value is not an integer or out of range";
+const XADD_ARITY: &str = "-ERR wrong number of arguments for 'xadd' command";
+const NOT_ABOVE: &str =
+    "-ERR The ID specified in XADD is equal or smaller than the target stream top item";
+const SYNTAX: &str = "-ERR syntax error";
+
 /// Arguments under which streams of more than two entries are trees of several chunks.
 const TINY_NODES: &[&str] = &["--stream-node-max-entries", "2"];
 
@@ -89,22 +97,10 @@ fn ids_of_new_entries_must_be_above_the_last() {
         ),
         ("XADD s 0-* a b", r#""0-1""#),
         ("XADD s 5-5 a b", r#""5-5""#),
-        (
-            "XADD s 5-5 a b",
-            "-ERR The ID specified in XADD is equal or smaller than the target stream top item",
-        ),
-        (
-            "XADD s 5-4 a b",
-            "-ERR The ID specified in XADD is equal or smaller than the target stream top item",
-        ),
-        (
-            "XADD s 4 a b",
-            "-ERR The ID specified in XADD is equal or smaller than the target stream top item",
-        ),
-        (
-            "XADD s 4-* a b",
-            "-ERR The ID specified in XADD is equal or smaller than the target stream top item",
-        ),
+        ("XADD s 5-5 a b", NOT_ABOVE),
+        ("XADD s 5-4 a b", NOT_ABOVE),
+        ("XADD s 4 a b", NOT_ABOVE),
+        ("XADD s 4-* a b", NOT_ABOVE),
         (
             "XADD s 5-18446744073709551615 a b",
             r#""5-18446744073709551615""#,
@@ -135,94 +131,34 @@ fn ids_of_new_entries_must_be_above_the_last() {
 #[test]
 fn what_is_no_id_is_refused() {
     check_streams(&[
-        (
-            "XADD s abc a b",
-            "-ERR Invalid stream ID specified as stream command argument",
-        ),
-        (
-            "XADD s 1- a b",
-            "-ERR Invalid stream ID specified as stream command argument",
-        ),
-        (
-            "XADD s -1 a b",
-            "-ERR Invalid stream ID specified as stream command argument",
-        ),
-        (
-            "XADD s 1-2-3 a b",
-            "-ERR Invalid stream ID specified as stream command argument",
-        ),
-        (
-            "XADD s - a b",
-            "-ERR Invalid stream ID specified as stream command argument",
-        ),
-        (
-            "XADD s + a b",
-            "-ERR Invalid stream ID specified as stream command argument",
-        ),
-        (
-            "XADD s *-1 a b",
-            "-ERR Invalid stream ID specified as stream command argument",
-        ),
-        (
-            "XADD s 1-** a b",
-            "-ERR Invalid stream ID specified as stream command argument",
-        ),
-        (
-            "XADD s 18446744073709551616-1 a b",
-            "-ERR Invalid stream ID specified as stream command argument",
-        ),
-        (
-            r#"XADD s "" a b"#,
-            "-ERR Invalid stream ID specified as stream command argument",
-        ),
+        ("XADD s abc a b", INVALID_ID),
+        ("XADD s 1- a b", INVALID_ID),
+        ("XADD s -1 a b", INVALID_ID),
+        ("XADD s 1-2-3 a b", INVALID_ID),
+        ("XADD s - a b", INVALID_ID),
+        ("XADD s + a b", INVALID_ID),
+        ("XADD s *-1 a b", INVALID_ID),
+        ("XADD s 1-** a b", INVALID_ID),
+        ("XADD s 18446744073709551616-1 a b", INVALID_ID),
+        (r#"XADD s "" a b"#, INVALID_ID),
         ("XADD s 007-08 a b", r#""7-8""#),
-        (
-            r#"XADD s "8 -1" a b"#,
-            "-ERR Invalid stream ID specified as stream command argument",
-        ),
+        (r#"XADD s "8 -1" a b"#, INVALID_ID),
         (r#"XADD s " 9-+1" a b"#, r#""9-1""#),
         (
             "XRANGE s - +",
             r#"[["7-8", ["a", "b"]], ["9-1", ["a", "b"]]]"#,
         ),
-        (
-            "XRANGE s abc +",
-            "-ERR Invalid stream ID specified as stream command argument",
-        ),
-        (
-            "XRANGE s - abc",
-            "-ERR Invalid stream ID specified as stream command argument",
-        ),
-        (
-            "XRANGE s 1-* +",
-            "-ERR Invalid stream ID specified as stream command argument",
-        ),
-        (
-            "XRANGE s ( +",
-            "-ERR Invalid stream ID specified as stream command argument",
-        ),
-        (
-            "XRANGE s (- +",
-            "-ERR Invalid stream ID specified as stream command argument",
-        ),
-        (
-            "XDEL s abc",
-            "-ERR Invalid stream ID specified as stream command argument",
-        ),
-        (
-            "XDEL s 7-8 abc",
-            "-ERR Invalid stream ID specified as stream command argument",
-        ),
-        (
-            "XDEL s -",
-            "-ERR Invalid stream ID specified as stream command argument",
-        ),
+        ("XRANGE s abc +", INVALID_ID),
+        ("XRANGE s - abc", INVALID_ID),
+        ("XRANGE s 1-* +", INVALID_ID),
+        ("XRANGE s ( +", INVALID_ID),
+        ("XRANGE s (- +", INVALID_ID),
+        ("XDEL s abc", INVALID_ID),
+        ("XDEL s 7-8 abc", INVALID_ID),
+        ("XDEL s -", INVALID_ID),
         ("XLEN s", ":2"),
         ("EXISTS none", ":0"),
-        (
-            "XADD none abc a b",
-            "-ERR Invalid stream ID specified as stream command argument",
-        ),
+        ("XADD none abc a b", INVALID_ID),
         ("EXISTS none", ":0"),
     ]);
 }
@@ -230,50 +166,20 @@ fn what_is_no_id_is_refused() {
 #[test]
 fn xadd_refuses_what_does_not_fit() {
     check_streams(&[
-        (
-            "XADD s 1-1 a",
-            "-ERR wrong number of arguments for 'xadd' command",
-        ),
-        (
-            "XADD s 1-1 a b c",
-            "-ERR wrong number of arguments for 'xadd' command",
-        ),
-        (
-            "XADD s 1-1",
-            "-ERR wrong number of arguments for 'xadd' command",
-        ),
-        (
-            "XADD s *",
-            "-ERR wrong number of arguments for 'xadd' command",
-        ),
-        (
-            "XADD s * a",
-            "-ERR wrong number of arguments for 'xadd' command",
-        ),
-        (
-            "XADD s MAXLEN 5",
-            "-ERR wrong number of arguments for 'xadd' command",
-        ),
-        (
-            "XADD s MAXLEN 5 NOMKSTREAM",
-            "-ERR wrong number of arguments for 'xadd' command",
-        ),
-        (
-            "XADD s MAXLEN x 1-1 a b",
-            "-ERR value is not an integer or out of range",
-        ),
-        (
-            "XADD s MAXLEN ~ x 1-1 a b",
-            "-ERR value is not an integer or out of range",
-        ),
+        ("XADD s 1-1 a", XADD_ARITY),
+        ("XADD s 1-1 a b c", XADD_ARITY),
+        ("XADD s 1-1", XADD_ARITY),
+        ("XADD s *", XADD_ARITY),
+        ("XADD s * a", XADD_ARITY),
+        ("XADD s MAXLEN 5", XADD_ARITY),
+        ("XADD s MAXLEN 5 NOMKSTREAM", XADD_ARITY),
+        ("XADD s MAXLEN x 1-1 a b", NOT_INTEGER),
+        ("XADD s MAXLEN ~ x 1-1 a b", NOT_INTEGER),
         (
             "XADD s MAXLEN -1 1-1 a b",
             "-ERR The MAXLEN argument must be >= 0.",
         ),
-        (
-            "XADD s MINID abc 1-1 a b",
-            "-ERR Invalid stream ID specified as stream command argument",
-        ),
+        ("XADD s MINID abc 1-1 a b", INVALID_ID),
         (
             "XADD s MAXLEN 1 MINID 1-1 1-1 a b",
             "-ERR syntax error, MAXLEN and MINID options at the same time are not compatible",
@@ -294,48 +200,21 @@ fn xadd_refuses_what_does_not_fit() {
             "XADD s MAXLEN ~ 1 LIMIT -1 1-1 a b",
             "-ERR The LIMIT argument must be >= 0.",
         ),
-        (
-            "XADD s MAXLEN ~ 1 LIMIT x 1-1 a b",
-            "-ERR value is not an integer or out of range",
-        ),
-        (
-            "XADD s MAXLEN ~ 1 LIMIT 1 LIMIT",
-            "-ERR Invalid stream ID specified as stream command argument",
-        ),
+        ("XADD s MAXLEN ~ 1 LIMIT x 1-1 a b", NOT_INTEGER),
+        ("XADD s MAXLEN ~ 1 LIMIT 1 LIMIT", INVALID_ID),
         ("EXISTS s", ":0"),
         ("RPUSH l x", ":1"),
-        (
-            "XADD l * a b",
-            "-WRONGTYPE Operation against a key holding the wrong kind of value",
-        ),
-        (
-            "XADD l NOMKSTREAM * a b",
-            "-WRONGTYPE Operation against a key holding the wrong kind of value",
-        ),
+        ("XADD l * a b", WRONG_TYPE),
+        ("XADD l NOMKSTREAM * a b", WRONG_TYPE),
         (
             "XADD l 0-0 a b",
             "-ERR The ID specified in XADD must be greater than 0-0",
         ),
-        (
-            "XLEN l",
-            "-WRONGTYPE Operation against a key holding the wrong kind of value",
-        ),
-        (
-            "XRANGE l - +",
-            "-WRONGTYPE Operation against a key holding the wrong kind of value",
-        ),
-        (
-            "XTRIM l MAXLEN 1",
-            "-WRONGTYPE Operation against a key holding the wrong kind of value",
-        ),
-        (
-            "XDEL l 1-1",
-            "-WRONGTYPE Operation against a key holding the wrong kind of value",
-        ),
-        (
-            "XSETID l 1-1",
-            "-WRONGTYPE Operation against a key holding the wrong kind of value",
-        ),
+        ("XLEN l", WRONG_TYPE),
+        ("XRANGE l - +", WRONG_TYPE),
+        ("XTRIM l MAXLEN 1", WRONG_TYPE),
+        ("XDEL l 1-1", WRONG_TYPE),
+        ("XSETID l 1-1", WRONG_TYPE),
     ]);
 }
 
@@ -402,16 +281,20 @@ fn ranges_are_read_in_both_directions() {
         ),
         ("XREVRANGE s + - COUNT 0", "*-1"),
         ("XREVRANGE s - +", "[]"),
+    ]);
+}
+
+#[test]
+fn ranges_refuse_what_does_not_fit() {
+    check_streams(&[
+        ("XADD s 1-1 a 1", r#""1-1""#),
         ("XRANGE none - +", "[]"),
         ("XRANGE none - + COUNT 0", "[]"),
         ("XREVRANGE none + -", "[]"),
-        ("XRANGE s - + COUNT", "-ERR syntax error"),
-        (
-            "XRANGE s - + COUNT x",
-            "-ERR value is not an integer or out of range",
-        ),
-        ("XRANGE s - + FOO 1", "-ERR syntax error"),
-        ("XRANGE none - + FOO 1", "-ERR syntax error"),
+        ("XRANGE s - + COUNT", SYNTAX),
+        ("XRANGE s - + COUNT x", NOT_INTEGER),
+        ("XRANGE s - + FOO 1", SYNTAX),
+        ("XRANGE none - + FOO 1", SYNTAX),
         (
             "XRANGE s (18446744073709551615-18446744073709551615 +",
             "-ERR invalid start ID for the interval",
@@ -455,10 +338,7 @@ fn deleted_entries_are_gone() {
             "XINFO STREAM s",
             r#"["length", :0, "radix-tree-keys", :0, "radix-tree-nodes", :1, "last-generated-id", "3-0", "max-deleted-entry-id", "3-0", "entries-added", :4, "recorded-first-entry-id", "0-0", "groups", :0, "first-entry", $-1, "last-entry", $-1] // %{"length": :0, "radix-tree-keys": :0, "radix-tree-nodes": :1, "last-generated-id": "3-0", "max-deleted-entry-id": "3-0", "entries-added": :4, "recorded-first-entry-id": "0-0", "groups": :0, "first-entry": _, "last-entry": _}"#,
         ),
-        (
-            "XADD s 3-0 a b",
-            "-ERR The ID specified in XADD is equal or smaller than the target stream top item",
-        ),
+        ("XADD s 3-0 a b", NOT_ABOVE),
         ("XADD s 3-* a b", r#""3-1""#),
         (
             "XINFO STREAM s",
@@ -542,20 +422,14 @@ fn xtrim_refuses_what_does_not_fit() {
             "XTRIM s MAXLEN",
             "-ERR wrong number of arguments for 'xtrim' command",
         ),
-        ("XTRIM s FOO 1", "-ERR syntax error"),
-        ("XTRIM s MAXLEN 1 2", "-ERR syntax error"),
-        (
-            "XTRIM s MAXLEN x",
-            "-ERR value is not an integer or out of range",
-        ),
+        ("XTRIM s FOO 1", SYNTAX),
+        ("XTRIM s MAXLEN 1 2", SYNTAX),
+        ("XTRIM s MAXLEN x", NOT_INTEGER),
         (
             "XTRIM s MAXLEN -1",
             "-ERR The MAXLEN argument must be >= 0.",
         ),
-        (
-            "XTRIM s MINID x",
-            "-ERR Invalid stream ID specified as stream command argument",
-        ),
+        ("XTRIM s MINID x", INVALID_ID),
         (
             "XTRIM s MAXLEN 1 LIMIT 1",
             "-ERR syntax error, LIMIT cannot be used without the special ~ option",
@@ -568,15 +442,12 @@ fn xtrim_refuses_what_does_not_fit() {
             "XTRIM s LIMIT 0",
             "-ERR syntax error, XTRIM must be called with a trimming strategy",
         ),
-        (
-            "XTRIM s MAXLEN ~ 1 LIMIT x",
-            "-ERR value is not an integer or out of range",
-        ),
+        ("XTRIM s MAXLEN ~ 1 LIMIT x", NOT_INTEGER),
         (
             "XTRIM s MAXLEN 1 MAXLEN 1",
             "-ERR syntax error, MAXLEN and MINID options at the same time are not compatible",
         ),
-        ("XTRIM s NOMKSTREAM MAXLEN 1", "-ERR syntax error"),
+        ("XTRIM s NOMKSTREAM MAXLEN 1", SYNTAX),
     ]);
 }
 
@@ -584,10 +455,7 @@ fn xtrim_refuses_what_does_not_fit() {
 fn xsetid_sets_the_past() {
     check_streams(&[
         ("XSETID none 1-1", "-ERR no such key"),
-        (
-            "XSETID none abc",
-            "-ERR Invalid stream ID specified as stream command argument",
-        ),
+        ("XSETID none abc", INVALID_ID),
         ("XADD s 1-1 a 1", r#""1-1""#),
         ("XADD s 2-2 a 2", r#""2-2""#),
         ("XADD s 3-3 a 3", r#""3-3""#),
@@ -601,10 +469,7 @@ fn xsetid_sets_the_past() {
             "XINFO STREAM s",
             r#"["length", :3, "radix-tree-keys", :1, "radix-tree-nodes", :2, "last-generated-id", "5-5", "max-deleted-entry-id", "2-1", "entries-added", :10, "recorded-first-entry-id", "1-1", "groups", :0, "first-entry", ["1-1", ["a", "1"]], "last-entry", ["3-3", ["a", "3"]]] // %{"length": :3, "radix-tree-keys": :1, "radix-tree-nodes": :2, "last-generated-id": "5-5", "max-deleted-entry-id": "2-1", "entries-added": :10, "recorded-first-entry-id": "1-1", "groups": :0, "first-entry": ["1-1", ["a", "1"]], "last-entry": ["3-3", ["a", "3"]]}"#,
         ),
-        (
-            "XADD s 5-5 a b",
-            "-ERR The ID specified in XADD is equal or smaller than the target stream top item",
-        ),
+        ("XADD s 5-5 a b", NOT_ABOVE),
         ("XADD s 5-* a b", r#""5-6""#),
         (
             "XSETID s 9-9 ENTRIESADDED 3",
@@ -614,24 +479,15 @@ fn xsetid_sets_the_past() {
             "XSETID s 9-9 ENTRIESADDED -1",
             "-ERR entries_added must be positive",
         ),
-        (
-            "XSETID s 9-9 ENTRIESADDED x",
-            "-ERR value is not an integer or out of range",
-        ),
+        ("XSETID s 9-9 ENTRIESADDED x", NOT_INTEGER),
         (
             "XSETID s 9-9 MAXDELETEDID 9-10",
             "-ERR The ID specified in XSETID is smaller than the provided max_deleted_entry_id",
         ),
-        (
-            "XSETID s 9-9 MAXDELETEDID x",
-            "-ERR Invalid stream ID specified as stream command argument",
-        ),
-        ("XSETID s 9-9 MAXDELETEDID", "-ERR syntax error"),
-        ("XSETID s 9-9 FOO", "-ERR syntax error"),
-        (
-            "XSETID s x",
-            "-ERR Invalid stream ID specified as stream command argument",
-        ),
+        ("XSETID s 9-9 MAXDELETEDID x", INVALID_ID),
+        ("XSETID s 9-9 MAXDELETEDID", SYNTAX),
+        ("XSETID s 9-9 FOO", SYNTAX),
+        ("XSETID s x", INVALID_ID),
         ("XSETID s 9-9 MAXDELETEDID 0-0", "+OK"),
         (
             "XINFO STREAM s",
@@ -698,10 +554,7 @@ fn xread_answers_what_comes_behind() {
         ),
         ("XDEL t 5-0", ":1"),
         ("XREAD STREAMS t 0", "*-1"),
-        (
-            "XREAD streams s 0 count 1",
-            "-ERR Invalid stream ID specified as stream command argument",
-        ),
+        ("XREAD streams s 0 count 1", INVALID_ID),
     ]);
 }
 
@@ -713,30 +566,21 @@ fn xread_refuses_what_does_not_fit() {
             "XREAD STREAMS s",
             "-ERR wrong number of arguments for 'xread' command",
         ),
-        ("XREAD COUNT 1 s", "-ERR syntax error"),
-        ("XREAD COUNT 1 FOO s", "-ERR syntax error"),
-        (
-            "XREAD COUNT x STREAMS s 0",
-            "-ERR value is not an integer or out of range",
-        ),
+        ("XREAD COUNT 1 s", SYNTAX),
+        ("XREAD COUNT 1 FOO s", SYNTAX),
+        ("XREAD COUNT x STREAMS s 0", NOT_INTEGER),
         (
             "XREAD BLOCK x STREAMS s 0",
             "-ERR timeout is not an integer or out of range",
         ),
         ("XREAD BLOCK -1 STREAMS s 0", "-ERR timeout is negative"),
-        ("XREAD COUNT 1 STREAMS", "-ERR syntax error"),
+        ("XREAD COUNT 1 STREAMS", SYNTAX),
         (
             "XREAD STREAMS s >",
             "-ERR The > ID can be specified only when calling XREADGROUP using the GROUP <group> <consumer> option.",
         ),
-        (
-            "XREAD STREAMS s -",
-            "-ERR Invalid stream ID specified as stream command argument",
-        ),
-        (
-            "XREAD STREAMS s (1",
-            "-ERR Invalid stream ID specified as stream command argument",
-        ),
+        ("XREAD STREAMS s -", INVALID_ID),
+        ("XREAD STREAMS s (1", INVALID_ID),
         (
             "XREAD GROUP g c STREAMS s 0",
             "-ERR The GROUP option is only supported by XREADGROUP. You called XREAD instead.",
@@ -746,14 +590,8 @@ fn xread_refuses_what_does_not_fit() {
             "-ERR The NOACK option is only supported by XREADGROUP. You called XREAD instead.",
         ),
         ("RPUSH l x", ":1"),
-        (
-            "XREAD STREAMS s l 0 0",
-            "-WRONGTYPE Operation against a key holding the wrong kind of value",
-        ),
-        (
-            "XREAD STREAMS none l 0 $",
-            "-WRONGTYPE Operation against a key holding the wrong kind of value",
-        ),
+        ("XREAD STREAMS s l 0 0", WRONG_TYPE),
+        ("XREAD STREAMS none l 0 $", WRONG_TYPE),
     ]);
 }
 
@@ -915,8 +753,6 @@ fn digests_are_those_of_redis() {
 /// Redis 7.0 answers that the elements are too large.
 #[test]
 fn a_number_that_is_left_to_the_stream_stays_in_its_millisecond() {
-    const NOT_ABOVE: &str =
-        "-ERR The ID specified in XADD is equal or smaller than the target stream top item";
     check_newer(&[
         (
             "XADD s 5-18446744073709551615 a b",

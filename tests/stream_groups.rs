@@ -7,6 +7,12 @@ mod common;
 
 use common::{Connection, Reply, Server, check_fresh};
 
+const INVALID_ID: &str = "-ERR Invalid stream ID specified as stream command argument";
+const WRONG_TYPE: &str = "-WRONGTYPE Operation against a key holding the wrong kind of value";
+const NOT_INTEGER: &str = "-ERR value is not an integer or out of range";
+const NO_GROUP: &str = "-NOGROUP No such consumer group 'nope' for key name 's'";
+const NO_KEY: &str = "-ERR no such key";
+
 /// Runs a table in both protocols.
 #[track_caller]
 fn check_streams(table: &[(&str, &str)]) {
@@ -57,10 +63,7 @@ fn groups_are_made_and_removed() {
         ("XGROUP SETID s g $ ENTRIESREAD 2", "+OK"),
         ("XGROUP SETID s g -", "+OK"),
         ("XGROUP SETID s g +", "+OK"),
-        (
-            "XGROUP SETID s nope 0",
-            "-NOGROUP No such consumer group 'nope' for key name 's'",
-        ),
+        ("XGROUP SETID s nope 0", NO_GROUP),
         (
             "XGROUP SETID none g 0",
             "-ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM option to create an empty stream automatically.",
@@ -73,20 +76,14 @@ fn groups_are_made_and_removed() {
         ),
         ("XGROUP CREATECONSUMER s h c", ":1"),
         ("XGROUP CREATECONSUMER s h c", ":0"),
-        (
-            "XGROUP CREATECONSUMER s nope c",
-            "-NOGROUP No such consumer group 'nope' for key name 's'",
-        ),
+        ("XGROUP CREATECONSUMER s nope c", NO_GROUP),
         (
             "XGROUP CREATECONSUMER none h c",
             "-ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM option to create an empty stream automatically.",
         ),
         ("XGROUP DELCONSUMER s h c", ":0"),
         ("XGROUP DELCONSUMER s h c", ":0"),
-        (
-            "XGROUP DELCONSUMER s nope c",
-            "-NOGROUP No such consumer group 'nope' for key name 's'",
-        ),
+        ("XGROUP DELCONSUMER s nope c", NO_GROUP),
         (
             "XGROUP DELCONSUMER none h c",
             "-ERR The XGROUP subcommand requires the key to exist. Note that for CREATE you may want to use the MKSTREAM option to create an empty stream automatically.",
@@ -121,22 +118,13 @@ fn xgroup_refuses_what_does_not_fit() {
             "XGROUP CREATE s g 0 MKSTREAM FOO",
             "-ERR unknown subcommand or wrong number of arguments for 'CREATE'. Try XGROUP HELP.",
         ),
-        (
-            "XGROUP CREATE s g x MKSTREAM",
-            "-ERR Invalid stream ID specified as stream command argument",
-        ),
-        (
-            "XGROUP CREATE s g - MKSTREAM",
-            "-ERR Invalid stream ID specified as stream command argument",
-        ),
+        ("XGROUP CREATE s g x MKSTREAM", INVALID_ID),
+        ("XGROUP CREATE s g - MKSTREAM", INVALID_ID),
         (
             "XGROUP CREATE s g 0 ENTRIESREAD",
             "-ERR unknown subcommand or wrong number of arguments for 'CREATE'. Try XGROUP HELP.",
         ),
-        (
-            "XGROUP CREATE s g 0 ENTRIESREAD x",
-            "-ERR value is not an integer or out of range",
-        ),
+        ("XGROUP CREATE s g 0 ENTRIESREAD x", NOT_INTEGER),
         (
             "XGROUP CREATE s g 0 ENTRIESREAD -2",
             "-ERR value for ENTRIESREAD must be positive or -1",
@@ -151,10 +139,7 @@ fn xgroup_refuses_what_does_not_fit() {
             "XGROUP SETID s g 0 MKSTREAM",
             "-ERR unknown subcommand or wrong number of arguments for 'SETID'. Try XGROUP HELP.",
         ),
-        (
-            "XGROUP SETID s g x",
-            "-ERR Invalid stream ID specified as stream command argument",
-        ),
+        ("XGROUP SETID s g x", INVALID_ID),
         (
             "XGROUP SETID s g 0 ENTRIESREAD 1 ENTRIESREAD 2",
             "-ERR unknown subcommand or wrong number of arguments for 'SETID'. Try XGROUP HELP.",
@@ -167,66 +152,31 @@ fn xgroup_refuses_what_does_not_fit() {
             "XGROUP CREATECONSUMER s g",
             "-ERR wrong number of arguments for 'xgroup|createconsumer' command",
         ),
+    ]);
+}
+
+#[test]
+fn other_types_and_missing_keys_are_refused() {
+    check_streams(&[
+        ("XGROUP CREATE s g 0 MKSTREAM", "+OK"),
         ("RPUSH l x", ":1"),
-        (
-            "XGROUP CREATE l g 0 MKSTREAM",
-            "-WRONGTYPE Operation against a key holding the wrong kind of value",
-        ),
-        (
-            "XGROUP SETID l g 0",
-            "-WRONGTYPE Operation against a key holding the wrong kind of value",
-        ),
-        (
-            "XGROUP DESTROY l g",
-            "-WRONGTYPE Operation against a key holding the wrong kind of value",
-        ),
-        (
-            "XGROUP CREATECONSUMER l g c",
-            "-WRONGTYPE Operation against a key holding the wrong kind of value",
-        ),
-        (
-            "XGROUP DELCONSUMER l g c",
-            "-WRONGTYPE Operation against a key holding the wrong kind of value",
-        ),
-        (
-            "XACK l g 1-1",
-            "-WRONGTYPE Operation against a key holding the wrong kind of value",
-        ),
-        (
-            "XPENDING l g",
-            "-WRONGTYPE Operation against a key holding the wrong kind of value",
-        ),
-        (
-            "XCLAIM l g c 0 1-1",
-            "-WRONGTYPE Operation against a key holding the wrong kind of value",
-        ),
-        (
-            "XAUTOCLAIM l g c 0 0",
-            "-WRONGTYPE Operation against a key holding the wrong kind of value",
-        ),
-        (
-            "XREADGROUP GROUP g c STREAMS l >",
-            "-WRONGTYPE Operation against a key holding the wrong kind of value",
-        ),
-        (
-            "XINFO STREAM l",
-            "-WRONGTYPE Operation against a key holding the wrong kind of value",
-        ),
-        (
-            "XINFO GROUPS l",
-            "-WRONGTYPE Operation against a key holding the wrong kind of value",
-        ),
-        (
-            "XINFO CONSUMERS l g",
-            "-WRONGTYPE Operation against a key holding the wrong kind of value",
-        ),
-        ("XINFO STREAM none", "-ERR no such key"),
-        ("XINFO GROUPS none", "-ERR no such key"),
-        ("XINFO CONSUMERS none g", "-ERR no such key"),
-        (
-            "XINFO CONSUMERS s nope",
-            "-NOGROUP No such consumer group 'nope' for key name 's'",
-        ),
+        ("XGROUP CREATE l g 0 MKSTREAM", WRONG_TYPE),
+        ("XGROUP SETID l g 0", WRONG_TYPE),
+        ("XGROUP DESTROY l g", WRONG_TYPE),
+        ("XGROUP CREATECONSUMER l g c", WRONG_TYPE),
+        ("XGROUP DELCONSUMER l g c", WRONG_TYPE),
+        ("XACK l g 1-1", WRONG_TYPE),
+        ("XPENDING l g", WRONG_TYPE),
+        ("XCLAIM l g c 0 1-1", WRONG_TYPE),
+        ("XAUTOCLAIM l g c 0 0", WRONG_TYPE),
+        ("XREADGROUP GROUP g c STREAMS l >", WRONG_TYPE),
+        ("XINFO STREAM l", WRONG_TYPE),
+        ("XINFO GROUPS l", WRONG_TYPE),
+        ("XINFO CONSUMERS l g", WRONG_TYPE),
+        ("XINFO STREAM none", NO_KEY),
+        ("XINFO GROUPS none", NO_KEY),
+        ("XINFO CONSUMERS none g", NO_KEY),
+        ("XINFO CONSUMERS s nope", NO_GROUP),
         (
             "XINFO",
             "-ERR wrong number of arguments for 'xinfo' command",
@@ -243,10 +193,7 @@ fn xgroup_refuses_what_does_not_fit() {
             "XINFO STREAM s FULL COUNT",
             "-ERR unknown subcommand or wrong number of arguments for 'STREAM'. Try XINFO HELP.",
         ),
-        (
-            "XINFO STREAM s FULL COUNT x",
-            "-ERR value is not an integer or out of range",
-        ),
+        ("XINFO STREAM s FULL COUNT x", NOT_INTEGER),
         (
             "XINFO STREAM s FULL FOO 1",
             "-ERR unknown subcommand or wrong number of arguments for 'STREAM'. Try XINFO HELP.",
@@ -314,10 +261,7 @@ fn each_entry_goes_to_one_consumer() {
         ("XPENDING s g", "[:0, $-1, $-1, *-1]"),
         ("XACK none g 1-1", ":0"),
         ("XACK s nope 1-1", ":0"),
-        (
-            "XACK s g 1-1 abc",
-            "-ERR Invalid stream ID specified as stream command argument",
-        ),
+        ("XACK s g 1-1 abc", INVALID_ID),
         ("XACK none g abc", ":0"),
     ]);
 }
@@ -438,14 +382,8 @@ fn xreadgroup_refuses_what_does_not_fit() {
             "XREADGROUP GROUP g c STREAMS s $",
             "-ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty result set.",
         ),
-        (
-            "XREADGROUP GROUP g c STREAMS s -",
-            "-ERR Invalid stream ID specified as stream command argument",
-        ),
-        (
-            "XREADGROUP GROUP g c STREAMS s abc",
-            "-ERR Invalid stream ID specified as stream command argument",
-        ),
+        ("XREADGROUP GROUP g c STREAMS s -", INVALID_ID),
+        ("XREADGROUP GROUP g c STREAMS s abc", INVALID_ID),
         (
             "XREADGROUP GROUP nope c STREAMS s >",
             "-NOGROUP No such key 's' or consumer group 'nope' in XREADGROUP with GROUP option",
@@ -462,10 +400,7 @@ fn xreadgroup_refuses_what_does_not_fit() {
             "XREADGROUP COUNT 1 NOACK NOACK STREAMS s >",
             "-ERR Missing GROUP option for XREADGROUP",
         ),
-        (
-            "XREADGROUP GROUP g c COUNT x STREAMS s >",
-            "-ERR value is not an integer or out of range",
-        ),
+        ("XREADGROUP GROUP g c COUNT x STREAMS s >", NOT_INTEGER),
         ("XREADGROUP GROUP g c FOO STREAMS s >", "-ERR syntax error"),
         (
             "XREADGROUP GROUP g c STREAMS s",
@@ -670,6 +605,21 @@ fn xinfo_stream_full_shows_entries_groups_and_consumers() {
     if !is_other_server() {
         assert_eq!(integer(field(&consumers[0], "active-time")), seen_ms);
         assert_eq!(integer(field(&consumers[1], "active-time")), -1);
+    }
+}
+
+#[test]
+fn xinfo_stream_full_limits_its_lists() {
+    let server = Server::start(&[]);
+    let mut connection = server.connect_resp3();
+    for line in [
+        "XADD s 1-1 a 1",
+        "XADD s 2-1 a 2",
+        "XADD s 3-1 a 3",
+        "XGROUP CREATE s g 0",
+        "XREADGROUP GROUP g alice COUNT 2 STREAMS s >",
+    ] {
+        connection.run(line);
     }
     let lists = |line: &str, connection: &mut Connection| {
         let full = connection.run(line);

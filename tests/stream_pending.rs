@@ -6,6 +6,9 @@ mod common;
 
 use common::{Reply, Server, check, check_fresh};
 
+const INVALID_ID: &str = "-ERR Invalid stream ID specified as stream command argument";
+const SYNTAX: &str = "-ERR syntax error";
+
 #[test]
 fn xpending_filters() {
     check_fresh(
@@ -37,14 +40,8 @@ fn xpending_filters() {
                 "XPENDING s g - + x",
                 "-ERR value is not an integer or out of range",
             ),
-            (
-                "XPENDING s g - x 10",
-                "-ERR Invalid stream ID specified as stream command argument",
-            ),
-            (
-                "XPENDING s g x + 10",
-                "-ERR Invalid stream ID specified as stream command argument",
-            ),
+            ("XPENDING s g - x 10", INVALID_ID),
+            ("XPENDING s g x + 10", INVALID_ID),
             (
                 "XPENDING s g (18446744073709551615-18446744073709551615 + 10",
                 "-ERR invalid start ID for the interval",
@@ -53,14 +50,14 @@ fn xpending_filters() {
                 "XPENDING s g - (0-0 10",
                 "-ERR invalid end ID for the interval",
             ),
-            ("XPENDING s g -", "-ERR syntax error"),
-            ("XPENDING s g - +", "-ERR syntax error"),
+            ("XPENDING s g -", SYNTAX),
+            ("XPENDING s g - +", SYNTAX),
             (
                 "XPENDING s g IDLE x - + 1",
                 "-ERR value is not an integer or out of range",
             ),
-            ("XPENDING s g IDLE 1 - +", "-ERR syntax error"),
-            ("XPENDING s g IDLE 1 - + 1 bob more", "-ERR syntax error"),
+            ("XPENDING s g IDLE 1 - +", SYNTAX),
+            ("XPENDING s g IDLE 1 - + 1 bob more", SYNTAX),
             (
                 "XPENDING s nope",
                 "-NOGROUP No such key 's' or consumer group 'nope'",
@@ -111,6 +108,17 @@ fn claims_change_the_owner() {
                 r#"[:3, "1-1", "4-1", [["alice", "1"], ["bob", "2"]]]"#,
             ),
             ("XREADGROUP GROUP g alice STREAMS s >", "*-1"),
+        ],
+    );
+}
+
+#[test]
+fn claims_refuse_what_does_not_fit() {
+    check_fresh(
+        &[],
+        &[
+            ("XADD s 1-1 a 1", r#""1-1""#),
+            ("XGROUP CREATE s g 0", "+OK"),
             (
                 "XCLAIM s g alice 0 1-1 FOO",
                 "-ERR Unrecognized XCLAIM option 'FOO'",
@@ -139,10 +147,7 @@ fn claims_change_the_owner() {
                 "XCLAIM s g alice 0 1-1 RETRYCOUNT x",
                 "-ERR Invalid RETRYCOUNT option argument for XCLAIM",
             ),
-            (
-                "XCLAIM s g alice 0 1-1 LASTID x",
-                "-ERR Invalid stream ID specified as stream command argument",
-            ),
+            ("XCLAIM s g alice 0 1-1 LASTID x", INVALID_ID),
             (
                 "XCLAIM s nope alice 0 1-1",
                 "-NOGROUP No such key 's' or consumer group 'nope'",
@@ -242,18 +247,15 @@ fn xautoclaim_goes_over_what_is_pending() {
                 "XAUTOCLAIM s g bob x -",
                 "-ERR Invalid min-idle-time argument for XAUTOCLAIM",
             ),
-            (
-                "XAUTOCLAIM s g bob 0 x",
-                "-ERR Invalid stream ID specified as stream command argument",
-            ),
+            ("XAUTOCLAIM s g bob 0 x", INVALID_ID),
             ("XAUTOCLAIM s g bob 0 - COUNT 0", "-ERR COUNT must be > 0"),
             ("XAUTOCLAIM s g bob 0 - COUNT x", "-ERR COUNT must be > 0"),
-            ("XAUTOCLAIM s g bob 0 - COUNT", "-ERR syntax error"),
+            ("XAUTOCLAIM s g bob 0 - COUNT", SYNTAX),
             (
                 "XAUTOCLAIM s g bob 0 - COUNT 9223372036854775807",
                 "-ERR COUNT must be > 0",
             ),
-            ("XAUTOCLAIM s g bob 0 - FOO", "-ERR syntax error"),
+            ("XAUTOCLAIM s g bob 0 - FOO", SYNTAX),
             (
                 "XAUTOCLAIM s g bob 0 (18446744073709551615-18446744073709551615",
                 "-ERR invalid start ID for the interval",

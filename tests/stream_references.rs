@@ -5,6 +5,8 @@ mod common;
 
 use common::check_fresh;
 
+const SYNTAX: &str = "-ERR syntax error";
+
 /// Runs a table in both protocols, unless it is for another server, which may not know the commands.
 #[track_caller]
 fn check_newer(table: &[(&str, &str)]) {
@@ -63,15 +65,15 @@ fn xdelex_refuses_what_does_not_fit() {
             "XDELEX s IDS 2 1-1",
             "-ERR The `numids` parameter must match the number of arguments",
         ),
-        ("XDELEX s IDS 1 1-1 2-1", "-ERR syntax error"),
+        ("XDELEX s IDS 1 1-1 2-1", SYNTAX),
         (
             "XDELEX s IDS 1 abc",
             "-ERR Invalid stream ID specified as stream command argument",
         ),
-        ("XDELEX s KEEPREF DELREF IDS 1 1-1", "-ERR syntax error"),
-        ("XDELEX s KEEPREF KEEPREF 1", "-ERR syntax error"),
-        ("XDELEX s IDS 1 1-1 IDS 1 1-1", "-ERR syntax error"),
-        ("XDELEX s FOO IDS 1 1-1", "-ERR syntax error"),
+        ("XDELEX s KEEPREF DELREF IDS 1 1-1", SYNTAX),
+        ("XDELEX s KEEPREF KEEPREF 1", SYNTAX),
+        ("XDELEX s IDS 1 1-1 IDS 1 1-1", SYNTAX),
+        ("XDELEX s FOO IDS 1 1-1", SYNTAX),
         (
             "XDELEX s IDS 1",
             "-ERR wrong number of arguments for 'xdelex' command",
@@ -116,8 +118,8 @@ fn trims_regard_what_groups_refer_to() {
         ),
         ("XTRIM s MAXLEN 0 DELREF", ":1"),
         ("XPENDING s g", r#"[:1, "2-1", "2-1", [["c", "1"]]]"#),
-        ("XTRIM s MAXLEN 0 DELREF ACKED", "-ERR syntax error"),
-        ("XADD s KEEPREF ACKED 7-1 a 1", "-ERR syntax error"),
+        ("XTRIM s MAXLEN 0 DELREF ACKED", SYNTAX),
+        ("XADD s KEEPREF ACKED 7-1 a 1", SYNTAX),
         ("XADD s 7-1 a 1", r#""7-1""#),
         ("XGROUP DESTROY s g", ":1"),
         ("XTRIM s MAXLEN 0 ACKED", ":1"),
@@ -165,13 +167,13 @@ fn xackdel_acknowledges_and_deletes() {
             "XACKDEL s g IDS 2 4-1",
             "-ERR The `numids` parameter must match the number of arguments",
         ),
-        ("XACKDEL s g IDS 1 4-1 5-1", "-ERR syntax error"),
-        ("XACKDEL s g ACKED DELREF IDS 1 4-1", "-ERR syntax error"),
+        ("XACKDEL s g IDS 1 4-1 5-1", SYNTAX),
+        ("XACKDEL s g ACKED DELREF IDS 1 4-1", SYNTAX),
         (
             "XACKDEL s g IDS 1 abc",
             "-ERR Invalid stream ID specified as stream command argument",
         ),
-        ("XACKDEL s g KEEPREF 1 4-1", "-ERR syntax error"),
+        ("XACKDEL s g KEEPREF 1 4-1", SYNTAX),
         ("RPUSH l x", ":1"),
         (
             "XACKDEL l g IDS 1 1-1",

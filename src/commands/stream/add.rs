@@ -187,8 +187,8 @@ fn parse_at_least_0(word: &[u8], negative: CommandError) -> Result<i64, CommandE
     }
 }
 
-/// XADD key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [MAXLEN | MINID [= | ~] threshold [LIMIT count]] * | id field value
-/// [field value ...]
+/// `XADD key [NOMKSTREAM] [KEEPREF | DELREF | ACKED] [MAXLEN | MINID [= | ~] threshold [LIMIT count]] * | id field value
+/// [field value ...]`
 pub static XADD: CommandSpec = CommandSpec::new("XADD", Group::Stream, xadd)
     .doc(
         "Adds an entry behind the last of a stream; a missing key counts as an empty stream.",
@@ -227,7 +227,7 @@ fn xadd(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let (first, words) = (options.end, request.len());
     let Some(id) = options
         .id
-        .filter(|_| words > first + 1 && (words - first) % 2 == 0)
+        .filter(|_| words > first + 1 && (words - first).is_multiple_of(2))
     else {
         return Err(context.wrong_arity());
     };
@@ -288,7 +288,7 @@ fn next_id(stream: &Stream, wanted: NewId, now_ms: u64) -> Result<StreamId, Comm
     }
 }
 
-/// XTRIM key MAXLEN | MINID [= | ~] threshold [LIMIT count] [KEEPREF | DELREF | ACKED]
+/// `XTRIM key MAXLEN | MINID [= | ~] threshold [LIMIT count] [KEEPREF | DELREF | ACKED]`
 pub static XTRIM: CommandSpec = CommandSpec::new("XTRIM", Group::Stream, xtrim)
     .doc(
         "Removes the first entries of a stream down to a length or up to an id.",
@@ -327,7 +327,7 @@ fn xtrim(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     Ok(())
 }
 
-/// XSETID key last-id [ENTRIESADDED entries-added] [MAXDELETEDID max-deleted-id]
+/// `XSETID key last-id [ENTRIESADDED entries-added] [MAXDELETEDID max-deleted-id]`
 pub static XSETID: CommandSpec = CommandSpec::new("XSETID", Group::Stream, xsetid)
     .doc(
         "Sets the last id of a stream, and what else it remembers of its past.",

@@ -10,8 +10,8 @@ use crate::resp::{Reply, Request};
 use crate::store::types::stream::{self, ConsumerId, Delivery, Log, StreamId};
 use crate::text::number::parse_i64;
 
-/// XCLAIM key group consumer min-idle-time id [id ...] [IDLE ms] [TIME unix-time-milliseconds] [RETRYCOUNT count]
-/// [FORCE] [JUSTID] [LASTID lastid]
+/// `XCLAIM key group consumer min-idle-time id [id ...] [IDLE ms] [TIME unix-time-milliseconds] [RETRYCOUNT count]
+/// [FORCE] [JUSTID] [LASTID lastid]`
 pub static XCLAIM: CommandSpec = CommandSpec::new("XCLAIM", Group::Stream, xclaim)
     .doc(
         "Gives entries that are pending in a group to one of its consumers, as if they were delivered to it.",
@@ -194,7 +194,7 @@ fn reply_claimed(reply: &mut Reply<'_>, log: &Log, id: StreamId, just_id: bool) 
     }
 }
 
-/// XAUTOCLAIM key group consumer min-idle-time start [COUNT count] [JUSTID]
+/// `XAUTOCLAIM key group consumer min-idle-time start [COUNT count] [JUSTID]`
 pub static XAUTOCLAIM: CommandSpec = CommandSpec::new("XAUTOCLAIM", Group::Stream, xautoclaim)
     .doc(
         "Gives what is pending in a group for too long to one of its consumers, some entries at a time.",

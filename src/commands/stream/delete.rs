@@ -22,7 +22,7 @@ const IDS: Arg = Arg::block(
 )
 .with_token("IDS");
 
-/// XDEL key id [id ...]
+/// `XDEL key id [id ...]`
 pub static XDEL: CommandSpec = CommandSpec::new("XDEL", Group::Stream, xdel)
     .doc(
         "Deletes entries of a stream.",
@@ -54,7 +54,7 @@ fn xdel(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     Ok(())
 }
 
-/// XDELEX key [KEEPREF | DELREF | ACKED] IDS numids id [id ...]
+/// `XDELEX key [KEEPREF | DELREF | ACKED] IDS numids id [id ...]`
 pub static XDELEX: CommandSpec = CommandSpec::new("XDELEX", Group::Stream, xdelex)
     .doc(
         "Deletes entries of a stream, with regard to the groups that refer to them.",
@@ -103,7 +103,7 @@ fn xdelex(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     Ok(())
 }
 
-/// XACKDEL key group [KEEPREF | DELREF | ACKED] IDS numids id [id ...]
+/// `XACKDEL key group [KEEPREF | DELREF | ACKED] IDS numids id [id ...]`
 pub static XACKDEL: CommandSpec = CommandSpec::new("XACKDEL", Group::Stream, xackdel)
     .doc(
         "Acknowledges entries for a group and deletes them, with regard to the other groups that refer to them.",

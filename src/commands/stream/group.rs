@@ -120,7 +120,7 @@ fn missing(request: Request<'_>) -> CommandError {
     no_group_of_key(request.get(2), request.get(3))
 }
 
-/// XGROUP CREATE key group id | $ [MKSTREAM] [ENTRIESREAD entries-read]
+/// `XGROUP CREATE key group id | $ [MKSTREAM] [ENTRIESREAD entries-read]`
 static CREATE: CommandSpec = subcommand(
     "CREATE",
     xgroup_create,
@@ -168,7 +168,7 @@ fn xgroup_create(context: &mut Context<'_>, request: Request<'_>) -> CommandResu
     Ok(())
 }
 
-/// XGROUP SETID key group id | $ [ENTRIESREAD entries-read]
+/// `XGROUP SETID key group id | $ [ENTRIESREAD entries-read]`
 static SETID: CommandSpec = subcommand(
     "SETID",
     xgroup_setid,

@@ -37,7 +37,7 @@ fn unknown_form(request: Request<'_>) -> CommandError {
     }
 }
 
-/// XINFO STREAM key [FULL [COUNT count]]
+/// `XINFO STREAM key [FULL [COUNT count]]`
 static STREAM: CommandSpec = subcommand("STREAM", xinfo_stream)
     .doc(
         "Answers the state of a stream, with FULL that of its entries and groups too.",

@@ -8,7 +8,7 @@ use crate::command::{
 use crate::resp::{Reply, Request};
 use crate::store::types::stream::{self, StreamId};
 
-/// XACK key group id [id ...]
+/// `XACK key group id [id ...]`
 pub static XACK: CommandSpec = CommandSpec::new("XACK", Group::Stream, xack)
     .doc(
         "Acknowledges entries that were delivered to a consumer of a group.",
@@ -47,7 +47,7 @@ fn xack(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     Ok(())
 }
 
-/// XPENDING key group [[IDLE min-idle-time] start end count [consumer]]
+/// `XPENDING key group [[IDLE min-idle-time] start end count [consumer]]`
 pub static XPENDING: CommandSpec = CommandSpec::new("XPENDING", Group::Stream, xpending)
     .doc(
         "Answers what is pending for a group: a summary, or entry by entry.",

@@ -47,7 +47,7 @@ const fn range_command(
         .history(RANGE_HISTORY)
 }
 
-/// XRANGE key start end [COUNT count]
+/// `XRANGE key start end [COUNT count]`
 pub static XRANGE: CommandSpec = range_command(
     "XRANGE",
     xrange,
@@ -64,7 +64,7 @@ fn xrange(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     reply_range(context, request, false)
 }
 
-/// XREVRANGE key end start [COUNT count]
+/// `XREVRANGE key end start [COUNT count]`
 pub static XREVRANGE: CommandSpec = range_command(
     "XREVRANGE",
     xrevrange,

@@ -34,7 +34,7 @@ const fn reader(name: &'static str, handler: Handler, access: Flags) -> CommandS
     CommandSpec::new(name, Group::Stream, handler).flags(&[Flags::BLOCKING, access])
 }
 
-/// XREAD [COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]
+/// `XREAD [COUNT count] [BLOCK milliseconds] STREAMS key [key ...] id [id ...]`
 pub static XREAD: CommandSpec = reader("XREAD", xread, Flags::READONLY)
     .doc(
         "Answers the entries of streams behind given ids, or waits for the first one.",
@@ -46,7 +46,7 @@ pub static XREAD: CommandSpec = reader("XREAD", xread, Flags::READONLY)
     .args(&[COUNT, BLOCK, STREAMS])
     .history(&[("7.4.0", "Takes `+` for the last entry.")]);
 
-/// XREADGROUP GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS key [key ...] id [id ...]
+/// `XREADGROUP GROUP group consumer [COUNT count] [BLOCK milliseconds] [NOACK] STREAMS key [key ...] id [id ...]`
 pub static XREADGROUP: CommandSpec = reader("XREADGROUP", xreadgroup, Flags::WRITE)
     .doc(
         "Delivers the next entries of streams to a consumer of a group, answers again what is pending for it, or waits.",
@@ -146,7 +146,7 @@ impl<'a> Options<'a> {
         }
         let words = args.remaining();
         options.streams = words / 2;
-        match (words % 2 == 0, for_group) {
+        match (words.is_multiple_of(2), for_group) {
             (false, false) => Err(UNBALANCED_XREAD),
             (false, true) => Err(UNBALANCED_XREADGROUP),
             (true, true) if options.group.is_none() => Err(GROUP_MISSING),

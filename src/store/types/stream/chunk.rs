@@ -16,6 +16,7 @@
 //! last element of an entry is the number of those in front of it, by which the entries can be read backwards.
 //!
 //! To store more with an entry, define a flag for it here and in the reader.
+use std::cmp::Ordering;
 use std::ops::Range;
 
 use super::id::StreamId;
@@ -270,6 +271,20 @@ impl EntryChunk {
             at += 1;
         }
         at
+    }
+
+    /// The place of the entry with this id, and the entry.
+    pub fn find(&self, id: StreamId) -> Option<(usize, Entry<'_>)> {
+        let mut entries = self.entries();
+        for at in 0.. {
+            let mut here = entries.clone();
+            match entries.skip_id()?.cmp(&id) {
+                Ordering::Less => {}
+                Ordering::Equal => return here.next().map(|entry| (at, entry)),
+                Ordering::Greater => break,
+            }
+        }
+        None
     }
 
     /// Puts an entry behind the last.

@@ -68,9 +68,8 @@ impl Log {
 
     /// The entry with this id.
     pub fn get(&self, id: StreamId) -> Option<Entry<'_>> {
-        let (cursor, at) = self.seek(id)?;
-        let entry = cursor.chunk().entries_from(at).next();
-        entry.filter(|entry| entry.id == id)
+        let cursor = self.seek_chunk(id)?;
+        cursor.chunk().find(id).map(|(_, entry)| entry)
     }
 
     /// Whether there is an entry with this id.
@@ -134,19 +133,27 @@ impl Log {
 
     /// Removes the entry with this id; false if there is none.
     pub(super) fn remove(&mut self, id: StreamId, limit: NodeLimit) -> bool {
-        if !self.contains(id) {
-            return false;
+        let index = self.seek_chunk(id).and_then(|cursor| {
+            let (at, _) = cursor.chunk().find(id)?;
+            Some(cursor.start() + at)
+        });
+        if let Some(index) = index {
+            self.tree.remove(index..index + 1, limit.chunk_limit());
         }
-        let index = self.position(id);
-        self.tree.remove(index..index + 1, limit.chunk_limit());
-        true
+        index.is_some()
     }
 
     /// The chunk with the first entry that is not below `id`, and the entry's place there.
     fn seek(&self, id: StreamId) -> Option<(Cursor<'_, EntryChunk>, usize)> {
-        let cursor = self.tree.seek(|last| Some(*last < id), |_| false)?;
+        let cursor = self.seek_chunk(id)?;
         let at = cursor.chunk().position(id);
         Some((cursor, at))
+    }
+
+    /// The chunk with the first entry that is not below `id`.
+    #[inline]
+    fn seek_chunk(&self, id: StreamId) -> Option<Cursor<'_, EntryChunk>> {
+        self.tree.seek(|last| Some(*last < id), |_| false)
     }
 }
 

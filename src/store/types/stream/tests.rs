@@ -18,7 +18,7 @@ const SMALL: NodeLimit = NodeLimit {
 fn push(stream: &mut Stream, id: StreamId, fields: &Fields, limit: NodeLimit) {
     let word = |at: usize| -> &[u8] {
         let (field, value) = &fields[at / 2];
-        if at % 2 == 0 { field } else { value }
+        if at.is_multiple_of(2) { field } else { value }
     };
     stream.push(NewEntry::new(id, fields.len(), &word), limit);
 }
