@@ -8,17 +8,24 @@
 pub const MAX_I64_LEN: usize = 20;
 
 /// Parses `text` if it is the canonical decimal form of an `i64`, else `None`.
+#[inline]
 pub fn parse_i64(text: &[u8]) -> Option<i64> {
+    // Most byte strings are told from a number by their first byte alone.
+    match text.first()? {
+        b'-' | b'0'..=b'9' if text.len() <= MAX_I64_LEN => parse_digits(text),
+        _ => None,
+    }
+}
+
+fn parse_digits(text: &[u8]) -> Option<i64> {
     let (negative, digits) = match text {
         [b'-', rest @ ..] => (true, rest),
         rest => (false, rest),
     };
     match digits {
-        [] => return None,
-        [b'0'] => return (!negative).then_some(0),
-        [b'0', ..] => return None,
-        _ if digits.len() > MAX_I64_LEN - 1 => return None,
-        _ => {}
+        [b'0'] if !negative => return Some(0),
+        [b'1'..=b'9', ..] => {}
+        _ => return None,
     }
     let mut value: u64 = 0;
     for &byte in digits {
@@ -57,7 +64,20 @@ mod tests {
 
     #[test]
     fn integers_are_read_only_in_their_canonical_form() {
-        for value in [0, 1, -1, 42, i64::MAX, i64::MIN, i64::MIN + 1] {
+        for value in [
+            0,
+            1,
+            -1,
+            9,
+            10,
+            42,
+            127,
+            -128,
+            4096,
+            i64::MAX,
+            i64::MIN,
+            i64::MIN + 1,
+        ] {
             assert_eq!(parse_i64(value.to_string().as_bytes()), Some(value));
         }
         for text in [
@@ -69,11 +89,15 @@ mod tests {
             "01",
             "-0",
             "-01",
+            "00",
+            "--1",
+            "1a",
             "1.0",
             "0x1",
             "9223372036854775808",
             "-9223372036854775809",
             "99999999999999999999",
+            "111111111111111111111",
             "1\0",
         ] {
             assert_eq!(parse_i64(text.as_bytes()), None, "{text:?}");

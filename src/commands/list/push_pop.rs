@@ -5,76 +5,79 @@ use super::{
     reply_element, settle,
 };
 use crate::command::{
-    Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags, KeySpec,
+    Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, Handler, KeyFlags,
+    KeySpec,
 };
 use crate::resp::Request;
 use crate::store::tree::End;
 use crate::store::types::list::List;
 
-const PUSH_COST: &str = "O(1) for each element, so O(N) for N elements.";
-const PUSH_FLAGS: &[Flags] = &[Flags::WRITE, Flags::DENYOOM, Flags::FAST];
-const PUSH_KEY: &[KeySpec] = &[KeySpec::at(1, KeyFlags::RW.with(KeyFlags::INSERT))];
-const PUSH_ARGS: &[Arg] = &[Arg::key("key", 0), Arg::string("element").multiple()];
+/// What the specs of the four pushes have in common.
+const fn pusher(
+    name: &'static str,
+    handler: Handler,
+    summary: &'static str,
+    since: &'static str,
+) -> CommandSpec {
+    CommandSpec::new(name, Group::List, handler)
+        .doc(
+            summary,
+            since,
+            "O(1) for each element, so O(N) for N elements.",
+        )
+        .arity(-3)
+        .flags(&[Flags::WRITE, Flags::DENYOOM, Flags::FAST])
+        .keys(const { &[KeySpec::at(1, KeyFlags::RW.with(KeyFlags::INSERT))] })
+        .args(const { &[Arg::key("key", 0), Arg::string("element").multiple()] })
+}
 
 /// LPUSH key element [element ...]
-pub static LPUSH: CommandSpec = CommandSpec::new("LPUSH", Group::List, lpush)
-    .doc("Puts elements in front of a list, one after the other; a missing key counts as an empty list.", "1.0.0", PUSH_COST)
-    .arity(-3)
-    .flags(PUSH_FLAGS)
-    .keys(PUSH_KEY)
-    .args(PUSH_ARGS)
-    .history(&[("2.4.0", "Takes several elements.")]);
+pub static LPUSH: CommandSpec = pusher(
+    "LPUSH",
+    lpush,
+    "Puts elements in front of a list, one after the other; a missing key counts as an empty list.",
+    "1.0.0",
+)
+.history(&[("2.4.0", "Takes several elements.")]);
 
 fn lpush(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     push(context, request, End::Front, Missing::Create)
 }
 
 /// RPUSH key element [element ...]
-pub static RPUSH: CommandSpec = CommandSpec::new("RPUSH", Group::List, rpush)
-    .doc(
-        "Puts elements behind a list, one after the other; a missing key counts as an empty list.",
-        "1.0.0",
-        PUSH_COST,
-    )
-    .arity(-3)
-    .flags(PUSH_FLAGS)
-    .keys(PUSH_KEY)
-    .args(PUSH_ARGS)
-    .history(&[("2.4.0", "Takes several elements.")]);
+pub static RPUSH: CommandSpec = pusher(
+    "RPUSH",
+    rpush,
+    "Puts elements behind a list, one after the other; a missing key counts as an empty list.",
+    "1.0.0",
+)
+.history(&[("2.4.0", "Takes several elements.")]);
 
 fn rpush(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     push(context, request, End::Back, Missing::Create)
 }
 
 /// LPUSHX key element [element ...]
-pub static LPUSHX: CommandSpec = CommandSpec::new("LPUSHX", Group::List, lpushx)
-    .doc(
-        "Puts elements in front of a list that exists.",
-        "2.2.0",
-        PUSH_COST,
-    )
-    .arity(-3)
-    .flags(PUSH_FLAGS)
-    .keys(PUSH_KEY)
-    .args(PUSH_ARGS)
-    .history(&[("4.0.0", "Takes several elements.")]);
+pub static LPUSHX: CommandSpec = pusher(
+    "LPUSHX",
+    lpushx,
+    "Puts elements in front of a list that exists.",
+    "2.2.0",
+)
+.history(&[("4.0.0", "Takes several elements.")]);
 
 fn lpushx(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     push(context, request, End::Front, Missing::Skip)
 }
 
 /// RPUSHX key element [element ...]
-pub static RPUSHX: CommandSpec = CommandSpec::new("RPUSHX", Group::List, rpushx)
-    .doc(
-        "Puts elements behind a list that exists.",
-        "2.2.0",
-        PUSH_COST,
-    )
-    .arity(-3)
-    .flags(PUSH_FLAGS)
-    .keys(PUSH_KEY)
-    .args(PUSH_ARGS)
-    .history(&[("4.0.0", "Takes several elements.")]);
+pub static RPUSHX: CommandSpec = pusher(
+    "RPUSHX",
+    rpushx,
+    "Puts elements behind a list that exists.",
+    "2.2.0",
+)
+.history(&[("4.0.0", "Takes several elements.")]);
 
 fn rpushx(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     push(context, request, End::Back, Missing::Skip)
@@ -117,40 +120,46 @@ fn push(
 
 const POP_FLAGS: &[Flags] = &[Flags::WRITE, Flags::FAST];
 const POP_KEY_FLAGS: KeyFlags = KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::DELETE);
-const POP_ARGS: &[Arg] = &[
-    Arg::key("key", 0),
-    Arg::integer("count").optional().since("6.2.0"),
-];
+
+/// What the specs of LPOP and RPOP have in common.
+const fn popper(name: &'static str, handler: Handler, summary: &'static str) -> CommandSpec {
+    CommandSpec::new(name, Group::List, handler)
+        .doc(
+            summary,
+            "1.0.0",
+            "O(N), N being the number of elements answered.",
+        )
+        .arity(-2)
+        .flags(POP_FLAGS)
+        .keys(const { &[KeySpec::at(1, POP_KEY_FLAGS)] })
+        .args(
+            const {
+                &[
+                    Arg::key("key", 0),
+                    Arg::integer("count").optional().since("6.2.0"),
+                ]
+            },
+        )
+        .history(&[("6.2.0", "Takes a `count`.")])
+}
 
 /// `LPOP key [count]`
-pub static LPOP: CommandSpec = CommandSpec::new("LPOP", Group::List, lpop)
-    .doc(
-        "Removes the first elements of a list and answers them; an empty list goes.",
-        "1.0.0",
-        "O(N), N being the number of elements answered.",
-    )
-    .arity(-2)
-    .flags(POP_FLAGS)
-    .keys(&[KeySpec::at(1, POP_KEY_FLAGS)])
-    .args(POP_ARGS)
-    .history(&[("6.2.0", "Takes a `count`.")]);
+pub static LPOP: CommandSpec = popper(
+    "LPOP",
+    lpop,
+    "Removes the first elements of a list and answers them; an empty list goes.",
+);
 
 fn lpop(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     pop(context, request, End::Front)
 }
 
 /// `RPOP key [count]`
-pub static RPOP: CommandSpec = CommandSpec::new("RPOP", Group::List, rpop)
-    .doc(
-        "Removes the last elements of a list and answers them; an empty list goes.",
-        "1.0.0",
-        "O(N), N being the number of elements answered.",
-    )
-    .arity(-2)
-    .flags(POP_FLAGS)
-    .keys(&[KeySpec::at(1, POP_KEY_FLAGS)])
-    .args(POP_ARGS)
-    .history(&[("6.2.0", "Takes a `count`.")]);
+pub static RPOP: CommandSpec = popper(
+    "RPOP",
+    rpop,
+    "Removes the last elements of a list and answers them; an empty list goes.",
+);
 
 fn rpop(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     pop(context, request, End::Back)

@@ -4,7 +4,7 @@
 //! keys takes long, and nobody has to wait for it.
 
 use crate::command::{
-    Arg, Args, Categories, CommandError, CommandResult, CommandSpec, Context, Flags, Group,
+    Arg, Args, Categories, CommandError, CommandResult, CommandSpec, Context, Flags, Group, Handler,
 };
 use crate::resp::Request;
 use crate::store::db::DbIndex;
@@ -29,7 +29,7 @@ fn dbsize(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
 }
 
 /// When the memory of what is flushed is given back: the words that FLUSHALL and FLUSHDB take.
-static MODE: &[Arg] = &[Arg::one_of(
+const MODE: &[Arg] = &[Arg::one_of(
     "flush-type",
     &[
         Arg::token("async", "ASYNC").since("4.0.0"),
@@ -37,22 +37,27 @@ static MODE: &[Arg] = &[Arg::one_of(
     ],
 )
 .optional()];
-static MODE_HISTORY: &[(&str, &str)] = &[("4.0.0", "`ASYNC`."), ("6.2.0", "`SYNC`.")];
-static MODE_TIPS: &[&str] = &["request_policy:all_shards", "response_policy:all_succeeded"];
+const MODE_HISTORY: &[(&str, &str)] = &[("4.0.0", "`ASYNC`."), ("6.2.0", "`SYNC`.")];
+const MODE_TIPS: &[&str] = &["request_policy:all_shards", "response_policy:all_succeeded"];
+
+/// What the specs of FLUSHALL and FLUSHDB have in common.
+const fn flusher(name: &'static str, handler: Handler, summary: &'static str) -> CommandSpec {
+    CommandSpec::new(name, Group::Server, handler)
+        .doc(
+            summary,
+            "1.0.0",
+            "O(N) for N keys, off the path of other commands.",
+        )
+        .arity(-1)
+        .flags(&[Flags::WRITE])
+        .categories(&[Categories::KEYSPACE, Categories::DANGEROUS])
+        .args(MODE)
+        .history(MODE_HISTORY)
+        .tips(MODE_TIPS)
+}
 
 /// FLUSHALL [ASYNC | SYNC]
-pub static FLUSHALL: CommandSpec = CommandSpec::new("FLUSHALL", Group::Server, flushall)
-    .doc(
-        "Empties every database.",
-        "1.0.0",
-        "O(N) for N keys, off the path of other commands.",
-    )
-    .arity(-1)
-    .flags(&[Flags::WRITE])
-    .categories(&[Categories::KEYSPACE, Categories::DANGEROUS])
-    .args(MODE)
-    .history(MODE_HISTORY)
-    .tips(MODE_TIPS);
+pub static FLUSHALL: CommandSpec = flusher("FLUSHALL", flushall, "Empties every database.");
 
 fn flushall(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     check_mode(request)?;
@@ -68,18 +73,11 @@ fn flushall(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 }
 
 /// FLUSHDB [ASYNC | SYNC]
-pub static FLUSHDB: CommandSpec = CommandSpec::new("FLUSHDB", Group::Server, flushdb)
-    .doc(
-        "Removes all keys from the selected database.",
-        "1.0.0",
-        "O(N) for N keys, off the path of other commands.",
-    )
-    .arity(-1)
-    .flags(&[Flags::WRITE])
-    .categories(&[Categories::KEYSPACE, Categories::DANGEROUS])
-    .args(MODE)
-    .history(MODE_HISTORY)
-    .tips(MODE_TIPS);
+pub static FLUSHDB: CommandSpec = flusher(
+    "FLUSHDB",
+    flushdb,
+    "Removes all keys from the selected database.",
+);
 
 fn flushdb(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     check_mode(request)?;

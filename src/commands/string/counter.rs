@@ -2,63 +2,69 @@
 
 use super::Str;
 use crate::command::{
-    Arg, ArgKind, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags,
-    KeySpec,
+    Arg, ArgKind, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, Handler,
+    KeyFlags, KeySpec,
 };
 use crate::resp::Request;
 use crate::store::entry::{NEVER, NewValue};
 use crate::text::long_double::LongDouble;
 use crate::text::number::parse_i64;
 
-const COUNTER_FLAGS: &[Flags] = &[Flags::WRITE, Flags::DENYOOM, Flags::FAST];
 const COUNTER_KEY: &[KeySpec] = &[KeySpec::at(
     1,
     KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::UPDATE),
 )];
 
+/// What the specs of the counters have in common.
+const fn counter(
+    name: &'static str,
+    handler: Handler,
+    summary: &'static str,
+    since: &'static str,
+    args: &'static [Arg],
+) -> CommandSpec {
+    CommandSpec::new(name, Group::String, handler)
+        .doc(summary, since, "O(1)")
+        .arity(args.len() as i16 + 1)
+        .flags(&[Flags::WRITE, Flags::DENYOOM, Flags::FAST])
+        .keys(COUNTER_KEY)
+        .args(args)
+}
+
 /// INCR key
-pub static INCR: CommandSpec = CommandSpec::new("INCR", Group::String, incr)
-    .doc(
-        "Adds one to the integer stored at a key; a missing key counts as 0.",
-        "1.0.0",
-        "O(1)",
-    )
-    .arity(2)
-    .flags(COUNTER_FLAGS)
-    .keys(COUNTER_KEY)
-    .args(&[Arg::key("key", 0)]);
+pub static INCR: CommandSpec = counter(
+    "INCR",
+    incr,
+    "Adds one to the integer stored at a key; a missing key counts as 0.",
+    "1.0.0",
+    &[Arg::key("key", 0)],
+);
 
 fn incr(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     add(context, request.get(1), 1)
 }
 
 /// DECR key
-pub static DECR: CommandSpec = CommandSpec::new("DECR", Group::String, decr)
-    .doc(
-        "Subtracts one from the integer stored at a key; a missing key counts as 0.",
-        "1.0.0",
-        "O(1)",
-    )
-    .arity(2)
-    .flags(COUNTER_FLAGS)
-    .keys(COUNTER_KEY)
-    .args(&[Arg::key("key", 0)]);
+pub static DECR: CommandSpec = counter(
+    "DECR",
+    decr,
+    "Subtracts one from the integer stored at a key; a missing key counts as 0.",
+    "1.0.0",
+    &[Arg::key("key", 0)],
+);
 
 fn decr(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     add(context, request.get(1), -1)
 }
 
 /// INCRBY key increment
-pub static INCRBY: CommandSpec = CommandSpec::new("INCRBY", Group::String, incrby)
-    .doc(
-        "Adds a number to the integer stored at a key; a missing key counts as 0.",
-        "1.0.0",
-        "O(1)",
-    )
-    .arity(3)
-    .flags(COUNTER_FLAGS)
-    .keys(COUNTER_KEY)
-    .args(&[Arg::key("key", 0), Arg::integer("increment")]);
+pub static INCRBY: CommandSpec = counter(
+    "INCRBY",
+    incrby,
+    "Adds a number to the integer stored at a key; a missing key counts as 0.",
+    "1.0.0",
+    &[Arg::key("key", 0), Arg::integer("increment")],
+);
 
 fn incrby(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let increment = Args::new(request, 2).integer()?;
@@ -66,16 +72,13 @@ fn incrby(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 }
 
 /// DECRBY key decrement
-pub static DECRBY: CommandSpec = CommandSpec::new("DECRBY", Group::String, decrby)
-    .doc(
-        "Subtracts a number from the integer stored at a key; a missing key counts as 0.",
-        "1.0.0",
-        "O(1)",
-    )
-    .arity(3)
-    .flags(COUNTER_FLAGS)
-    .keys(COUNTER_KEY)
-    .args(&[Arg::key("key", 0), Arg::integer("decrement")]);
+pub static DECRBY: CommandSpec = counter(
+    "DECRBY",
+    decrby,
+    "Subtracts a number from the integer stored at a key; a missing key counts as 0.",
+    "1.0.0",
+    &[Arg::key("key", 0), Arg::integer("decrement")],
+);
 
 fn decrby(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let decrement = Args::new(request, 2).integer()?;
@@ -109,16 +112,13 @@ fn add(context: &mut Context<'_>, key: &[u8], increment: i64) -> CommandResult {
 }
 
 /// INCRBYFLOAT key increment
-pub static INCRBYFLOAT: CommandSpec = CommandSpec::new("INCRBYFLOAT", Group::String, incrbyfloat)
-    .doc(
-        "Adds a floating-point number to the number stored at a key; a missing key counts as 0.",
-        "2.6.0",
-        "O(1)",
-    )
-    .arity(3)
-    .flags(COUNTER_FLAGS)
-    .keys(COUNTER_KEY)
-    .args(&[Arg::key("key", 0), Arg::new("increment", ArgKind::Double)]);
+pub static INCRBYFLOAT: CommandSpec = counter(
+    "INCRBYFLOAT",
+    incrbyfloat,
+    "Adds a floating-point number to the number stored at a key; a missing key counts as 0.",
+    "2.6.0",
+    &[Arg::key("key", 0), Arg::new("increment", ArgKind::Double)],
+);
 
 fn incrbyfloat(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let key = request.get(1);

@@ -4,8 +4,8 @@ use super::compare::Comparison;
 use super::{Str, reply_value};
 use crate::command::context::value_argument;
 use crate::command::{
-    Arg, ArgKind, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyAt,
-    KeyFlags, KeySpec, Misfit,
+    Arg, ArgKind, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, Handler,
+    KeyAt, KeyFlags, KeySpec, Misfit,
 };
 use crate::commands::expiry::Unit;
 use crate::resp::Request;
@@ -275,43 +275,53 @@ fn setnx(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     Ok(())
 }
 
+/// What the specs of SETEX and PSETEX have in common.
+const fn setter_with_expiry(
+    name: &'static str,
+    handler: Handler,
+    summary: &'static str,
+    since: &'static str,
+    args: &'static [Arg],
+) -> CommandSpec {
+    CommandSpec::new(name, Group::String, handler)
+        .doc(summary, since, "O(1)")
+        .arity(4)
+        .flags(&[Flags::WRITE, Flags::DENYOOM])
+        .keys(const { &[KeySpec::at(1, KeyFlags::OW.with(KeyFlags::UPDATE))] })
+        .args(args)
+}
+
 /// SETEX key seconds value
-pub static SETEX: CommandSpec = CommandSpec::new("SETEX", Group::String, setex)
-    .doc(
-        "Stores a string at a key with an expiry in seconds.",
-        "2.0.0",
-        "O(1)",
-    )
-    .arity(4)
-    .flags(&[Flags::WRITE, Flags::DENYOOM])
-    .keys(&[KeySpec::at(1, KeyFlags::OW.with(KeyFlags::UPDATE))])
-    .args(&[
+pub static SETEX: CommandSpec = setter_with_expiry(
+    "SETEX",
+    setex,
+    "Stores a string at a key with an expiry in seconds.",
+    "2.0.0",
+    &[
         Arg::key("key", 0),
         Arg::integer("seconds"),
         Arg::string("value"),
-    ])
-    .deprecated("2.6.12", "`SET` with the `EX` argument");
+    ],
+)
+.deprecated("2.6.12", "`SET` with the `EX` argument");
 
 fn setex(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     set_with_expiry(context, request, Unit::Seconds, "setex")
 }
 
 /// PSETEX key milliseconds value
-pub static PSETEX: CommandSpec = CommandSpec::new("PSETEX", Group::String, psetex)
-    .doc(
-        "Stores a string at a key with an expiry in milliseconds.",
-        "2.6.0",
-        "O(1)",
-    )
-    .arity(4)
-    .flags(&[Flags::WRITE, Flags::DENYOOM])
-    .keys(&[KeySpec::at(1, KeyFlags::OW.with(KeyFlags::UPDATE))])
-    .args(&[
+pub static PSETEX: CommandSpec = setter_with_expiry(
+    "PSETEX",
+    psetex,
+    "Stores a string at a key with an expiry in milliseconds.",
+    "2.6.0",
+    &[
         Arg::key("key", 0),
         Arg::integer("milliseconds"),
         Arg::string("value"),
-    ])
-    .deprecated("2.6.12", "`SET` with the `PX` argument");
+    ],
+)
+.deprecated("2.6.12", "`SET` with the `PX` argument");
 
 fn psetex(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     set_with_expiry(context, request, Unit::Milliseconds, "psetex")

@@ -18,7 +18,7 @@ const PLACE_BYTES: u64 = 4;
 /// Bits of a word of a row.
 const WORD: usize = u64::BITS as usize;
 
-/// LCS key1 key2 [LEN] [IDX] [MINMATCHLEN min-match-len] [WITHMATCHLEN]
+/// `LCS key1 key2 [LEN] [IDX] [MINMATCHLEN min-match-len] [WITHMATCHLEN]`
 pub static LCS: CommandSpec = CommandSpec::new("LCS", Group::String, lcs)
     .doc(
         "Answers the longest common subsequence of the strings stored at two keys.",
@@ -180,7 +180,7 @@ impl Rows {
 
     /// Clears the bits of each row behind its last place, which the carries of the addition have left there.
     fn without_rest(mut self, len: usize) -> Rows {
-        if len % WORD != 0 {
+        if !len.is_multiple_of(WORD) {
             let used = (1 << (len % WORD)) - 1;
             for last in self
                 .bits

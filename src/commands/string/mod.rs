@@ -2,7 +2,7 @@
 //! ([`counter`]), parts of strings ([`range`]), what two strings have in common ([`lcs`]).
 //!
 //! A string is stored as an integer, in its entry or in a buffer of its own ([`Str`]); commands that change one where it
-//! lies do so through [`edit`]. To add a command, write its spec and its handler in the file of its kind and name it in
+//! lies do so through [`edit()`]. To add a command, write its spec and its handler in the file of its kind and name it in
 //! [`COMMANDS`].
 
 pub mod compare;

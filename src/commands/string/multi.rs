@@ -4,17 +4,20 @@ use super::Str;
 use super::get_set::{Expiry, SET_EXPIRATION};
 use crate::command::context::value_argument;
 use crate::command::{
-    Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags, KeySpec,
+    Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, Handler, KeyFlags,
+    KeySpec,
 };
 use crate::resp::Request;
 use crate::store::entry::NEVER;
+
+const COST: &str = "O(N), N being the number of keys.";
 
 /// MGET key [key ...]
 pub static MGET: CommandSpec = CommandSpec::new("MGET", Group::String, mget)
     .doc(
         "Answers the strings stored at several keys; null for a key without a string.",
         "1.0.0",
-        "O(N), N being the number of keys.",
+        COST,
     )
     .arity(-2)
     .flags(&[Flags::READONLY, Flags::FAST])
@@ -45,22 +48,27 @@ fn mget(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 
 const PAIR: &[Arg] = &[Arg::key("key", 0), Arg::string("value")];
 
+/// What the specs of MSET and MSETNX have in common.
+const fn setter_of_several(
+    name: &'static str,
+    handler: Handler,
+    summary: &'static str,
+) -> CommandSpec {
+    CommandSpec::new(name, Group::String, handler)
+        .doc(summary, "1.0.1", COST)
+        .arity(-3)
+        .flags(&[Flags::WRITE, Flags::DENYOOM])
+        .args(const { &[Arg::block("data", PAIR).multiple()] })
+}
+
 /// MSET key value [key value ...]
-pub static MSET: CommandSpec = CommandSpec::new("MSET", Group::String, mset)
-    .doc(
-        "Stores strings at several keys.",
-        "1.0.1",
-        "O(N), N being the number of keys.",
-    )
-    .arity(-3)
-    .flags(&[Flags::WRITE, Flags::DENYOOM])
+pub static MSET: CommandSpec = setter_of_several("MSET", mset, "Stores strings at several keys.")
     .keys(&[KeySpec::range(
         1,
         -1,
         2,
         KeyFlags::OW.with(KeyFlags::UPDATE),
     )])
-    .args(&[Arg::block("data", PAIR).multiple()])
     .tips(&[
         "request_policy:multi_shard",
         "response_policy:all_succeeded",
@@ -78,21 +86,17 @@ fn mset(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 }
 
 /// MSETNX key value [key value ...]
-pub static MSETNX: CommandSpec = CommandSpec::new("MSETNX", Group::String, msetnx)
-    .doc(
-        "Stores strings at several keys if none of the keys exists.",
-        "1.0.1",
-        "O(N), N being the number of keys.",
-    )
-    .arity(-3)
-    .flags(&[Flags::WRITE, Flags::DENYOOM])
-    .keys(&[KeySpec::range(
-        1,
-        -1,
-        2,
-        KeyFlags::OW.with(KeyFlags::INSERT),
-    )])
-    .args(&[Arg::block("data", PAIR).multiple()]);
+pub static MSETNX: CommandSpec = setter_of_several(
+    "MSETNX",
+    msetnx,
+    "Stores strings at several keys if none of the keys exists.",
+)
+.keys(&[KeySpec::range(
+    1,
+    -1,
+    2,
+    KeyFlags::OW.with(KeyFlags::INSERT),
+)]);
 
 fn msetnx(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     check_pairs(context, request)?;
@@ -125,7 +129,7 @@ pub static MSETEX: CommandSpec = CommandSpec::new("MSETEX", Group::String, msete
     .doc(
         "Stores strings at several keys with one condition and one expiry for all.",
         "9.1.0",
-        "O(N), N being the number of keys.",
+        COST,
     )
     .arity(-4)
     .flags(&[Flags::WRITE, Flags::DENYOOM])

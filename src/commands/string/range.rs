@@ -100,38 +100,34 @@ fn setrange(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     Ok(())
 }
 
+/// What the specs of GETRANGE and of its older name have in common.
+const fn getter_of_range(name: &'static str, since: &'static str) -> CommandSpec {
+    CommandSpec::new(name, Group::String, getrange)
+        .doc(
+            "Answers a part of the string stored at a key.",
+            since,
+            "O(N), N being the length of the answer.",
+        )
+        .arity(4)
+        .flags(&[Flags::READONLY])
+        .keys(const { &[KeySpec::at(1, KeyFlags::RO.with(KeyFlags::ACCESS))] })
+        .args(
+            const {
+                &[
+                    Arg::key("key", 0),
+                    Arg::integer("start"),
+                    Arg::integer("end"),
+                ]
+            },
+        )
+}
+
 /// GETRANGE key start end
-pub static GETRANGE: CommandSpec = CommandSpec::new("GETRANGE", Group::String, getrange)
-    .doc(
-        "Answers a part of the string stored at a key.",
-        "2.4.0",
-        "O(N), N being the length of the answer.",
-    )
-    .arity(4)
-    .flags(&[Flags::READONLY])
-    .keys(&[KeySpec::at(1, KeyFlags::RO.with(KeyFlags::ACCESS))])
-    .args(&[
-        Arg::key("key", 0),
-        Arg::integer("start"),
-        Arg::integer("end"),
-    ]);
+pub static GETRANGE: CommandSpec = getter_of_range("GETRANGE", "2.4.0");
 
 /// SUBSTR key start end
-pub static SUBSTR: CommandSpec = CommandSpec::new("SUBSTR", Group::String, getrange)
-    .doc(
-        "Answers a part of the string stored at a key.",
-        "1.0.0",
-        "O(N), N being the length of the answer.",
-    )
-    .arity(4)
-    .flags(&[Flags::READONLY])
-    .keys(&[KeySpec::at(1, KeyFlags::RO.with(KeyFlags::ACCESS))])
-    .args(&[
-        Arg::key("key", 0),
-        Arg::integer("start"),
-        Arg::integer("end"),
-    ])
-    .deprecated("2.0.0", "`GETRANGE`");
+pub static SUBSTR: CommandSpec =
+    getter_of_range("SUBSTR", "1.0.0").deprecated("2.0.0", "`GETRANGE`");
 
 fn getrange(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let key = request.get(1);

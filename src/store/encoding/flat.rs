@@ -31,7 +31,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use super::parse_canonical_i64;
+use crate::text::number::parse_i64;
 
 /// The longest byte string that an element may have. Longer ones are kept outside of flat buffers by their owners
 /// (who do so from some kilobytes on); the layout's length field is 32 bits wide.
@@ -103,7 +103,7 @@ impl<'a> Item<'a> {
     pub fn eq_bytes(&self, bytes: &[u8]) -> bool {
         match self {
             Item::Bytes(own) => *own == bytes,
-            Item::Int(value) => parse_canonical_i64(bytes) == Some(*value),
+            Item::Int(value) => parse_i64(bytes) == Some(*value),
         }
     }
 }
@@ -120,7 +120,7 @@ impl<'a> Needle<'a> {
     pub fn new(bytes: &'a [u8]) -> Needle<'a> {
         Needle {
             bytes,
-            int: parse_canonical_i64(bytes),
+            int: parse_i64(bytes),
         }
     }
 
@@ -154,7 +154,7 @@ impl<'a> Encoded<'a> {
     /// If `bytes` is longer than [`MAX_ELEMENT_BYTES`], which owners of flat buffers rule out long before.
     #[inline]
     pub fn new(bytes: &'a [u8]) -> Encoded<'a> {
-        match parse_canonical_i64(bytes) {
+        match parse_i64(bytes) {
             Some(value) => Encoded::int(value),
             None => Encoded::string(bytes),
         }
