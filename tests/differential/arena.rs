@@ -43,6 +43,8 @@ pub(crate) struct Arena {
     subject: Peer,
     /// The commands that both know.
     pub(crate) table: Vec<Command>,
+    /// The sequence that is on trial has a SORT.
+    sorts: bool,
     /// How often a difference was excused, by its reason.
     pub(crate) excused: std::collections::BTreeMap<&'static str, u64>,
 }
@@ -56,6 +58,7 @@ impl Arena {
             reference,
             subject,
             table,
+            sorts: false,
             excused: Default::default(),
         }
     }
@@ -66,6 +69,7 @@ impl Arena {
         let reference = [&setup[..], &[self.reference.configure(sequence.profile)]].concat();
         let subject = [&setup[..], &[self.subject.configure(sequence.profile)]].concat();
         let head = reference.len();
+        self.sorts = sequence.commands.iter().any(known::is_sort);
         let resp3 = sequence.resp3;
         self.reference
             .send(resp3, &[&reference[..], &sequence.commands].concat());
@@ -116,6 +120,7 @@ impl Arena {
                 name: &name,
                 reference,
                 subject,
+                sorts: self.sorts,
                 same: &|a, b| compare::same(&self.table, command, a, b),
             };
             if let Some(excuse) = known::excuse(&seen) {

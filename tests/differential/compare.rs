@@ -68,7 +68,11 @@ fn mode(table: &[Command], words: &Words) -> Mode {
         return Mode::Exact;
     };
     match command.name().as_str() {
-        "TTL" | "EXPIRETIME" => Mode::Time(1000),
+        // Their tips allow for what is not sent here: ids and times that the server makes, trims of about a length.
+        "OBJECT ENCODING" | "XADD" | "XTRIM" | "XCLAIM" | "XAUTOCLAIM" => Mode::Exact,
+        // It is told to pop all that there is.
+        "SPOP" => Mode::Unordered,
+        "TTL" | "EXPIRETIME" | "OBJECT IDLETIME" => Mode::Time(1000),
         "PTTL" | "PEXPIRETIME" => Mode::Time(1),
         "SORT" | "SORT_RO" if known::is_unsorted(words) => Mode::Unordered,
         "HGETALL" => Mode::UnorderedPairs,
