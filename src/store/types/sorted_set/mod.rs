@@ -123,15 +123,6 @@ impl SortedSet {
         SortedSet(Arc::new(Repr::Large(Box::new(large))))
     }
 
-    /// The table of a large sorted set.
-    #[inline]
-    pub fn table(&self) -> Option<&Table<Member>> {
-        match &*self.0 {
-            Repr::Large(large) => Some(&large.table),
-            Repr::Small(_) => None,
-        }
-    }
-
     /// Number of elements.
     #[inline]
     pub fn len(&self) -> usize {
