@@ -83,7 +83,9 @@ pub(super) fn zset_of(value: Value<'_>) -> Result<&SortedSet, CommandError> {
 
 /// The sorted set in `slot`, to be changed, or the error for another type.
 #[inline]
-pub(super) fn zset_mut<'s>(slot: &'s mut Slot<'_, Entry>) -> Result<&'s mut SortedSet, CommandError> {
+pub(super) fn zset_mut<'s>(
+    slot: &'s mut Slot<'_, Entry>,
+) -> Result<&'s mut SortedSet, CommandError> {
     match slot.object_mut() {
         Some(Object::SortedSet(set)) => Ok(set),
         _ => Err(CommandError::WrongType),

@@ -15,8 +15,8 @@ use sha1::{Digest as _, Sha1};
 use crate::command::{CommandResult, Context};
 use crate::resp::Request;
 use crate::store::entry::{Entry, NEVER, Object, Value};
-use crate::text::double;
 use crate::store::types::stream::Stream;
+use crate::text::double;
 
 /// What stands for an expiry, whatever its time.
 const EXPIRY: &[u8] = b"!!expire!!";

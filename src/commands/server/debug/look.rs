@@ -11,8 +11,8 @@ use crate::resp::Request;
 use crate::store::db::{EntryRef, Keyspace};
 use crate::store::encoding::flat::Item;
 use crate::store::entry::{Object, Value};
-use crate::store::types::hash::Hash;
 use crate::store::table::{Table, TableStats};
+use crate::store::types::hash::Hash;
 use crate::store::types::list::{ChunkRef, List};
 use crate::text::number::parse_i64;
 
