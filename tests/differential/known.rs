@@ -151,6 +151,7 @@ pub(crate) fn admissible(words: &Words) -> bool {
             keeps_lex_order(&name, words)
         }
         // A place is made of a score that is none in a way that C leaves open, and so only if all of these are places.
+        b"ZADD" | b"ZINCRBY" if has(b"-0") && !starts(1, b"zset") => false,
         b"ZADD" | b"ZINCRBY" => !starts(1, b"geo") || words.iter().all(|word| !is_infinite(word)),
         _ if name.starts_with(b"GEO") => {
             (1..words.len()).all(|at| !starts(at, b"zset") && !starts(at, b"set"))
@@ -184,6 +185,8 @@ pub(crate) fn admissible(words: &Words) -> bool {
             })
         }
         // A part of what is not sorted is any part.
+        // What SORT makes large keeps a negative zero that a small sorted set loses, so the two are kept apart.
+        b"SORT" | b"SORT_RO" if starts(1, b"zset") => false,
         b"SORT" | b"SORT_RO" => {
             !is_unsorted(words) || !(has(b"LIMIT") || has(b"ALPHA") && has(b"STORE"))
         }
