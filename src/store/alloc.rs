@@ -47,8 +47,8 @@ pub fn used_bytes() -> usize {
     usize::try_from(sum).unwrap_or(0)
 }
 
-/// The alignment that mimalloc gives every block of at least that size.
-const NATURAL_ALIGN: usize = 16;
+/// The alignment that every block of mimalloc has at least, as `.cargo/config.toml` has it built.
+const NATURAL_ALIGN: usize = 8;
 
 /// mimalloc, called without its aligned functions wherever its natural alignment is enough.
 ///
@@ -60,7 +60,7 @@ pub struct Mimalloc;
 /// Whether a block of that layout from the plain functions is aligned as asked.
 #[inline]
 fn is_natural(layout: Layout) -> bool {
-    layout.align() <= 8 || (layout.align() <= NATURAL_ALIGN && layout.size() >= NATURAL_ALIGN)
+    layout.align() <= NATURAL_ALIGN
 }
 
 /// The block, if it is aligned to `align` (or null); else it is freed.
@@ -116,8 +116,7 @@ unsafe impl GlobalAlloc for Mimalloc {
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, new_size: usize) -> *mut u8 {
         // SAFETY: the block came from one of the functions above.
         unsafe {
-            if layout.align() <= 8 || (layout.align() <= NATURAL_ALIGN && new_size >= NATURAL_ALIGN)
-            {
+            if is_natural(layout) {
                 return mi_realloc(block.cast(), new_size).cast();
             }
             mi_realloc_aligned(block.cast(), new_size, layout.align()).cast()

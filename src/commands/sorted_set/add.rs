@@ -11,6 +11,7 @@ use crate::text::double;
 
 /// ZADD key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]
 pub static ZADD: CommandSpec = CommandSpec::new("ZADD", Group::SortedSet, zadd)
+    .element_at(3)
     .doc(
         "Adds members to a sorted set or gives them other scores; a missing key counts as an empty set.",
         "1.2.0",
@@ -53,6 +54,7 @@ fn zadd(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 
 /// ZINCRBY key increment member
 pub static ZINCRBY: CommandSpec = CommandSpec::new("ZINCRBY", Group::SortedSet, zincrby)
+    .element_at(3)
     .doc(
         "Adds a number to the score of a member, which counts as 0 if the member is not there.",
         "1.2.0",
@@ -269,6 +271,7 @@ fn add(context: &mut Context<'_>, request: Request<'_>, increment: bool) -> Comm
 
 /// ZREM key member [member ...]
 pub static ZREM: CommandSpec = CommandSpec::new("ZREM", Group::SortedSet, zrem)
+    .element_at(2)
     .doc(
         "Removes members from a sorted set; an empty set goes.",
         "1.2.0",

@@ -28,6 +28,7 @@ fn zcard(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 
 /// ZSCORE key member
 pub static ZSCORE: CommandSpec = CommandSpec::new("ZSCORE", Group::SortedSet, zscore)
+    .element_at(2)
     .doc(
         "Answers the score of a member of a sorted set.",
         "1.2.0",
@@ -52,6 +53,7 @@ fn zscore(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 
 /// ZMSCORE key member [member ...]
 pub static ZMSCORE: CommandSpec = CommandSpec::new("ZMSCORE", Group::SortedSet, zmscore)
+    .element_at(2)
     .doc(
         "Answers the scores of members of a sorted set.",
         "6.2.0",
@@ -84,6 +86,7 @@ fn zmscore(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 
 const fn ranker(name: &'static str, handler: Handler, summary: &'static str) -> CommandSpec {
     CommandSpec::new(name, Group::SortedSet, handler)
+        .element_at(2)
         .doc(
             summary,
             "2.0.0",

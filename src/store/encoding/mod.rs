@@ -9,6 +9,3 @@
 
 pub mod flat;
 pub mod hyperloglog;
-
-/// What may be stored as a number: a text that comes back unchanged when the number is printed.
-pub use crate::text::number::parse_i64 as parse_canonical_i64;

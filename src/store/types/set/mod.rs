@@ -23,9 +23,9 @@ use std::ptr::NonNull;
 use triomphe::Arc;
 
 use crate::store::encoding::flat::{self, Encoded, Flat, Item, Needle};
-use crate::store::encoding::parse_canonical_i64;
 use crate::store::member::{Member, Word};
 use crate::store::table::{self, HashSeed, NodeRef, Table};
+use crate::text::number::parse_i64;
 use intset::IntSet;
 
 /// No set of integers grows beyond this, whatever the limit: 1 Gi, as in Redis.
@@ -92,7 +92,7 @@ impl Set {
 
     /// An empty set to which `count` members are about to be added, `first` being the first of them.
     pub fn for_members(first: &[u8], count: usize, limits: SetLimits) -> Set {
-        let is_int = parse_canonical_i64(first).is_some();
+        let is_int = parse_i64(first).is_some();
         Set(Arc::new(if is_int && count <= limits.integers() {
             Repr::Ints(IntSet::new())
         } else if count <= limits.listpack_entries {
@@ -140,9 +140,7 @@ impl Set {
     #[inline]
     pub fn contains(&self, text: &[u8]) -> bool {
         match &*self.0 {
-            Repr::Ints(ints) => {
-                parse_canonical_i64(text).is_some_and(|value| ints.find(value).is_ok())
-            }
+            Repr::Ints(ints) => parse_i64(text).is_some_and(|value| ints.find(value).is_ok()),
             Repr::Flat(flat) => flat.find(&Needle::new(text), 1).is_some(),
             Repr::Table(table) => table.contains(text),
         }
@@ -193,7 +191,7 @@ impl Set {
                 }
                 insert_member(self.as_table(), text)
             }
-            Repr::Ints(_) => match parse_canonical_i64(text) {
+            Repr::Ints(_) => match parse_i64(text) {
                 Some(value) => self.insert_int(value, limits),
                 None => self.insert_first_text(text, limits),
             },
@@ -264,7 +262,7 @@ impl Set {
     /// Removes a member; false if it is not there.
     pub fn remove(&mut self, text: &[u8]) -> bool {
         let index = match &*self.0 {
-            Repr::Ints(ints) => parse_canonical_i64(text).and_then(|value| ints.find(value).ok()),
+            Repr::Ints(ints) => parse_i64(text).and_then(|value| ints.find(value).ok()),
             Repr::Flat(flat) => flat.find(&Needle::new(text), 1),
             Repr::Table(_) => None,
         };
