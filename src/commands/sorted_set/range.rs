@@ -122,7 +122,7 @@ pub static ZREVRANGEBYSCORE: CommandSpec = older(
         LIMIT,
     ],
 )
-.history(&[("2.1.6", "`min` and `max` may be exclusive.")])
+.history(&[("2.1.6", "Takes exclusive ends of the range.")])
 .deprecated("6.2.0", "`ZRANGE` with the `REV` and `BYSCORE` arguments");
 
 fn zrevrangebyscore(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
