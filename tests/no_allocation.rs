@@ -210,3 +210,40 @@ fn a_stream_allocates_its_chunks_alone() {
         }
     });
 }
+
+#[test]
+fn a_sorted_set_is_read_and_scores_are_changed_without_allocations() {
+    with_client(|client| {
+        let request = |words: &[&str]| {
+            let words = words
+                .iter()
+                .map(|word| format!("${}\r\n{word}\r\n", word.len()));
+            format!("*{}\r\n{}", words.len(), words.collect::<String>())
+        };
+        // The set as one buffer, and as table and tree.
+        for members in [100, 5000] {
+            for number in 0..members {
+                let member = format!("m{number}");
+                client.send(&request(&["ZADD", "z", &number.to_string(), &member]));
+            }
+            let cases = [
+                (vec!["ZSCORE", "z", "m50"], "$2\r\n50\r\n"),
+                (vec!["ZRANK", "z", "m50"], ":50\r\n"),
+                (vec!["ZCOUNT", "z", "(10", "20"], ":10\r\n"),
+                (vec!["ZADD", "z", "50.5", "m50"], ":0\r\n"),
+                (vec!["ZINCRBY", "z", "-0.5", "m50"], "$2\r\n50\r\n"),
+                (
+                    vec!["ZRANGE", "z", "50", "51", "WITHSCORES"],
+                    "*4\r\n$3\r\nm50\r\n$2\r\n50\r\n$3\r\nm51\r\n$2\r\n51\r\n",
+                ),
+            ];
+            for (words, _) in &cases {
+                client.send(&request(words));
+            }
+            for (words, want) in &cases {
+                let got = client.send(&request(words));
+                assert_eq!(got, ((*want).to_owned(), 0), "{words:?} of {members}");
+            }
+        }
+    });
+}

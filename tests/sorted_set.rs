@@ -151,6 +151,13 @@ fn options_say_what_is_added() {
         ("ZADD z GT CH 6 a 3 x", ":1"),
         ("ZADD z LT CH 1 a 33 x", ":1"),
         ("ZADD z GT XX CH 100 a 100 n", ":1"),
+    ]);
+}
+
+#[test]
+fn options_that_do_not_fit_are_refused() {
+    check_sorted_sets(&[
+        ("ZADD z 6 a", ":1"),
         (
             "ZADD z NX XX 1 a",
             "-ERR XX and NX options at the same time are not compatible",
@@ -187,13 +194,13 @@ fn options_say_what_is_added() {
         ("ZADD z 1 a 2", "-ERR syntax error"),
         ("ZADD z NX a b", "-ERR value is not a valid float"),
         ("ZADD z foo 1 a", "-ERR syntax error"),
-        ("ZADD z INCR 1 a", r#""101" // ,101"#),
+        ("ZADD z INCR 1 a", r#""7" // ,7"#),
         ("ZADD z NX INCR 1 a", "$-1"),
         ("ZADD z XX INCR 1 zz", "$-1"),
         ("ZADD z LT INCR 1 a", "$-1"),
         ("ZADD z GT INCR -1 a", "$-1"),
-        ("ZADD z GT INCR 1 a", r#""102" // ,102"#),
-        ("ZADD z ch incr 2 a", r#""104" // ,104"#),
+        ("ZADD z GT INCR 1 a", r#""8" // ,8"#),
+        ("ZADD z ch incr 2 a", r#""10" // ,10"#),
         ("ZADD new INCR 3 a", r#""3" // ,3"#),
         ("ZINCRBY z 5 new", r#""5" // ,5"#),
         ("ZINCRBY z 5 new", r#""10" // ,10"#),
@@ -358,6 +365,13 @@ fn wrong_types_are_refused() {
             "ZREVRANK s a",
             "-WRONGTYPE Operation against a key holding the wrong kind of value",
         ),
+    ]);
+}
+
+#[test]
+fn wrong_types_are_refused_by_ranges() {
+    check_sorted_sets(&[
+        ("SET s v", "+OK"),
         (
             "ZCOUNT s 1 2",
             "-WRONGTYPE Operation against a key holding the wrong kind of value",
@@ -403,6 +417,13 @@ fn wrong_types_are_refused() {
             "ZREMRANGEBYLEX s - +",
             "-WRONGTYPE Operation against a key holding the wrong kind of value",
         ),
+    ]);
+}
+
+#[test]
+fn wrong_types_are_refused_by_pops() {
+    check_sorted_sets(&[
+        ("SET s v", "+OK"),
         (
             "ZPOPMIN s",
             "-WRONGTYPE Operation against a key holding the wrong kind of value",

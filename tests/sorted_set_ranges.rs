@@ -95,6 +95,13 @@ fn ranges_by_score() {
         ("ZRANGEBYSCORE z 3 1", "[]"),
         ("ZRANGEBYSCORE z (2 (2", "[]"),
         ("ZRANGEBYSCORE z 5 6", "[]"),
+    ]);
+}
+
+#[test]
+fn ranges_by_score_with_limits() {
+    check_sorted_sets(&[
+        ("ZADD z -inf a 1 b 2 c 2 cc 3 d 4 e inf f", ":7"),
         ("ZRANGEBYSCORE z 1 4 LIMIT 1 2", r#"["c", "cc"]"#),
         ("ZRANGEBYSCORE z 1 4 LIMIT 3 10", r#"["d", "e"]"#),
         ("ZRANGEBYSCORE z 1 4 LIMIT 0 0", "[]"),
@@ -130,6 +137,13 @@ fn ranges_by_score() {
             r#"["b", "c", "cc", "d", "e", "f"]"#,
         ),
         ("ZRANGEBYSCORE missing 1 2", "[]"),
+    ]);
+}
+
+#[test]
+fn ranges_by_score_from_the_highest() {
+    check_sorted_sets(&[
+        ("ZADD z -inf a 1 b 2 c 2 cc 3 d 4 e inf f", ":7"),
         (
             "ZREVRANGEBYSCORE z +inf -inf",
             r#"["f", "e", "d", "cc", "c", "b", "a"]"#,
@@ -331,6 +345,14 @@ fn sets_are_united() {
         ),
         ("ZUNIONSTORE d 1 missing", ":0"),
         ("EXISTS d", ":0"),
+    ]);
+}
+
+#[test]
+fn malformed_unions_are_refused() {
+    check_sorted_sets(&[
+        ("ZADD a 1 x 2 y 3 z", ":3"),
+        ("ZADD b 10 y 20 z 30 w", ":3"),
         (
             "ZUNION 0 a",
             "-ERR at least 1 input key is needed for 'zunion' command",
@@ -374,7 +396,7 @@ fn sets_are_united() {
             "ZUNION 2 a string",
             "-WRONGTYPE Operation against a key holding the wrong kind of value",
         ),
-        ("ZUNIONSTORE string 1 a", ":5"),
+        ("ZUNIONSTORE string 1 a", ":3"),
         ("TYPE string", "+zset"),
     ]);
 }
@@ -431,6 +453,14 @@ fn common_members_are_found() {
             "ZRANGE a 0 -1 WITHSCORES",
             r#"["y", "12", "z", "23"] // [["y", ,12], ["z", ,23]]"#,
         ),
+    ]);
+}
+
+#[test]
+fn common_members_are_counted() {
+    check_sorted_sets(&[
+        ("ZADD a 1 x 2 y 3 z", ":3"),
+        ("ZADD b 10 y 20 z 30 w", ":3"),
         ("ZINTERCARD 2 a b", ":2"),
         ("ZINTERCARD 2 a b LIMIT 1", ":1"),
         ("ZINTERCARD 2 a b LIMIT 0", ":2"),

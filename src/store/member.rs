@@ -317,6 +317,12 @@ impl Member {
         self.shape().layout().size()
     }
 
+    /// The address of its block, which is that of no other member while this reference is held.
+    #[inline]
+    pub fn address(&self) -> usize {
+        self.0.addr().get()
+    }
+
     /// Whether both refer to the same block.
     pub fn is_same(&self, other: &Member) -> bool {
         self.0 == other.0

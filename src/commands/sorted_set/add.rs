@@ -9,7 +9,7 @@ use crate::resp::Request;
 use crate::store::types::sorted_set::{Change, Limits, SortedSet};
 use crate::text::double;
 
-/// ZADD key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]
+/// `ZADD key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]`
 pub static ZADD: CommandSpec = CommandSpec::new("ZADD", Group::SortedSet, zadd)
     .element_at(3)
     .doc(
@@ -269,7 +269,7 @@ fn add(context: &mut Context<'_>, request: Request<'_>, increment: bool) -> Comm
     Ok(())
 }
 
-/// ZREM key member [member ...]
+/// `ZREM key member [member ...]`
 pub static ZREM: CommandSpec = CommandSpec::new("ZREM", Group::SortedSet, zrem)
     .element_at(2)
     .doc(

@@ -92,7 +92,7 @@ const fn storer(
         )
 }
 
-/// ZUNION numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM | MIN | MAX] [WITHSCORES]
+/// `ZUNION numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM | MIN | MAX] [WITHSCORES]`
 pub static ZUNION: CommandSpec = reader(
     "ZUNION",
     zunion,
@@ -104,7 +104,7 @@ fn zunion(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     answer(context, request, Operation::Union)
 }
 
-/// ZUNIONSTORE destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM | MIN | MAX]
+/// `ZUNIONSTORE destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM | MIN | MAX]`
 pub static ZUNIONSTORE: CommandSpec = storer(
     "ZUNIONSTORE",
     zunionstore,
@@ -117,7 +117,7 @@ fn zunionstore(context: &mut Context<'_>, request: Request<'_>) -> CommandResult
     store_result(context, request, Operation::Union)
 }
 
-/// ZINTER numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM | MIN | MAX] [WITHSCORES]
+/// `ZINTER numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM | MIN | MAX] [WITHSCORES]`
 pub static ZINTER: CommandSpec = reader(
     "ZINTER",
     zinter,
@@ -129,7 +129,7 @@ fn zinter(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     answer(context, request, Operation::Intersection)
 }
 
-/// ZINTERSTORE destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM | MIN | MAX]
+/// `ZINTERSTORE destination numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM | MIN | MAX]`
 pub static ZINTERSTORE: CommandSpec = storer(
     "ZINTERSTORE",
     zinterstore,
@@ -142,7 +142,7 @@ fn zinterstore(context: &mut Context<'_>, request: Request<'_>) -> CommandResult
     store_result(context, request, Operation::Intersection)
 }
 
-/// ZDIFF numkeys key [key ...] [WITHSCORES]
+/// `ZDIFF numkeys key [key ...] [WITHSCORES]`
 pub static ZDIFF: CommandSpec = reader(
     "ZDIFF",
     zdiff,
@@ -159,7 +159,7 @@ fn zdiff(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     answer(context, request, Operation::Difference)
 }
 
-/// ZDIFFSTORE destination numkeys key [key ...]
+/// `ZDIFFSTORE destination numkeys key [key ...]`
 pub static ZDIFFSTORE: CommandSpec = storer(
     "ZDIFFSTORE",
     zdiffstore,
@@ -177,7 +177,7 @@ fn zdiffstore(context: &mut Context<'_>, request: Request<'_>) -> CommandResult 
     store_result(context, request, Operation::Difference)
 }
 
-/// ZINTERCARD numkeys key [key ...] [LIMIT limit]
+/// `ZINTERCARD numkeys key [key ...] [LIMIT limit]`
 pub static ZINTERCARD: CommandSpec = CommandSpec::new("ZINTERCARD", Group::SortedSet, zintercard)
     .doc(
         "Answers how many members several sorted sets have in common.",

@@ -103,7 +103,7 @@ fn pop_members(
     Ok(())
 }
 
-/// ZMPOP numkeys key [key ...] MIN | MAX [COUNT count]
+/// `ZMPOP numkeys key [key ...] MIN | MAX [COUNT count]`
 pub static ZMPOP: CommandSpec = CommandSpec::new("ZMPOP", Group::SortedSet, zmpop)
     .doc(
         "Removes members from an end of the first of several sorted sets that is there, and answers them with its key.",

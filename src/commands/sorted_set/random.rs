@@ -14,7 +14,7 @@ const LEAST_BYTES: u64 = 6;
 /// Members are drawn one by one as long as at most one in so many is wanted; else all are gone through.
 const DRAW_UP_TO_ONE_IN: usize = 3;
 
-/// ZRANDMEMBER key [count [WITHSCORES]]
+/// `ZRANDMEMBER key [count [WITHSCORES]]`
 pub static ZRANDMEMBER: CommandSpec = CommandSpec::new("ZRANDMEMBER", Group::SortedSet, zrandmember)
     .doc(
         "Answers members of a sorted set at random; with a negative count the same one possibly more than once.",

@@ -24,7 +24,7 @@ const LIMIT: Arg = Arg::block("limit", &[Arg::integer("offset"), Arg::integer("c
     .with_token("LIMIT")
     .optional();
 
-/// ZRANGE key start stop [BYSCORE | BYLEX] [REV] [LIMIT offset count] [WITHSCORES]
+/// `ZRANGE key start stop [BYSCORE | BYLEX] [REV] [LIMIT offset count] [WITHSCORES]`
 pub static ZRANGE: CommandSpec = CommandSpec::new("ZRANGE", Group::SortedSet, zrange)
     .doc(
         "Answers the members of a sorted set in a range of ranks, scores or texts.",
@@ -68,7 +68,7 @@ const fn older(
         .args(args)
 }
 
-/// ZREVRANGE key start stop [WITHSCORES]
+/// `ZREVRANGE key start stop [WITHSCORES]`
 pub static ZREVRANGE: CommandSpec = older(
     "ZREVRANGE",
     zrevrange,
@@ -87,7 +87,7 @@ fn zrevrange(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     answer_range(context, request, Form::fixed(By::Rank, true))
 }
 
-/// ZRANGEBYSCORE key min max [WITHSCORES] [LIMIT offset count]
+/// `ZRANGEBYSCORE key min max [WITHSCORES] [LIMIT offset count]`
 pub static ZRANGEBYSCORE: CommandSpec = older(
     "ZRANGEBYSCORE",
     zrangebyscore,
@@ -108,7 +108,7 @@ fn zrangebyscore(context: &mut Context<'_>, request: Request<'_>) -> CommandResu
     answer_range(context, request, Form::fixed(By::Score, false))
 }
 
-/// ZREVRANGEBYSCORE key max min [WITHSCORES] [LIMIT offset count]
+/// `ZREVRANGEBYSCORE key max min [WITHSCORES] [LIMIT offset count]`
 pub static ZREVRANGEBYSCORE: CommandSpec = older(
     "ZREVRANGEBYSCORE",
     zrevrangebyscore,
@@ -122,14 +122,13 @@ pub static ZREVRANGEBYSCORE: CommandSpec = older(
         LIMIT,
     ],
 )
-.history(&[("2.1.6", "Takes exclusive limits.")])
 .deprecated("6.2.0", "`ZRANGE` with the `REV` and `BYSCORE` arguments");
 
 fn zrevrangebyscore(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     answer_range(context, request, Form::fixed(By::Score, true))
 }
 
-/// ZRANGEBYLEX key min max [LIMIT offset count]
+/// `ZRANGEBYLEX key min max [LIMIT offset count]`
 pub static ZRANGEBYLEX: CommandSpec = older(
     "ZRANGEBYLEX",
     zrangebylex,
@@ -148,7 +147,7 @@ fn zrangebylex(context: &mut Context<'_>, request: Request<'_>) -> CommandResult
     answer_range(context, request, Form::fixed(By::Lex, false))
 }
 
-/// ZREVRANGEBYLEX key max min [LIMIT offset count]
+/// `ZREVRANGEBYLEX key max min [LIMIT offset count]`
 pub static ZREVRANGEBYLEX: CommandSpec = older(
     "ZREVRANGEBYLEX",
     zrevrangebylex,
@@ -167,7 +166,7 @@ fn zrevrangebylex(context: &mut Context<'_>, request: Request<'_>) -> CommandRes
     answer_range(context, request, Form::fixed(By::Lex, true))
 }
 
-/// ZRANGESTORE dst src min max [BYSCORE | BYLEX] [REV] [LIMIT offset count]
+/// `ZRANGESTORE dst src min max [BYSCORE | BYLEX] [REV] [LIMIT offset count]`
 pub static ZRANGESTORE: CommandSpec =
     CommandSpec::new("ZRANGESTORE", Group::SortedSet, zrangestore)
         .doc(

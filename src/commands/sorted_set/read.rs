@@ -51,7 +51,7 @@ fn zscore(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     Ok(())
 }
 
-/// ZMSCORE key member [member ...]
+/// `ZMSCORE key member [member ...]`
 pub static ZMSCORE: CommandSpec = CommandSpec::new("ZMSCORE", Group::SortedSet, zmscore)
     .element_at(2)
     .doc(
@@ -107,7 +107,7 @@ const fn ranker(name: &'static str, handler: Handler, summary: &'static str) -> 
         .history(&[("7.2.0", "Added the optional `WITHSCORE` argument.")])
 }
 
-/// ZRANK key member [WITHSCORE]
+/// `ZRANK key member [WITHSCORE]`
 pub static ZRANK: CommandSpec = ranker(
     "ZRANK",
     zrank,
@@ -118,7 +118,7 @@ fn zrank(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     rank(context, request, false)
 }
 
-/// ZREVRANK key member [WITHSCORE]
+/// `ZREVRANK key member [WITHSCORE]`
 pub static ZREVRANK: CommandSpec = ranker(
     "ZREVRANK",
     zrevrank,
@@ -160,7 +160,7 @@ fn rank(context: &mut Context<'_>, request: Request<'_>, from_end: bool) -> Comm
     Ok(())
 }
 
-/// ZSCAN key cursor [MATCH pattern] [COUNT count]
+/// `ZSCAN key cursor [MATCH pattern] [COUNT count]`
 pub static ZSCAN: CommandSpec = CommandSpec::new("ZSCAN", Group::SortedSet, zscan)
     .doc(
         "Answers some of a sorted set's members with their scores, and a cursor with which to go on.",

@@ -95,8 +95,7 @@ impl ScoreChunk {
     fn count_in_front(&self, cut: &impl Cut, range: Range<usize>) -> usize {
         let scores = &self.scores[range.clone()];
         let Some(threshold) = cut.threshold() else {
-            let members = &self.members[range];
-            return members.partition_point(|member| cut.is_behind_member(member.key()));
+            return cut.count_members(&self.members[range]);
         };
         // Counting reads all lines at once, where each step of a binary search would wait for a line of its own.
         let low = scores.iter().map(|&score| u64::from(score < threshold));
@@ -105,8 +104,7 @@ impl ScoreChunk {
             return low;
         }
         let ties = scores[low..].partition_point(|&score| score == threshold);
-        let members = &self.members[range][low..low + ties];
-        low + members.partition_point(|member| cut.is_behind_member(member.key()))
+        low + cut.count_members(&self.members[range][low..low + ties])
     }
 
     /// Gives memory back when much of it is unused.

@@ -1,5 +1,7 @@
 //! Cuts between the members of a sorted set: a member's place, and the ends of ranges by score and by text.
 
+use crate::store::member::Member;
+
 /// A point between two elements: some first elements lie in front of it, the rest does not.
 pub(super) trait Cut {
     /// Lower scores than this lie in front and higher ones do not; where there is none, scores do not matter.
@@ -13,6 +15,12 @@ pub(super) trait Cut {
         let threshold = self.threshold()?;
         // No score is NaN.
         (score != threshold).then_some(score < threshold)
+    }
+
+    /// How many of these members lie in front, whose score is the threshold.
+    #[inline]
+    fn count_members(&self, members: &[Member]) -> usize {
+        members.partition_point(|member| self.is_behind_member(member.key()))
     }
 
     /// Whether an element lies in front; its member is asked for only where the score does not tell.
@@ -39,6 +47,36 @@ impl Cut for Place<'_> {
     #[inline]
     fn is_behind_member(&self, member: &[u8]) -> bool {
         member < self.member
+    }
+}
+
+/// Where an element is that is there: among others of the same score it is found by its address, so that none of them
+/// has to be fetched from memory to be compared.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Present<'a> {
+    pub(super) place: Place<'a>,
+    /// [`Member::address`].
+    pub(super) address: usize,
+}
+
+impl Cut for Present<'_> {
+    #[inline]
+    fn threshold(&self) -> Option<f64> {
+        self.place.threshold()
+    }
+
+    #[inline]
+    fn is_behind_member(&self, member: &[u8]) -> bool {
+        self.place.is_behind_member(member)
+    }
+
+    #[inline]
+    fn count_members(&self, members: &[Member]) -> usize {
+        // All of a chunk's addresses are compared in the time of one look at a member.
+        members
+            .iter()
+            .position(|member| member.address() == self.address)
+            .unwrap_or_else(|| self.place.count_members(members))
     }
 }
 

@@ -38,7 +38,7 @@ use crate::store::member::{Member, Word};
 use crate::store::table::{HashSeed, Table};
 use crate::store::tree::Tree;
 use chunk::{LIMIT, ScoreChunk};
-use cut::{Cut, Place};
+use cut::{Cut, Place, Present};
 
 /// A small set is never larger than so many bytes, whatever its limits say.
 const MOST_SMALL_BYTES: usize = 1 << 30;
@@ -399,12 +399,16 @@ impl Large {
             self.table.insert_hashed(hash, node);
             return Ok(Change::Added);
         };
-        let old = Place {
-            score: slot.score(),
-            member,
-        };
-        let Some(score) = decide(Some(old.score))?.filter(|&score| score != old.score) else {
+        let old_score = slot.score();
+        let Some(score) = decide(Some(old_score))?.filter(|&score| score != old_score) else {
             return Ok(Change::None);
+        };
+        let old = Present {
+            place: Place {
+                score: old_score,
+                member,
+            },
+            address: slot.address(),
         };
         let moved = self
             .tree
@@ -419,11 +423,14 @@ impl Large {
     fn remove(&mut self, member: &[u8]) -> Option<f64> {
         let removed = self.table.remove(member)?;
         let score = removed.score();
-        self.tree
-            .update_at(&Place { score, member }, LIMIT, |chunk, at| {
-                use crate::store::tree::Chunk;
-                chunk.remove(at..at + 1);
-            });
+        let present = Present {
+            place: Place { score, member },
+            address: removed.address(),
+        };
+        self.tree.update_at(&present, LIMIT, |chunk, at| {
+            use crate::store::tree::Chunk;
+            chunk.remove(at..at + 1);
+        });
         Some(score)
     }
 

@@ -1,3 +1,5 @@
+//! Random changes of a sorted set against a map, in both forms and with snapshots, and the forms themselves.
+
 use std::collections::BTreeMap;
 
 use proptest::prelude::*;
