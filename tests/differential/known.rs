@@ -371,13 +371,6 @@ const DIFFERENCES: &[Difference] = &[
         applies: |seen| error(seen.subject).is_some_and(|text| text == "ERR invalid cursor"),
     },
     Difference {
-        reason: "Sets of few members that are no integers are listpacks since 7.2; 7.0 knows none.",
-        applies: |seen| {
-            let encodings = [&b"hashtable"[..], b"listpack"];
-            seen.name == "OBJECT ENCODING" && texts(seen) == Some(encodings)
-        },
-    },
-    Difference {
         reason: "SORT turns a small sorted set into a large one in Redis; here a reader changes nothing.",
         applies: |seen| {
             let encodings = [&b"skiplist"[..], b"listpack"];

@@ -72,6 +72,8 @@ pub fn encoding_name(entry: EntryRef<'_>) -> &'static str {
         Value::Inline(_) | Value::Object(Object::String(_)) => "raw",
         // Redis 7.0, whose suite asks for it, knows no other; from 7.2 on small lists are called listpack there.
         Value::Object(Object::List(_)) => "quicklist",
+        // The same holds for small sets of strings.
+        Value::Object(Object::Set(set)) if set.encoding_name() == "listpack" => "hashtable",
         Value::Object(Object::Set(set)) => set.encoding_name(),
         Value::Object(Object::Hash(hash)) => hash.encoding_name(),
         Value::Object(Object::SortedSet(set)) => set.encoding_name(),
