@@ -140,11 +140,14 @@ const HUGE_PAGES_PER_TICK: usize = 8;
 /// So many ticks the heap must not have grown before: while it is being filled, copying would only get in the way.
 const TICKS_AT_REST: u32 = 10;
 
+/// After so many ticks at rest what was freed is given back to the system.
+const TICKS_BEFORE_RELEASE: u32 = 2;
+
 /// A heap that changes by no more than so many bytes a tick is at rest.
 const REST_BYTES: usize = 128 * 1024;
 
-/// Asks for huge pages where the heap has filled up, once it has come to rest.
-pub async fn collapse_pages() {
+/// Looks after the heap once it has come to rest: gives back what is free, and asks for huge pages where it is full.
+pub async fn tend_heap() {
     let mut ticks = interval(SAMPLE_PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut collapser = huge_pages::Collapser::default();
@@ -158,6 +161,9 @@ pub async fn collapse_pages() {
             at_rest + 1
         };
         before = used;
+        if at_rest == TICKS_BEFORE_RELEASE {
+            alloc::release_unused();
+        }
         if used < done_at / 2 {
             collapser.forget();
             done_at = used;

@@ -116,7 +116,7 @@ impl Server {
             &instance,
         ))));
         tasks.push(tokio::spawn(cron::sample_rates(Arc::clone(&instance))));
-        tasks.push(tokio::spawn(cron::collapse_pages()));
+        tasks.push(tokio::spawn(cron::tend_heap()));
         instance
             .startup_bytes
             .store(alloc::used_bytes(), Ordering::Relaxed);

@@ -9,7 +9,7 @@ use std::ffi::c_void;
 use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering};
 
 use libmimalloc_sys::{
-    mi_free, mi_malloc, mi_malloc_aligned, mi_realloc, mi_realloc_aligned, mi_zalloc,
+    mi_collect, mi_free, mi_malloc, mi_malloc_aligned, mi_realloc, mi_realloc_aligned, mi_zalloc,
     mi_zalloc_aligned,
 };
 
@@ -39,6 +39,13 @@ fn count(bytes: isize) {
     CELL[cell.unwrap_or(0)]
         .0
         .fetch_add(bytes, Ordering::Relaxed);
+}
+
+/// Gives memory back to the system that was freed: mimalloc waits with that, lest it be needed again at once, and looks
+/// again only when something is allocated, which in a server at rest may be never.
+pub fn release_unused() {
+    // SAFETY: the function may be called at any time from any thread; it touches no block that is in use.
+    unsafe { mi_collect(true) }
 }
 
 /// Bytes that are allocated now; 0 in a program that has not installed [`Counting`].
