@@ -8,6 +8,7 @@
 //! * [`config`] and [`observe`]: the parameters and the log. Know nothing of commands.
 //! * [`command`] and [`instance`]: what a command is (spec, arguments, context, errors), and what a running
 //!   server shares beside the data set (clients, counters).
+//! * [`script`]: Lua, for scripts and functions.
 //! * [`commands`]: the commands, one family a file, each spec beside its handler.
 //! * [`server`]: listeners, connections, the gate, background work, shutdown.
 //!
@@ -20,6 +21,7 @@ pub mod config;
 pub mod instance;
 pub mod observe;
 pub mod resp;
+pub mod script;
 pub mod server;
 pub mod store;
 pub mod text;
