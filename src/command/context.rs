@@ -10,6 +10,7 @@ use crate::instance::Instance;
 use crate::resp::{Reply, Request};
 use crate::store::db::{Db, DbIndex, EntryRef};
 use crate::store::entry::{Entry, NewValue};
+use crate::store::journal::{Events, What};
 
 /// The surroundings of a command that runs. A handler sees no socket: a script, a transaction or a
 /// replica's stream can stand where the client is.
@@ -26,7 +27,21 @@ pub struct Context<'a> {
     pub command: &'a Command,
 }
 
-impl Context<'_> {
+impl<'a> Context<'a> {
+    /// The surroundings of another command that runs within this one: from a transaction's queue, from a script.
+    pub fn nested<'n>(&'n mut self, command: &'n Command) -> Context<'n>
+    where
+        'a: 'n,
+    {
+        Context {
+            db: self.db,
+            session: self.session,
+            instance: self.instance,
+            reply: self.reply.reborrow(),
+            command,
+        }
+    }
+
     /// The number of the client's database.
     #[inline]
     pub fn index(&self) -> DbIndex {
@@ -53,18 +68,26 @@ impl Context<'_> {
 
     /// Says that `key` of the client's database has changed. Every handler that changes a key calls it once a key.
     #[inline]
-    pub fn changed(&mut self, _key: &[u8]) {
-        self.db.dirty += 1;
+    pub fn changed(&mut self, key: &[u8]) {
+        self.db.changed(self.session.db, key);
+    }
+
+    /// Publishes an event of `key` of the client's database to those who follow such events. Handlers call it after
+    /// [`Context::changed`].
+    #[inline]
+    pub fn event(&mut self, class: Events, name: &'static str, key: &[u8]) {
+        self.db.journal.event(self.session.db, key, class, name);
     }
 
     /// Says that one change, which counts once, has changed a key in each of two places (RENAME, MOVE).
-    pub fn changed_both(&mut self, _from: (DbIndex, &[u8]), _to: (DbIndex, &[u8])) {
-        self.db.dirty += 1;
+    pub fn changed_both(&mut self, from: (DbIndex, &[u8]), to: (DbIndex, &[u8])) {
+        self.db.changed(from.0, from.1);
+        self.db.journal.note(to.0, to.1, What::Changed);
     }
 
     /// Says that `key` of a database that need not be the client's has changed (COPY).
-    pub fn changed_in(&mut self, _index: DbIndex, _key: &[u8]) {
-        self.db.dirty += 1;
+    pub fn changed_in(&mut self, index: DbIndex, key: &[u8]) {
+        self.db.changed(index, key);
     }
 
     /// Drops an entry that was taken out of the data set: a heavy one where nobody has to wait for that.

@@ -3,6 +3,7 @@
 //! To add a command see `commands`; this module changes only when every command gets something new.
 
 pub mod args;
+pub mod call;
 pub mod context;
 pub mod error;
 pub mod flags;
@@ -11,6 +12,7 @@ pub mod redact;
 pub mod registry;
 pub mod session;
 pub mod spec;
+pub mod waiting;
 
 pub use args::Args;
 pub use context::Context;

@@ -22,8 +22,41 @@ pub enum ReplyMode {
     Skip,
 }
 
+impl ReplyMode {
+    /// Whether the command under way is answered.
+    pub fn answers(self) -> bool {
+        matches!(self, ReplyMode::On | ReplyMode::SkipNext)
+    }
+}
+
+/// Where the command under way comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Place {
+    /// From the client.
+    #[default]
+    Client,
+    /// From the queue of a transaction.
+    Transaction,
+    /// From a script or a function.
+    Script,
+    /// From the client, who was blocked in it and is about to be woken.
+    Waking,
+}
+
+/// Why a client's further commands have to wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Parked {
+    /// They need not.
+    #[default]
+    No,
+    /// The last command waits for its keys.
+    Blocked,
+    /// The next command was not let in, and is to be tried again when the client is woken (CLIENT PAUSE).
+    Postponed,
+}
+
 /// One client's state.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Session {
     /// What other clients can see and do: the entry in the registry of clients.
     pub handle: Arc<ClientHandle>,
@@ -37,6 +70,10 @@ pub struct Session {
     pub reply_mode: ReplyMode,
     /// Whether the client's reads leave the access clocks alone.
     pub no_touch: bool,
+    /// Where the command under way comes from.
+    pub place: Place,
+    /// Whether further commands have to wait.
+    pub parked: Parked,
     /// Whether the connection closes once its replies are written.
     pub close_after_reply: bool,
     /// Whether the client has asked for a shutdown, and its connection stays until that is far enough.
@@ -53,6 +90,8 @@ impl Session {
             authenticated,
             reply_mode: ReplyMode::default(),
             no_touch: false,
+            place: Place::default(),
+            parked: Parked::default(),
             close_after_reply: false,
             awaits_shutdown: false,
         }
@@ -61,6 +100,12 @@ impl Session {
     /// The client's number.
     pub fn id(&self) -> u64 {
         self.handle.id
+    }
+
+    /// Whether no further command of the client may run now.
+    #[inline]
+    pub fn stops(&self) -> bool {
+        self.close_after_reply || self.parked != Parked::No
     }
 
     /// Whether the client may do nothing before it has authenticated. A password that is taken away again lets those in

@@ -10,10 +10,15 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::BytesMut;
 use tokio::sync::Notify;
 
+use crate::resp::Blob;
+
 /// A client that has been idle for longer gives its read buffer back.
 pub const IDLE_BUFFER_MS: u64 = 2000;
 /// A read buffer beyond this is made small again when less than half of it is needed.
 const GROWN_QUERY_BYTES: usize = 32 * 1024;
+
+/// An outbox that has grown beyond this is given back when it is empty.
+const MAX_IDLE_OUTBOX: usize = 16 * 1024;
 
 /// What a client has told about itself.
 #[derive(Clone, Debug, Default)]
@@ -65,6 +70,14 @@ pub struct ClientFigures {
     pub output_total: AtomicU64,
 }
 
+/// What others have put out for a client, until its connection takes it.
+#[derive(Debug, Default)]
+struct Outbox {
+    bytes: BytesMut,
+    /// Large values, which are not copied, with their places in `bytes`.
+    blobs: Vec<Blob>,
+}
+
 /// One client, as others see it.
 #[derive(Debug)]
 pub struct ClientHandle {
@@ -92,8 +105,9 @@ pub struct ClientHandle {
     killed: AtomicBool,
     killing: Notify,
     trim_asked: AtomicBool,
+    parked: AtomicBool,
     has_messages: AtomicBool,
-    messages: Mutex<BytesMut>,
+    outbox: Mutex<Outbox>,
     wake: Notify,
 }
 
@@ -152,18 +166,58 @@ impl ClientHandle {
 
     /// Puts an encoded message into the client's outbox. Called under the data set's lock, which gives the order.
     pub fn post(&self, message: &[u8]) {
-        self.outbox().extend_from_slice(message);
+        self.post_reply(message, Vec::new());
+    }
+
+    /// As [`ClientHandle::post`], for a message with large values.
+    pub fn post_reply(&self, message: &[u8], blobs: Vec<Blob>) {
+        let mut outbox = self.outbox();
+        let start = outbox.bytes.len();
+        outbox.bytes.extend_from_slice(message);
+        outbox.blobs.extend(blobs.into_iter().map(|blob| Blob {
+            at: blob.at + start,
+            ..blob
+        }));
+        drop(outbox);
         self.has_messages.store(true, Ordering::Release);
         self.wake.notify_one();
     }
 
-    /// Moves the outbox's content to the end of `out`.
-    pub fn take_messages(&self, out: &mut BytesMut) {
-        if self.has_messages.swap(false, Ordering::AcqRel) {
+    /// Whether there is something in the outbox.
+    #[inline]
+    pub fn has_messages(&self) -> bool {
+        self.has_messages.load(Ordering::Acquire)
+    }
+
+    /// Moves the outbox's content to the end of `out` and `blobs`.
+    pub fn take_messages(&self, out: &mut BytesMut, blobs: &mut Vec<Blob>) {
+        if self.has_messages() && self.has_messages.swap(false, Ordering::AcqRel) {
             let mut outbox = self.outbox();
-            out.extend_from_slice(&outbox);
-            outbox.clear();
+            let start = out.len();
+            out.extend_from_slice(&outbox.bytes);
+            blobs.extend(outbox.blobs.drain(..).map(|blob| Blob {
+                at: blob.at + start,
+                ..blob
+            }));
+            if outbox.bytes.capacity() > MAX_IDLE_OUTBOX {
+                outbox.bytes = BytesMut::new();
+            } else {
+                outbox.bytes.clear();
+            }
         }
+    }
+
+    /// Says whether the client's commands have to wait until it is woken. Called under the data set's lock.
+    pub fn set_parked(&self, parked: bool) {
+        self.parked.store(parked, Ordering::Release);
+        if !parked {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Whether the client's commands have to wait.
+    pub fn is_parked(&self) -> bool {
+        self.parked.load(Ordering::Acquire)
     }
 
     /// Resolves when the client is killed, has messages, or is asked to trim its buffers.
@@ -171,8 +225,8 @@ impl ClientHandle {
         self.wake.notified().await;
     }
 
-    fn outbox(&self) -> MutexGuard<'_, BytesMut> {
-        self.messages.lock().unwrap_or_else(PoisonError::into_inner)
+    fn outbox(&self) -> MutexGuard<'_, Outbox> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -240,8 +294,9 @@ impl Clients {
             killed: AtomicBool::new(false),
             killing: Notify::new(),
             trim_asked: AtomicBool::new(false),
+            parked: AtomicBool::new(false),
             has_messages: AtomicBool::new(false),
-            messages: Mutex::new(BytesMut::new()),
+            outbox: Mutex::default(),
             wake: Notify::new(),
         });
         handle

@@ -1,15 +1,15 @@
 //! The gate: every command passes here, and all policy is here and not in handlers.
 //!
-//! In this order: look-up, subcommand, arity, permission, then the handler, then statistics and the slow log. To add
-//! a rule that holds for all commands, add it to [`refuse`].
+//! In this order: look-up, subcommand, arity, permission, then the command itself ([`call`]), then those who have waited
+//! for what it changed. To add a rule that holds for all commands, add it to [`refuse`].
 
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
-use super::clock;
+use crate::command::call::{call, write_error};
 use crate::command::session::ReplyMode;
-use crate::command::{Command, CommandError, Context, Flags, Registry, Session, redact};
+use crate::command::{Command, CommandError, Context, Flags, Registry, Session, waiting};
 use crate::instance::Instance;
+use crate::instance::attention::READY_KEYS;
 use crate::resp::{Reply, Request};
 use crate::store::db::Db;
 use crate::text::words::until_nul;
@@ -58,10 +58,6 @@ impl Gate<'_> {
         if let Some(error) = refuse(command, request, self.session, self.instance) {
             return self.reject(Some(command), error, &mut reply, mark);
         }
-        // The clock costs as much as a small command; those that cannot take long go without, unless all are asked for.
-        let slow_log = &self.instance.slow_log;
-        let timed = !command.spec.flags.has(Flags::FAST) || slow_log.times_quick_commands();
-        let start = timed.then(Instant::now);
         let mut context = Context {
             db: self.db,
             session: self.session,
@@ -69,22 +65,16 @@ impl Gate<'_> {
             reply,
             command,
         };
-        let result = (command.spec.handler)(&mut context, request);
-        let counters = &self.instance.stats.commands[command.id];
-        counters.calls.add(1);
-        if let Some(start) = start {
-            let took_ns = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
-            counters.nanoseconds.add(took_ns);
-            if slow_log.is_slow(took_ns) {
-                log_slow(&context, request, took_ns);
-            }
-        }
-        if let Err(error) = result {
-            counters.failed.add(1);
-            context.reply.rewind(mark);
-            write_error(self.instance, &error, &mut context.reply);
+        call(&mut context, request);
+        if context.instance.attention.has(READY_KEYS) {
+            waiting::serve(context.db, context.instance);
         }
         mute(context.session, &mut context.reply, mark);
+        if context.session.handle.has_messages() {
+            // What the command has sent to its own client comes after its answer.
+            let (out, blobs) = context.reply.buffers();
+            context.session.handle.take_messages(out, blobs);
+        }
     }
 
     #[cold]
@@ -200,27 +190,6 @@ fn protection_allows(command: &Command, session: &Session, instance: &Instance) 
         _ => config.enable_module_command(),
     };
     allowed.allows(session.handle.is_local())
-}
-
-#[cold]
-fn log_slow(context: &Context<'_>, request: Request<'_>, took_ns: u64) {
-    if context.command.spec.flags.has(Flags::SKIP_SLOWLOG) {
-        return;
-    }
-    let handle = &context.session.handle;
-    let name = handle.names().name.clone();
-    let words = redact::shown(context.command, request);
-    let now_s = clock::unix_ms() / 1000;
-    context
-        .instance
-        .slow_log
-        .record(words, took_ns, now_s, &handle.addr, &name);
-}
-
-#[cold]
-fn write_error(instance: &Instance, error: &CommandError, reply: &mut Reply<'_>) {
-    instance.stats.count_error(&error.code());
-    reply.error(&error.wire_text());
 }
 
 #[cold]

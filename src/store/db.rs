@@ -8,6 +8,7 @@ mod field_deadlines;
 
 use super::access::AccessPolicy;
 use super::entry::{Entry, NEVER, NewValue, Object, Value};
+use super::journal::{Events, Journal, What};
 use super::member::Member;
 use super::table::{DueBudget, HashSeed, NodeRef, Slot, Table};
 use field_deadlines::FieldDeadlines;
@@ -117,6 +118,8 @@ pub struct Db {
     pub no_touch: bool,
     /// What entries remember of their uses.
     pub access: AccessPolicy,
+    /// What has happened to keys that somebody wants to know.
+    pub journal: Journal,
     /// Randomness for RANDOMKEY and the like.
     pub rng: fastrand::Rng,
     seed: HashSeed,
@@ -136,6 +139,7 @@ impl Db {
             limits: EncodingLimits::default(),
             no_touch: false,
             access: AccessPolicy::default(),
+            journal: Journal::default(),
             rng: seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed),
             seed: hash_seed,
         }
@@ -216,6 +220,7 @@ impl Db {
             }
             None => {
                 self.stats.misses += 1;
+                self.journal.event(index, key, Events::KEY_MISS, "keymiss");
                 None
             }
         }
@@ -244,6 +249,13 @@ impl Db {
         Some(slot)
     }
 
+    /// Notes a change of `key`, which counts as one.
+    #[inline]
+    pub fn changed(&mut self, index: DbIndex, key: &[u8]) {
+        self.dirty += 1;
+        self.journal.note(index, key, What::Changed);
+    }
+
     /// Whether `key` is there.
     #[inline]
     pub fn contains(&mut self, index: DbIndex, key: &[u8]) -> bool {
@@ -265,6 +277,8 @@ impl Db {
     fn expire(&mut self, index: DbIndex, key: &[u8]) {
         if self.remove(index, key).is_some() {
             self.stats.expired += 1;
+            self.journal.note(index, key, What::Removed);
+            self.journal.event(index, key, Events::EXPIRED, "expired");
         }
     }
 
@@ -283,6 +297,7 @@ impl Db {
         }
         if inserted {
             slot.set_access(self.access.made(self.now_ms));
+            self.journal.event(index, key, Events::NEW, "new");
         } else {
             let noted = self.access.used(slot.access(), self.now_ms, &mut self.rng);
             slot.set_access(noted);
@@ -295,6 +310,9 @@ impl Db {
         let keyspace = &mut self.keyspaces[index];
         keyspace.expires += usize::from(entry.deadline_ms() != NEVER);
         entry.set_access(self.access.moved(entry.access(), self.now_ms));
+        if self.journal.events.contains(Events::NEW) && keyspace.table.get(entry.key()).is_none() {
+            self.journal.event(index, entry.key(), Events::NEW, "new");
+        }
         let earliest_ms = field_deadlines::earliest_ms(&entry);
         let noted = (earliest_ms != NEVER).then(|| entry.key().to_vec());
         if let Some(old) = keyspace.table.insert(entry) {
@@ -388,7 +406,12 @@ impl Db {
         };
         let swept = keyspace.table.pop_due(self.now_ms, budget, &mut due);
         keyspace.expires -= due.len();
-        due.iter().for_each(|entry| keyspace.fields.forget(entry));
+        for entry in &due {
+            keyspace.fields.forget(entry);
+            self.journal.note(index, entry.key(), What::Removed);
+            self.journal
+                .event(index, entry.key(), Events::EXPIRED, "expired");
+        }
         self.stats.expired += due.len() as u64;
         swept.more
     }
