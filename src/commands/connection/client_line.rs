@@ -203,6 +203,7 @@ impl<'a> Lines<'a> {
 /// The letters that stand for a client's state, `N` for none of them.
 fn flags(client: &ClientHandle) -> String {
     let letters = [
+        (client.is_parked(), 'b'),
         (client.is_killed(), 'A'),
         (client.unix, 'U'),
         (client.no_evict.load(Ordering::Relaxed), 'e'),

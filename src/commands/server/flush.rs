@@ -101,6 +101,7 @@ fn flush(context: &mut Context<'_>, index: DbIndex) {
     if keys > 0 {
         context.db.dirty += keys as u64;
         context.instance.reclaimer.hand_over(keys, flushed);
+        context.instance.database_changed(index);
     }
 }
 
@@ -136,8 +137,13 @@ fn swapdb(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
             .filter(|&index| index < databases)
             .ok_or(CommandError::DbIndexOutOfRange)
     };
-    context.db.swap(index(first)?, index(second)?);
+    let (first, second) = (index(first)?, index(second)?);
+    context.db.swap(first, second);
     context.db.dirty += 1;
+    if first != second {
+        context.instance.database_changed(first);
+        context.instance.database_changed(second);
+    }
     context.reply.ok();
     Ok(())
 }
