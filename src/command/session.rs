@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::transaction::Transaction;
 use crate::instance::Instance;
 use crate::instance::clients::ClientHandle;
 use crate::resp::Protocol;
@@ -74,6 +75,8 @@ pub struct Session {
     pub place: Place,
     /// Whether further commands have to wait.
     pub parked: Parked,
+    /// The commands queued since MULTI.
+    pub transaction: Transaction,
     /// Whether the connection closes once its replies are written.
     pub close_after_reply: bool,
     /// Whether the client has asked for a shutdown, and its connection stays until that is far enough.
@@ -92,6 +95,7 @@ impl Session {
             no_touch: false,
             place: Place::default(),
             parked: Parked::default(),
+            transaction: Transaction::default(),
             close_after_reply: false,
             awaits_shutdown: false,
         }
@@ -113,6 +117,21 @@ impl Session {
     #[inline]
     pub fn needs_authentication(&self, instance: &Instance) -> bool {
         !self.authenticated && instance.config().requirepass().is_some()
+    }
+
+    /// Shows others the state of the transaction.
+    pub fn show_transaction(&self) {
+        let figures = &self.handle.figures;
+        let transaction = &self.transaction;
+        let commands = if transaction.is_open() {
+            transaction.len() + 1
+        } else {
+            0
+        };
+        figures.queued.store(commands, Ordering::Relaxed);
+        figures
+            .queued_bytes
+            .store(transaction.bytes(), Ordering::Relaxed);
     }
 
     /// CLIENT NO-EVICT.

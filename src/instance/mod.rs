@@ -21,6 +21,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Notify;
 
+use crate::command::transaction::Transaction;
 use crate::command::{Registry, Session};
 use crate::config::Config;
 use crate::observe::slowlog::SlowLog;
@@ -289,6 +290,14 @@ impl Instance {
                 waiters.forget(&waiter);
             }
         }
+        self.watches().forget(id);
+        session.transaction = Transaction::default();
+        session
+            .handle
+            .figures
+            .touched
+            .store(false, Ordering::Relaxed);
+        session.show_transaction();
         session.handle.set_parked(false);
         self.follow(db);
     }

@@ -5,7 +5,7 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use super::NO_REDIRECTION;
 use crate::command::Context;
@@ -106,10 +106,13 @@ impl<'a> Lines<'a> {
         } else {
             client.figures.db.load(Ordering::Relaxed) as usize
         };
-        // Subscriptions and transactions come with their commands.
+        let figures = &client.figures;
+        let multi = figures.queued.load(Ordering::Relaxed) as i64 - 1;
+        let watched = figures.watched.load(Ordering::Relaxed);
+        // Subscriptions come with their commands.
         write!(
             line,
-            " flags={} db={db} sub=0 psub=0 ssub=0 multi=-1 watch=0",
+            " flags={} db={db} sub=0 psub=0 ssub=0 multi={multi} watch={watched}",
             flags(client)
         )
     }
@@ -129,6 +132,7 @@ impl<'a> Lines<'a> {
             of(&figures.argument_bytes)
         };
         let (query, query_free) = (of(&figures.query_bytes), of(&figures.query_free_bytes));
+        let queued = of(&figures.queued_bytes);
         let replies = of(&figures.output_buffer_bytes);
         let (values, value_bytes) = (of(&figures.output_values), of(&figures.output_value_bytes));
         let names_bytes =
@@ -140,12 +144,13 @@ impl<'a> Lines<'a> {
             + query
             + query_free
             + arguments
+            + queued
             + replies
             + value_bytes;
         let pending = of(&figures.output_bytes);
         write!(
             line,
-            " qbuf={query} qbuf-free={query_free} argv-mem={arguments} multi-mem=0 rbs={replies}"
+            " qbuf={query} qbuf-free={query_free} argv-mem={arguments} multi-mem={queued} rbs={replies}"
         )?;
         write!(
             line,
@@ -202,12 +207,16 @@ impl<'a> Lines<'a> {
 
 /// The letters that stand for a client's state, `N` for none of them.
 fn flags(client: &ClientHandle) -> String {
+    let of = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
+    let figures = &client.figures;
     let letters = [
+        (figures.queued.load(Ordering::Relaxed) > 0, 'x'),
         (client.is_parked(), 'b'),
+        (of(&figures.touched), 'd'),
         (client.is_killed(), 'A'),
         (client.unix, 'U'),
-        (client.no_evict.load(Ordering::Relaxed), 'e'),
-        (client.no_touch.load(Ordering::Relaxed), 'T'),
+        (of(&client.no_evict), 'e'),
+        (of(&client.no_touch), 'T'),
     ];
     let flags: String = letters
         .into_iter()

@@ -96,6 +96,7 @@ fn check_mode(request: Request<'_>) -> CommandResult {
 
 /// Empties a database. Its keys count as changed, each once.
 fn flush(context: &mut Context<'_>, index: DbIndex) {
+    context.instance.watches().replaced(context.db, index, None);
     let flushed = context.db.flush(index);
     let keys = flushed.len();
     if keys > 0 {
@@ -138,6 +139,10 @@ fn swapdb(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
             .ok_or(CommandError::DbIndexOutOfRange)
     };
     let (first, second) = (index(first)?, index(second)?);
+    for (index, other) in [(first, second), (second, first)] {
+        let mut watches = context.instance.watches();
+        watches.replaced(context.db, index, Some(other));
+    }
     context.db.swap(first, second);
     context.db.dirty += 1;
     if first != second {

@@ -91,6 +91,9 @@ pub(super) fn clients(page: &mut Page, context: &Context<'_>) {
         max_output = max_output.max(figures.output_bytes.load(Ordering::Relaxed));
         blocked += usize::from(client.is_parked());
     });
+    let watches = context.instance.watches();
+    let (watching, watched) = (watches.clients(), watches.keys());
+    drop(watches);
     let waiters = context.instance.waiters();
     page.fields([
         ("connected_clients", connected),
@@ -104,9 +107,9 @@ pub(super) fn clients(page: &mut Page, context: &Context<'_>) {
         ("blocked_clients", blocked),
         ("tracking_clients", 0),
         ("pubsub_clients", 0),
-        ("watching_clients", 0),
+        ("watching_clients", watching),
         ("clients_in_timeout_table", waiters.deadlines()),
-        ("total_watched_keys", 0),
+        ("total_watched_keys", watched),
         ("total_blocking_keys", waiters.keys()),
         ("total_blocking_keys_on_nokey", waiters.keys_on_loss()),
     ]);
@@ -318,7 +321,10 @@ fn stats_of_other_parts(page: &mut Page, context: &Context<'_>) {
         ("total_writes_processed", stats.batches.get()),
         ("io_threaded_reads_processed", stats.batches.get()),
         ("io_threaded_writes_processed", stats.batches.get()),
-        ("client_query_buffer_limit_disconnections", 0),
+        (
+            "client_query_buffer_limit_disconnections",
+            stats.query_limit_disconnections.load(Ordering::Relaxed),
+        ),
         ("client_output_buffer_limit_disconnections", 0),
         ("reply_buffer_shrinks", 0),
         ("reply_buffer_expands", 0),
