@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::BytesMut;
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use crate::resp::Blob;
 
@@ -229,8 +230,8 @@ impl ClientHandle {
     }
 
     /// Resolves when the client is killed, has messages, or is asked to trim its buffers.
-    pub async fn woken(&self) {
-        self.wake.notified().await;
+    pub fn woken(&self) -> Notified<'_> {
+        self.wake.notified()
     }
 
     fn outbox(&self) -> MutexGuard<'_, Outbox> {

@@ -13,6 +13,7 @@ use bytes::{Buf, BytesMut};
 use futures_util::{SinkExt, StreamExt};
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::futures::Notified;
 use tokio_util::codec::Framed;
 
 use super::clock;
@@ -21,7 +22,7 @@ use super::prefetch;
 use crate::command::Session;
 use crate::command::session::Parked;
 use crate::instance::Instance;
-use crate::instance::clients::{ClientFigures, IDLE_BUFFER_MS, Registration};
+use crate::instance::clients::{ClientFigures, ClientHandle, IDLE_BUFFER_MS, Registration};
 use crate::resp::codec::{Decoded, READ_BUFFER, RespCodec};
 use crate::resp::{Blob, Limits, ProtocolError, Reply};
 use crate::store::db::Db;
@@ -129,7 +130,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             let next = match decoded {
                 None => return Ok(()),
                 Some(Err(error)) => return Err(error),
-                Some(Ok(Decoded::Batch(_))) => self.run_batch().await?,
+                Some(Ok(Decoded::Batch(_))) => self.run_batch(&handle, woken.as_mut()).await?,
                 Some(Ok(Decoded::Fault(fault))) => self.answer_fault(fault).await?,
             };
             if matches!(next, Next::Close) || handle.is_killed() {
@@ -139,7 +140,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     }
 
     /// Executes the batch in the read buffer, in parts where its replies grow large.
-    async fn run_batch(&mut self) -> io::Result<Next> {
+    async fn run_batch<'n>(
+        &mut self,
+        handle: &'n ClientHandle,
+        mut woken: Pin<&mut Notified<'n>>,
+    ) -> io::Result<Next> {
         let commands = self.framed.codec().batch_len();
         self.publish_query(self.framed.read_buffer().len());
         let mut done = 0;
@@ -151,8 +156,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                 return Ok(Next::Close);
             }
             self.flush().await?;
-            if self.session.parked != Parked::No && !self.wait_unparked().await? {
-                return Ok(Next::Close);
+            if self.session.parked != Parked::No {
+                self.publish_state();
+                if !self.wait_unparked(handle, woken.as_mut()).await? {
+                    return Ok(Next::Close);
+                }
             }
         }
         let taken = self.framed.codec_mut().finish_batch();
@@ -172,8 +180,13 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     }
 
     /// Waits until the client is woken, while its outbox is written and what it sends is read; false if it is to close.
-    async fn wait_unparked(&mut self) -> io::Result<bool> {
-        let handle = Arc::clone(&self.session.handle);
+    ///
+    /// `woken` is the one listener that the connection has: a second one could miss what the first is told.
+    async fn wait_unparked<'n>(
+        &mut self,
+        handle: &'n ClientHandle,
+        mut woken: Pin<&mut Notified<'n>>,
+    ) -> io::Result<bool> {
         while handle.is_parked() {
             let Connection {
                 framed,
@@ -188,7 +201,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             arrived.reserve(PARKED_READ);
             let read = tokio::select! {
                 biased;
-                () = handle.woken() => None,
+                () = woken.as_mut() => None,
                 read = framed.get_mut().read_buf(&mut arrived), if may_read => Some(read),
             };
             *framed.read_buffer_mut() = arrived;
@@ -196,7 +209,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                 Some(Ok(0)) => return Ok(false),
                 Some(Ok(_)) => continue,
                 Some(Err(error)) => return Err(error),
-                None => {}
+                None => woken.set(handle.woken()),
             }
             if handle.is_killed() {
                 return Ok(false);
@@ -358,6 +371,14 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             &figures.argument_bytes,
             self.framed.codec().argument_bytes(),
         );
+        add(&figures.commands, commands);
+        add(&figures.input_total, input);
+        self.publish_state();
+    }
+
+    /// Tells others the time of the last command and what the client has chosen.
+    fn publish_state(&self) {
+        let figures = &self.session.handle.figures;
         figures
             .last_command_ms
             .store(self.now_ms, Ordering::Relaxed);
@@ -368,8 +389,6 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             2
         };
         figures.protocol.store(version, Ordering::Relaxed);
-        add(&figures.commands, commands);
-        add(&figures.input_total, input);
     }
 }
 

@@ -5,6 +5,7 @@
 
 use std::sync::atomic::Ordering;
 
+use super::clock;
 use crate::command::call::{call, write_error};
 use crate::command::session::ReplyMode;
 use crate::command::{
@@ -74,7 +75,7 @@ impl Gate<'_> {
         };
         call(&mut context, request);
         if context.instance.attention.has(READY_KEYS) {
-            waiting::serve(context.db, context.instance);
+            serve_waiting(context.db, context.instance);
         }
         mute(context.session, &mut context.reply, mark);
         if context.session.handle.has_messages() {
@@ -163,6 +164,13 @@ impl Gate<'_> {
         let head: &[u8] = b"EXECABORT Transaction discarded because of: ";
         CommandError::Quoting([head, text].concat())
     }
+}
+
+/// Serves those who wait for keys that a command has changed. Keys that have expired while it ran are nothing for them.
+#[cold]
+fn serve_waiting(db: &mut Db, instance: &Instance) {
+    db.set_clock(clock::unix_ms());
+    waiting::serve(db, instance);
 }
 
 /// Whether a line is the first one, or the one that names the host, of an HTTP request.
