@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::reads::ReadTracking;
 use crate::instance::Instance;
 use crate::instance::clients::ClientHandle;
 use crate::resp::Protocol;
@@ -74,6 +75,8 @@ pub struct Session {
     pub place: Place,
     /// Whether further commands have to wait.
     pub parked: Parked,
+    /// Whether its reads are remembered.
+    pub tracking: ReadTracking,
     /// Whether the connection closes once its replies are written.
     pub close_after_reply: bool,
     /// Whether the client has asked for a shutdown, and its connection stays until that is far enough.
@@ -92,6 +95,7 @@ impl Session {
             no_touch: false,
             place: Place::default(),
             parked: Parked::default(),
+            tracking: ReadTracking::default(),
             close_after_reply: false,
             awaits_shutdown: false,
         }
@@ -113,6 +117,16 @@ impl Session {
     #[inline]
     pub fn needs_authentication(&self, instance: &Instance) -> bool {
         !self.authenticated && instance.config().requirepass().is_some()
+    }
+
+    /// Speaks another version from the command under way on. What others send must be in it at once.
+    pub fn set_protocol(&mut self, protocol: Protocol) {
+        self.protocol = protocol;
+        let version = if protocol == Protocol::Resp3 { 3 } else { 2 };
+        self.handle
+            .figures
+            .protocol
+            .store(version, Ordering::Relaxed);
     }
 
     /// CLIENT NO-EVICT.

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::BytesMut;
 use tokio::sync::Notify;
 
+use super::tracking::Marks;
 use crate::resp::Blob;
 
 /// A client that has been idle for longer gives its read buffer back.
@@ -101,11 +102,14 @@ pub struct ClientHandle {
     pub no_touch: AtomicBool,
     /// Figures for others.
     pub figures: ClientFigures,
+    /// Whether the client is told of changes of keys.
+    pub tracking: Marks,
     names: Mutex<ClientNames>,
     killed: AtomicBool,
     killing: Notify,
     trim_asked: AtomicBool,
     parked: AtomicBool,
+    leaving: AtomicBool,
     has_messages: AtomicBool,
     outbox: Mutex<Outbox>,
     wake: Notify,
@@ -162,6 +166,16 @@ impl ClientHandle {
     /// Whether the connection is to close.
     pub fn is_killed(&self) -> bool {
         self.killed.load(Ordering::Acquire)
+    }
+
+    /// Says that the connection will end once its replies are written. Called under the data set's lock.
+    pub fn set_leaving(&self) {
+        self.leaving.store(true, Ordering::Release);
+    }
+
+    /// Whether messages to the client would come too late.
+    pub fn is_gone(&self) -> bool {
+        self.leaving.load(Ordering::Acquire) || self.is_killed()
     }
 
     /// Puts an encoded message into the client's outbox. Called under the data set's lock, which gives the order.
@@ -295,6 +309,8 @@ impl Clients {
             killing: Notify::new(),
             trim_asked: AtomicBool::new(false),
             parked: AtomicBool::new(false),
+            leaving: AtomicBool::new(false),
+            tracking: Marks::default(),
             has_messages: AtomicBool::new(false),
             outbox: Mutex::default(),
             wake: Notify::new(),

@@ -21,6 +21,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Notify;
 
+use crate::command::reads::ReadTracking;
 use crate::command::{Registry, Session};
 use crate::config::Config;
 use crate::observe::slowlog::SlowLog;
@@ -279,6 +280,8 @@ impl Instance {
                 waiters.forget(&waiter);
             }
         }
+        tracking::disable(self, &session.handle);
+        session.tracking = ReadTracking::default();
         session.handle.set_parked(false);
         self.follow(db);
     }

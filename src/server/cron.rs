@@ -12,7 +12,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::clock;
 use crate::command::waiting;
-use crate::instance::{Instance, news};
+use crate::instance::{Instance, news, tracking};
 use crate::store::db::Db;
 use crate::store::{alloc, huge_pages};
 
@@ -42,7 +42,13 @@ pub async fn sweep_expired(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
             )
         };
         tokio::time::sleep(period).await;
-        if instance.sweeps() && !instance.cron_rests() {
+        if instance.cron_rests() {
+            continue;
+        }
+        if tracking::needs_trim(&instance) {
+            tracking::trim(&instance, &mut db.lock(), None);
+        }
+        if instance.sweeps() {
             let start = Instant::now();
             sweep_once(&db, &instance, sweep_budget(period, effort)).await;
             let took_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -76,6 +82,7 @@ fn sweep_step(db: &Mutex<Db>, instance: &Instance, index: usize) -> bool {
     if !db.journal.is_empty() {
         news::tell(&mut db, instance, None);
         waiting::serve(&mut db, instance);
+        tracking::broadcast(instance);
     }
     more
 }

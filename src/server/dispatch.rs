@@ -8,8 +8,8 @@ use std::sync::atomic::Ordering;
 use crate::command::call::{call, write_error};
 use crate::command::session::ReplyMode;
 use crate::command::{Command, CommandError, Context, Flags, Registry, Session, waiting};
-use crate::instance::Instance;
-use crate::instance::attention::READY_KEYS;
+use crate::instance::attention::{OWN_INVALIDATIONS, READY_KEYS};
+use crate::instance::{Instance, tracking};
 use crate::resp::{Reply, Request};
 use crate::store::db::Db;
 use crate::text::words::until_nul;
@@ -66,8 +66,12 @@ impl Gate<'_> {
             command,
         };
         call(&mut context, request);
-        if context.instance.attention.has(READY_KEYS) {
-            waiting::serve(context.db, context.instance);
+        if context
+            .instance
+            .attention
+            .has(READY_KEYS | OWN_INVALIDATIONS)
+        {
+            settle(context.db, context.instance);
         }
         mute(context.session, &mut context.reply, mark);
         if context.session.handle.has_messages() {
@@ -118,6 +122,15 @@ impl Gate<'_> {
         write_error(self.instance, &error, reply);
         mute(self.session, reply, mark);
     }
+}
+
+/// Does what a command leaves to be done for others, and what is to come after its answer.
+#[cold]
+fn settle(db: &mut Db, instance: &Instance) {
+    if instance.attention.has(READY_KEYS) {
+        waiting::serve(db, instance);
+    }
+    tracking::deliver_own(instance);
 }
 
 /// Whether a line is the first one, or the one that names the host, of an HTTP request.

@@ -114,12 +114,13 @@ fn reset(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
     auth::deauthenticate(context);
     let session = &mut *context.session;
     session.db = 0;
-    session.protocol = Protocol::Resp2;
+    session.set_protocol(Protocol::Resp2);
     session.reply_mode = ReplyMode::On;
     session.handle.names().name.clear();
     session.set_no_evict(false);
     session.set_no_touch(false);
     context.db.no_touch = false;
+    context.instance.forget_client(context.db, context.session);
     context.reply.set_protocol(Protocol::Resp2);
     context.reply.simple("RESET");
     Ok(())

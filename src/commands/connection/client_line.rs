@@ -7,7 +7,6 @@ use std::fmt::Write;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use super::NO_REDIRECTION;
 use crate::command::Context;
 use crate::instance::clients::{ClientHandle, ClientNames};
 use crate::resp::{Protocol, Request};
@@ -179,8 +178,9 @@ impl<'a> Lines<'a> {
         };
         write!(
             line,
-            " cmd={command} user={} redir={NO_REDIRECTION} resp={version}",
-            text(&names.user)
+            " cmd={command} user={} redir={} resp={version}",
+            text(&names.user),
+            client.tracking.redirect()
         )?;
         write!(
             line,
@@ -203,6 +203,9 @@ impl<'a> Lines<'a> {
 /// The letters that stand for a client's state, `N` for none of them.
 fn flags(client: &ClientHandle) -> String {
     let letters = [
+        (client.tracking.is_on(), 't'),
+        (client.tracking.is_broken(), 'R'),
+        (client.tracking.broadcasts(), 'B'),
         (client.is_killed(), 'A'),
         (client.unix, 'U'),
         (client.no_evict.load(Ordering::Relaxed), 'e'),

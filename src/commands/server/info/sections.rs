@@ -100,7 +100,7 @@ pub(super) fn clients(page: &mut Page, context: &Context<'_>) {
         ("client_recent_max_input_buffer", max_input),
         ("client_recent_max_output_buffer", max_output),
         ("blocked_clients", 0),
-        ("tracking_clients", 0),
+        ("tracking_clients", context.instance.tracking().clients()),
         ("pubsub_clients", 0),
         ("watching_clients", 0),
         ("clients_in_timeout_table", 0),
@@ -291,6 +291,7 @@ pub(super) fn stats(page: &mut Page, context: &Context<'_>) {
 
 fn stats_of_other_parts(page: &mut Page, context: &Context<'_>) {
     let stats = &context.instance.stats;
+    let tracking = context.instance.tracking();
     page.fields([
         ("pubsub_channels", 0),
         ("pubsub_patterns", 0),
@@ -305,9 +306,9 @@ fn stats_of_other_parts(page: &mut Page, context: &Context<'_>) {
         ("active_defrag_key_misses", 0),
         ("total_active_defrag_time", 0),
         ("current_active_defrag_time", 0),
-        ("tracking_total_keys", 0),
-        ("tracking_total_items", 0),
-        ("tracking_total_prefixes", 0),
+        ("tracking_total_keys", tracking.keys() as u64),
+        ("tracking_total_items", tracking.items() as u64),
+        ("tracking_total_prefixes", tracking.prefixes() as u64),
         ("unexpected_error_replies", 0),
         ("total_error_replies", stats.error_replies.get()),
         ("dump_payload_sanitizations", 0),
