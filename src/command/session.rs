@@ -115,6 +115,16 @@ impl Session {
         !self.authenticated && instance.config().requirepass().is_some()
     }
 
+    /// Speaks another version of the protocol from now on; those who send messages see it at once.
+    pub fn set_protocol(&mut self, protocol: Protocol) {
+        self.protocol = protocol;
+        let version = if protocol == Protocol::Resp3 { 3 } else { 2 };
+        self.handle
+            .figures
+            .protocol
+            .store(version, Ordering::Relaxed);
+    }
+
     /// CLIENT NO-EVICT.
     pub fn set_no_evict(&mut self, on: bool) {
         self.handle.no_evict.store(on, Ordering::Relaxed);
