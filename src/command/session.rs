@@ -119,7 +119,7 @@ impl Session {
         !self.authenticated && instance.config().requirepass().is_some()
     }
 
-    /// Speaks another version from the command under way on. What others send must be in it at once.
+    /// Speaks another version of the protocol from now on; those who send messages see it at once.
     pub fn set_protocol(&mut self, protocol: Protocol) {
         self.protocol = protocol;
         let version = if protocol == Protocol::Resp3 { 3 } else { 2 };

@@ -132,9 +132,13 @@ pub async fn close_idle_clients(instance: Arc<Instance>) {
         let now_ms = clock::unix_ms();
         for client in instance.clients.list() {
             client.tidy(now_ms);
+            // Only a timer sees that the soft limit has been exceeded for long.
+            client.close_if_output_is_too_much();
             let idle_ms =
                 now_ms.saturating_sub(client.figures.last_command_ms.load(Ordering::Relaxed));
-            if timeout_s > 0 && idle_ms > timeout_s * 1000 {
+            // Who is subscribed to something waits for others.
+            let may_idle = client.subscriptions.any() || client.is_parked();
+            if timeout_s > 0 && idle_ms > timeout_s * 1000 && !may_idle {
                 tracing::debug!("Closing idle client");
                 client.kill();
             }

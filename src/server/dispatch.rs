@@ -10,7 +10,7 @@ use crate::command::session::ReplyMode;
 use crate::command::{Command, CommandError, Context, Flags, Registry, Session, waiting};
 use crate::instance::attention::{OWN_INVALIDATIONS, READY_KEYS};
 use crate::instance::{Instance, tracking};
-use crate::resp::{Reply, Request};
+use crate::resp::{Protocol, Reply, Request};
 use crate::store::db::Db;
 use crate::text::words::until_nul;
 
@@ -191,8 +191,27 @@ fn refuse(
     if session.needs_authentication(instance) && !command.spec.flags.has(Flags::NO_AUTH) {
         return Some(CommandError::NoAuth);
     }
+    if session.handle.subscriptions.any()
+        && session.protocol == Protocol::Resp2
+        && !SUBSCRIBER_COMMANDS.contains(&command.spec.name)
+    {
+        return Some(CommandError::Subscribed(command.full_name.clone()));
+    }
     None
 }
+
+/// What a client that is subscribed to something may do in RESP2, which cannot tell a message from an answer.
+const SUBSCRIBER_COMMANDS: [&str; 9] = [
+    "PING",
+    "SUBSCRIBE",
+    "SSUBSCRIBE",
+    "UNSUBSCRIBE",
+    "SUNSUBSCRIBE",
+    "PSUBSCRIBE",
+    "PUNSUBSCRIBE",
+    "QUIT",
+    "RESET",
+];
 
 /// Whether the configuration lets this client use a protected command.
 #[cold]

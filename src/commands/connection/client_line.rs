@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use crate::command::Context;
 use crate::instance::clients::{ClientHandle, ClientNames};
+use crate::instance::pubsub::Kind;
 use crate::resp::{Protocol, Request};
 
 /// The lines of `clients`.
@@ -105,12 +106,14 @@ impl<'a> Lines<'a> {
         } else {
             client.figures.db.load(Ordering::Relaxed) as usize
         };
-        // Subscriptions and transactions come with their commands.
+        let [sub, psub, ssub] = Kind::ALL.map(|kind| client.subscriptions.count(kind));
         write!(
             line,
-            " flags={} db={db} sub=0 psub=0 ssub=0 multi=-1 watch=0",
+            " flags={} db={db} sub={sub} psub={psub} ssub={ssub}",
             flags(client)
-        )
+        )?;
+        // Transactions come with their commands.
+        write!(line, " multi=-1 watch=0")
     }
 
     fn buffers(
@@ -129,7 +132,7 @@ impl<'a> Lines<'a> {
         };
         let (query, query_free) = (of(&figures.query_bytes), of(&figures.query_free_bytes));
         let replies = of(&figures.output_buffer_bytes);
-        let (values, value_bytes) = (of(&figures.output_values), of(&figures.output_value_bytes));
+        let output = client.waiting_output();
         let names_bytes =
             names.name.len() + names.lib_name.len() + names.lib_version.len() + names.user.len();
         let total = size_of::<ClientHandle>()
@@ -140,21 +143,27 @@ impl<'a> Lines<'a> {
             + query_free
             + arguments
             + replies
-            + value_bytes;
-        let pending = of(&figures.output_bytes);
+            + output.counted_bytes;
         write!(
             line,
             " qbuf={query} qbuf-free={query_free} argv-mem={arguments} multi-mem=0 rbs={replies}"
         )?;
         write!(
             line,
-            " rbp={} obl={pending} oll={values} omem={value_bytes}",
-            of(&figures.output_peak_bytes)
+            " rbp={} obl={} oll={} omem={}",
+            of(&figures.output_peak_bytes),
+            output.uncounted_bytes,
+            output.pieces,
+            output.counted_bytes
         )?;
         write!(
             line,
             " tot-mem={total} events={}",
-            if pending + value_bytes > 0 { "rw" } else { "r" }
+            if output.uncounted_bytes > 0 {
+                "rw"
+            } else {
+                "r"
+            }
         )
     }
 
@@ -203,6 +212,7 @@ impl<'a> Lines<'a> {
 /// The letters that stand for a client's state, `N` for none of them.
 fn flags(client: &ClientHandle) -> String {
     let letters = [
+        (client.subscriptions.any(), 'P'),
         (client.tracking.is_on(), 't'),
         (client.tracking.is_broken(), 'R'),
         (client.tracking.broadcasts(), 'B'),

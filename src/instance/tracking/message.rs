@@ -37,7 +37,7 @@ pub(super) fn invalidation(
     keys: Keys<'_>,
 ) -> Option<BytesMut> {
     let protocol = protocol_of(client);
-    if protocol == Protocol::Resp2 && !(redirected && is_subscriber(client)) {
+    if protocol == Protocol::Resp2 && !(redirected && client.subscriptions.any()) {
         return None;
     }
     Some(written(protocol, |reply| {
@@ -87,9 +87,4 @@ fn protocol_of(client: &ClientHandle) -> Protocol {
     } else {
         Protocol::Resp2
     }
-}
-
-/// No client can subscribe to channels yet.
-fn is_subscriber(_client: &ClientHandle) -> bool {
-    false
 }
