@@ -8,7 +8,7 @@ use std::time::Instant;
 use super::context::Context;
 use super::error::CommandError;
 use super::flags::Flags;
-use super::redact;
+use super::{reads, redact};
 use crate::instance::{Instance, news};
 use crate::resp::{Reply, Request};
 
@@ -40,6 +40,9 @@ pub fn call(context: &mut Context<'_>, request: Request<'_>) -> bool {
     }
     if !context.db.journal.is_empty() {
         news::tell(context.db, instance, Some(&context.session.handle));
+    }
+    if context.session.tracking.on {
+        reads::note(context, request);
     }
     succeeded
 }

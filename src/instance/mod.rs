@@ -6,6 +6,7 @@ pub mod attention;
 pub mod clients;
 pub mod limits;
 pub mod news;
+pub mod output;
 pub mod pubsub;
 pub mod reclaim;
 pub mod stats;
@@ -21,6 +22,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Notify;
 
+use crate::command::reads::ReadTracking;
 use crate::command::transaction::Transaction;
 use crate::command::{Registry, Session};
 use crate::config::Config;
@@ -113,9 +115,13 @@ impl Instance {
         let unix_s = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |elapsed| elapsed.as_secs());
+        let clients = Clients::default();
+        clients
+            .output_limits
+            .configure(config.client_output_buffer_limits());
         Instance {
             registry,
-            clients: Clients::default(),
+            clients,
             stats,
             started: Instant::now(),
             run_id,
@@ -252,18 +258,8 @@ impl Instance {
         db.journal.follows_changes =
             !(waiters.is_empty() && self.watches().is_empty() && self.tracking().is_empty());
         drop(waiters);
-        db.journal.events = self.events_wanted();
+        db.journal.events = events_wanted(self.config().notify_keyspace_events());
         self.deadline_changed.notify_one();
-    }
-
-    /// The classes of events that are published at all.
-    fn events_wanted(&self) -> Events {
-        let events = self.config().notify_keyspace_events();
-        if events.contains(Events::KEYSPACE) || events.contains(Events::KEYEVENT) {
-            events
-        } else {
-            Events::default()
-        }
     }
 
     /// Resolves when the first deadline of a blocked client may be another.
@@ -288,6 +284,11 @@ impl Instance {
             .touched
             .store(false, Ordering::Relaxed);
         session.show_transaction();
+        tracking::disable(self, &session.handle);
+        session.tracking = ReadTracking::default();
+        if session.handle.subscriptions.any() {
+            self.pubsub().forget(&session.handle);
+        }
         session.handle.set_parked(false);
         self.follow(db);
     }
@@ -311,6 +312,15 @@ impl Instance {
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The classes of events that are published at all under this setting of `notify-keyspace-events`.
+pub fn events_wanted(events: Events) -> Events {
+    if events.contains(Events::KEYSPACE) || events.contains(Events::KEYEVENT) {
+        events
+    } else {
+        Events::default()
+    }
 }
 
 /// 40 random hexadecimal digits, as runs and histories are named.

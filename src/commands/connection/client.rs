@@ -2,7 +2,7 @@
 
 use super::client_filter::{self, Filter};
 use super::client_line::{self, Lines};
-use super::{NO_REDIRECTION, check_name, is_printable_word};
+use super::{check_name, is_printable_word, tracking};
 use crate::command::session::ReplyMode;
 use crate::command::{Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group};
 use crate::resp::Request;
@@ -17,8 +17,9 @@ pub static CLIENT: CommandSpec = CommandSpec::new("CLIENT", Group::Connection, c
     )
     .arity(-2)
     .subcommands(&[
+        &tracking::CACHING,
         &GETNAME,
-        &GETREDIR,
+        &tracking::GETREDIR,
         &HELP,
         &ID,
         &INFO,
@@ -29,7 +30,8 @@ pub static CLIENT: CommandSpec = CommandSpec::new("CLIENT", Group::Connection, c
         &REPLY,
         &SETINFO,
         &SETNAME,
-        &TRACKINGINFO,
+        &tracking::TRACKING,
+        &tracking::TRACKINGINFO,
         &UNBLOCK,
     ]);
 
@@ -63,6 +65,8 @@ fn help(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
     context.help(
         "CLIENT",
         &[
+            "CACHING (YES|NO)",
+            "    Whether the next command's reads are tracked, in OPTIN and OPTOUT mode.",
             "GETNAME",
             "    The name of this connection.",
             "GETREDIR",
@@ -94,6 +98,8 @@ fn help(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
             "    Names the client library and its version.",
             "SETNAME <name>",
             "    Names this connection.",
+            "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]] [OPTIN] [OPTOUT] [NOLOOP]",
+            "    Whether this connection is told when keys change that it may have cached.",
             "TRACKINGINFO",
             "    The state of client-side caching for this connection.",
             "UNBLOCK <client-id> [TIMEOUT|ERROR]",
@@ -433,42 +439,6 @@ fn on_or_off(word: &[u8]) -> Result<bool, CommandError> {
     } else {
         Err(CommandError::Syntax)
     }
-}
-
-static GETREDIR: CommandSpec = subcommand("GETREDIR", getredir)
-    .doc(
-        "Answers which client gets the connection's invalidation messages.",
-        "6.0.0",
-        "O(1)",
-    )
-    .arity(2)
-    .flags(OWN_FLAGS);
-
-fn getredir(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
-    context.reply.integer(NO_REDIRECTION);
-    Ok(())
-}
-
-static TRACKINGINFO: CommandSpec = subcommand("TRACKINGINFO", trackinginfo)
-    .doc(
-        "Answers the state of client-side caching for the connection.",
-        "6.2.0",
-        "O(1)",
-    )
-    .arity(2)
-    .flags(&[Flags::NOSCRIPT, Flags::LOADING, Flags::STALE]);
-
-fn trackinginfo(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
-    let reply = &mut context.reply;
-    reply.map(3);
-    reply.text("flags");
-    reply.set(1);
-    reply.text("off");
-    reply.text("redirect");
-    reply.integer(NO_REDIRECTION);
-    reply.text("prefixes");
-    reply.array(0);
-    Ok(())
 }
 
 const UNBLOCK_HOW: &[Arg] = &[
