@@ -13,6 +13,7 @@ pub mod redact;
 pub mod registry;
 pub mod session;
 pub mod spec;
+pub mod transaction;
 pub mod waiting;
 
 pub use args::Args;

@@ -63,6 +63,14 @@ pub struct ClientFigures {
     pub output_value_bytes: AtomicUsize,
     /// Memory of arguments that have not arrived whole.
     pub argument_bytes: AtomicUsize,
+    /// The commands queued in its transaction, plus one; 0 while none is open.
+    pub queued: AtomicUsize,
+    /// Bytes that these, and the keys that it watches, take.
+    pub queued_bytes: AtomicUsize,
+    /// Keys that it watches.
+    pub watched: AtomicUsize,
+    /// Whether one of the keys that it watched has changed. Read and written under the data set's lock.
+    pub touched: AtomicBool,
     /// 2 or 3.
     pub protocol: AtomicU32,
     /// Commands executed.

@@ -23,6 +23,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::Notify;
 
 use crate::command::reads::ReadTracking;
+use crate::command::transaction::Transaction;
 use crate::command::{Registry, Session};
 use crate::config::Config;
 use crate::observe::slowlog::SlowLog;
@@ -275,6 +276,14 @@ impl Instance {
                 waiters.forget(&waiter);
             }
         }
+        self.watches().forget(id);
+        session.transaction = Transaction::default();
+        session
+            .handle
+            .figures
+            .touched
+            .store(false, Ordering::Relaxed);
+        session.show_transaction();
         tracking::disable(self, &session.handle);
         session.tracking = ReadTracking::default();
         if session.handle.subscriptions.any() {

@@ -19,7 +19,7 @@ pub fn tell(db: &mut Db, instance: &Instance, actor: Option<&Arc<ClientHandle>>)
         match what {
             What::Changed | What::Removed => {
                 let by = current.filter(|_| what == What::Changed);
-                instance.watches().key_changed(index, key);
+                instance.watches().key_changed(index, key, what);
                 instance.tracking().key_changed(key, by, current);
                 if instance.waiters().key_changed(index, key) {
                     instance.attention.raise(super::attention::READY_KEYS);

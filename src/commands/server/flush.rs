@@ -99,6 +99,7 @@ fn check_mode(request: Request<'_>) -> CommandResult {
 
 /// Empties a database. Its keys count as changed, each once.
 fn flush(context: &mut Context<'_>, index: DbIndex) {
+    context.instance.watches().replaced(context.db, index, None);
     let flushed = context.db.flush(index);
     let keys = flushed.len();
     if keys > 0 {
@@ -139,7 +140,12 @@ fn swapdb(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
             .filter(|&index| index < databases)
             .ok_or(CommandError::DbIndexOutOfRange)
     };
-    context.db.swap(index(first)?, index(second)?);
+    let (first, second) = (index(first)?, index(second)?);
+    for (index, other) in [(first, second), (second, first)] {
+        let mut watches = context.instance.watches();
+        watches.replaced(context.db, index, Some(other));
+    }
+    context.db.swap(first, second);
     context.db.dirty += 1;
     context.reply.ok();
     Ok(())

@@ -91,6 +91,9 @@ pub(super) fn clients(page: &mut Page, context: &Context<'_>) {
         max_input = max_input.max(figures.query_bytes.load(Ordering::Relaxed));
         max_output = max_output.max(figures.output_bytes.load(Ordering::Relaxed));
     });
+    let watches = context.instance.watches();
+    let (watching, watched) = (watches.clients(), watches.keys());
+    drop(watches);
     page.fields([
         ("connected_clients", connected),
         ("cluster_connections", 0),
@@ -103,9 +106,9 @@ pub(super) fn clients(page: &mut Page, context: &Context<'_>) {
         ("blocked_clients", 0),
         ("tracking_clients", context.instance.tracking().clients()),
         ("pubsub_clients", context.instance.pubsub().client_count()),
-        ("watching_clients", 0),
+        ("watching_clients", watching),
         ("clients_in_timeout_table", 0),
-        ("total_watched_keys", 0),
+        ("total_watched_keys", watched),
         ("total_blocking_keys", 0),
         ("total_blocking_keys_on_nokey", 0),
     ]);
@@ -321,7 +324,10 @@ fn stats_of_other_parts(page: &mut Page, context: &Context<'_>) {
         ("total_writes_processed", stats.batches.get()),
         ("io_threaded_reads_processed", stats.batches.get()),
         ("io_threaded_writes_processed", stats.batches.get()),
-        ("client_query_buffer_limit_disconnections", 0),
+        (
+            "client_query_buffer_limit_disconnections",
+            stats.query_limit_disconnections.load(Ordering::Relaxed),
+        ),
         (
             "client_output_buffer_limit_disconnections",
             disconnections.load(Ordering::Relaxed),
