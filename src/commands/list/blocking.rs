@@ -1,6 +1,6 @@
 //! The forms that wait for a list: BLPOP, BRPOP.
 
-use super::{fill, list_mut};
+use super::{fill, list_mut, pop_event};
 use super::{list_of, reply_element, settle};
 use crate::command::{
     Arg, CommandResult, CommandSpec, Context, Flags, Group, Handler, KeyFlags, KeySpec,
@@ -8,6 +8,7 @@ use crate::command::{
 use crate::commands::waiting::deadline;
 use crate::instance::waiters::{Wait, WaitsFor};
 use crate::resp::{CommandQueue, Request};
+use crate::store::journal::Events;
 use crate::store::tree::End;
 
 const POP_KEY_FLAGS: KeyFlags = KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::DELETE);
@@ -100,4 +101,5 @@ fn pop_with_key(context: &mut Context<'_>, key: &[u8], end: End) {
     let empty = list.is_empty();
     drop(slot);
     settle(context, key, empty, 1);
+    context.event_and_end(Events::LIST, pop_event(end), key, empty);
 }

@@ -6,6 +6,7 @@ use crate::command::{
     KeySpec,
 };
 use crate::resp::Request;
+use crate::store::journal::Events;
 use crate::store::tree::End;
 
 const POP_KEY_FLAGS: KeyFlags = KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::DELETE);
@@ -100,6 +101,11 @@ fn pop_members(
     }
     drop(slot);
     settle(context, key, count == len, count);
+    let event = match end {
+        End::Front => "zpopmin",
+        End::Back => "zpopmax",
+    };
+    context.event_and_end(Events::ZSET, event, key, count == len);
     Ok(())
 }
 
