@@ -1,5 +1,13 @@
 //! Lua: the interpreter in which scripts and functions run.
 //!
-//! [`libs`] are the libraries that scripts find beside the language's own.
+//! [`sandbox`] builds it, [`libs`] are the libraries that scripts find beside the language's own, and [`raise`] is how
+//! Rust raises errors there.
 
 pub mod libs;
+#[cfg(test)]
+mod oracle;
+pub mod raise;
+mod random;
+pub mod sandbox;
+#[cfg(test)]
+mod sandbox_tests;
