@@ -16,7 +16,7 @@ pub mod watches;
 
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{
-    Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+    Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
 };
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
@@ -27,6 +27,7 @@ use crate::command::transaction::Transaction;
 use crate::command::{Registry, Session};
 use crate::config::Config;
 use crate::observe::slowlog::SlowLog;
+use crate::script::engine::Scripts;
 use crate::store::db::{Db, DbIndex};
 use crate::store::journal::Events;
 use attention::Attention;
@@ -91,6 +92,9 @@ pub struct Instance {
     pub last_save_s: AtomicU64,
     /// What every command has to look at.
     pub attention: Attention,
+    /// Scripts and functions.
+    pub scripts: Scripts,
+    itself: OnceLock<Weak<Instance>>,
     waiters: Mutex<Waiters>,
     watches: Mutex<Watches>,
     tracking: Mutex<Tracking>,
@@ -136,6 +140,8 @@ impl Instance {
             startup_bytes: AtomicUsize::new(0),
             last_save_s: AtomicU64::new(unix_s),
             attention: Attention::default(),
+            scripts: Scripts::default(),
+            itself: OnceLock::new(),
             waiters: Mutex::default(),
             watches: Mutex::default(),
             tracking: Mutex::default(),
@@ -148,6 +154,19 @@ impl Instance {
             shutdown_requested: Notify::new(),
             config_changed: Notify::new(),
         }
+    }
+
+    /// This state where it is shared: scripts hold on to it while they run.
+    pub fn share(self) -> Arc<Self> {
+        let shared = Arc::new(self);
+        // It is new, and so has not been told before.
+        let _ = shared.itself.set(Arc::downgrade(&shared));
+        shared
+    }
+
+    /// The owner of this state that others may become; none before [`Instance::share`].
+    pub fn shared(&self) -> Option<Arc<Self>> {
+        self.itself.get()?.upgrade()
     }
 
     /// The configuration, to be read for a moment.

@@ -5,6 +5,8 @@
 
 use mlua::Lua;
 
+pub(super) mod arguments;
+
 /// Makes all libraries globals of `lua`.
 pub fn install(_lua: &Lua) -> mlua::Result<()> {
     Ok(())
