@@ -50,7 +50,12 @@ pub fn error(lua: &Lua, text: &str) -> Error {
 
 /// As [`error`], for a text in any encoding.
 pub fn error_bytes(lua: &Lua, text: &[u8]) -> Error {
-    let mut full = place(lua, 1).into_bytes();
+    error_at(lua, 1, text)
+}
+
+/// As [`error_bytes`], with the place where the function at `level` stands.
+pub(super) fn error_at(lua: &Lua, level: usize, text: &[u8]) -> Error {
+    let mut full = place(lua, level).into_bytes();
     full.extend_from_slice(text);
     plain(lua, full)
 }

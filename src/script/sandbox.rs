@@ -20,8 +20,8 @@
 //! [`set_global`]; each script begins with [`reseed`] and is run by [`call`].
 
 use mlua::{
-    FromLuaMulti, Function, IntoLua, IntoLuaMulti, Lua, LuaOptions, MultiValue, Result, StdLib,
-    Table, Value, Variadic,
+    FromLuaMulti, Function, IntoLua, IntoLuaMulti, Lua, LuaOptions, LuaString, MultiValue, Result,
+    StdLib, Table, Value, Variadic,
 };
 
 use super::libs;
@@ -36,6 +36,9 @@ const STORE: &str = "ruddle.globals";
 const CONTENTS: &str = "ruddle.contents";
 const PROTECT: &str = "ruddle.protect";
 const PROTECT_STRICT: &str = "ruddle.protect_strict";
+/// The level of the script's function in a Rust function that a function of the sandbox's called, which in turn was
+/// called by another in its last statement: such a call leaves a level of its own.
+const BEHIND_TAIL_CALL: usize = 3;
 const RUN: &str = "ruddle.run";
 
 /// An interpreter with the libraries that scripts may use, all globals protected.
@@ -135,6 +138,11 @@ pub fn call<R: FromLuaMulti>(
         return R::from_lua_multi(results, lua).map(Ok);
     }
     let value = results.pop_front().unwrap_or_default();
+    if let Value::String(text) = &value
+        && text == "not enough memory"
+    {
+        lua.gc_collect()?;
+    }
     let mut place = None;
     if let Some(Value::Table(found)) = results.pop_front() {
         place = Some(Place {
@@ -167,6 +175,7 @@ fn install_prelude(lua: &Lua) -> Result<()> {
             lua.create_function(|lua, arguments: Variadic<Value>| missing_global(lua, &arguments))?,
             lua.create_function(|lua, problem: Value| opened(lua, problem))?,
             lua.create_function(|lua, problem: Value| Err::<(), _>(rethrown(lua, problem)))?,
+            lua.create_function(|lua, text: LuaString| moved(lua, &text))?,
         ))?;
     lua.set_named_registry_value(STORE, store)?;
     lua.set_named_registry_value(CONTENTS, contents)?;
@@ -255,7 +264,15 @@ fn opened(lua: &Lua, problem: Value) -> Result<Value> {
 /// The error of a coroutine raised in the one that resumed it: a text gets the place in front.
 fn rethrown(lua: &Lua, problem: Value) -> mlua::Error {
     match &problem {
-        Value::String(text) => raise::error_bytes(lua, &text.as_bytes()),
+        Value::String(text) => raise::error_at(lua, BEHIND_TAIL_CALL, &text.as_bytes()),
         _ => raise::throw(problem),
     }
+}
+
+/// An error's text with the place of a function of the sandbox's in front, as one with the place of its caller.
+fn moved(lua: &Lua, text: &LuaString) -> Result<Value> {
+    let text = text.as_bytes();
+    let end = text.windows(2).position(|pair| pair == b": ");
+    let rest = &text[end.map_or(0, |end| end + 2)..];
+    raise::value_of(lua, &raise::error_at(lua, BEHIND_TAIL_CALL, rest))
 }

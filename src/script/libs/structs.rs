@@ -24,7 +24,9 @@ pub fn install(lua: &Lua) -> Result<()> {
     let functions = [
         (
             "pack",
-            lua.create_function(|lua, values: Variadic<Value>| {
+            lua.create_function(|lua, mut values: Variadic<Value>| {
+                // The library puts a mark behind its arguments, which it takes for one more.
+                values.push(Value::Nil);
                 pack(&Arguments::new(lua, &values))
             })?,
         ),
@@ -132,7 +134,7 @@ fn unpack(arguments: &Arguments<'_>) -> Result<MultiValue> {
         }
         position += size;
     }
-    results.push(Value::Number(position as f64 + 1.0));
+    results.push(Value::Integer(position.wrapping_add(1) as i64));
     Ok(MultiValue::from_vec(results))
 }
 
@@ -359,6 +361,7 @@ fn to_bits(number: f64) -> u64 {
     const HALF: f64 = 9_223_372_036_854_775_808.0;
     match number < HALF {
         true => to_integer(number) as u64,
+        false if number.is_nan() => 1 << 63,
         false => (to_integer(number - HALF) as u64) ^ (1 << 63),
     }
 }
@@ -374,27 +377,51 @@ mod tests {
             &[
                 (
                     "return hex(struct.pack('bBhHlLT', -1, 255, -2, 2, -3, 3, 4))",
-                    "?",
+                    "fffffeff0200fdffffffffffffff03000000000000000400000000000000",
                 ),
-                ("return hex(struct.pack('>hHlI', -2, 258, 1, 66051))", "?"),
-                ("return hex(struct.pack('<i3>i3', 66051, 66051))", "?"),
-                ("return hex(struct.pack('i12', -1))", "?"),
-                ("return hex(struct.pack('>I32', 1))", "?"),
+                (
+                    "return hex(struct.pack('>hHlI', -2, 258, 1, 66051))",
+                    "fffe0102000000000000000100010203",
+                ),
+                (
+                    "return hex(struct.pack('<i3>i3', 66051, 66051))",
+                    "030201010203",
+                ),
+                (
+                    "return hex(struct.pack('i12', -1))",
+                    "ffffffffffffffff00000000",
+                ),
+                (
+                    "return hex(struct.pack('>I32', 1))",
+                    "0000000000000000000000000000000000000000000000000000000000000001",
+                ),
                 (
                     "return hex(struct.pack('fd>fd', 1.5, -0.1, 1.5, -0.1))",
-                    "?",
+                    "0000c03f9a9999999999b9bf3fc00000bfb999999999999a",
                 ),
-                ("return hex(struct.pack('sc3c0', 'ab', 'cdefg', 'hi'))", "?"),
-                ("return hex(struct.pack('bxxb', 1, 2))", "?"),
-                ("return hex(struct.pack('!bhbl', 1, 2, 3, 4))", "?"),
-                ("return hex(struct.pack('!4bd', 1, 0))", "?"),
-                ("return hex(struct.pack('!2bi3b', 1, 2, 3))", "?"),
-                ("return hex(struct.pack('!8bi3i5', 1, 2, 3))", "?"),
-                ("return hex(struct.pack('L', 2^64))", "?"),
-                ("return hex(struct.pack('L', 2^63))", "?"),
-                ("return hex(struct.pack('L', 1e30))", "?"),
-                ("return hex(struct.pack('l', -1e30))", "?"),
-                ("return hex(struct.pack('l', 0/0))", "?"),
+                (
+                    "return hex(struct.pack('sc3c0', 'ab', 'cdefg', 'hi'))",
+                    "6162006364656869",
+                ),
+                ("return hex(struct.pack('bxxb', 1, 2))", "01000002"),
+                (
+                    "return hex(struct.pack('!bhbl', 1, 2, 3, 4))",
+                    "01000200030000000400000000000000",
+                ),
+                (
+                    "return hex(struct.pack('!4bd', 1, 0))",
+                    "010000000000000000000000",
+                ),
+                ("return hex(struct.pack('!2bi3b', 1, 2, 3))", "010002000003"),
+                (
+                    "return hex(struct.pack('!8bi3i5', 1, 2, 3))",
+                    "0100000200000300000000",
+                ),
+                ("return hex(struct.pack('L', 2^64))", "0000000000000000"),
+                ("return hex(struct.pack('L', 2^63))", "0000000000000080"),
+                ("return hex(struct.pack('L', 1e30))", "0000000000000000"),
+                ("return hex(struct.pack('l', -1e30))", "0000000000000080"),
+                ("return hex(struct.pack('l', 0/0))", "0000000000000080"),
                 ("return hex(struct.pack('h', '12'))", "0c00"),
                 ("return hex(struct.pack('h', 70000))", "7011"),
                 ("return hex(struct.pack('i0', 7))", ""),
@@ -408,60 +435,66 @@ mod tests {
         check(&[
             (
                 "return table.concat({struct.unpack('bBhH', '\\255\\255\\254\\255\\254\\255')}, ' ')",
-                "?",
+                "-1 255 -2 65534 7",
             ),
             (
                 "return table.concat({struct.unpack('>i3I3', '\\255\\0\\1\\255\\0\\1')}, ' ')",
-                "?",
+                "-65535 16711681 7",
             ),
             (
                 "return table.concat({struct.unpack('sc2', 'ab\\0cde')}, ' ')",
-                "?",
+                "ab cd 6",
             ),
             (
                 "return table.concat({struct.unpack('bc0b', '\\3abcd')}, ' ')",
-                "?",
+                "abc 100 6",
             ),
             (
                 "return table.concat({struct.unpack('c1c0b', '3abcd')}, ' ')",
-                "?",
+                "abc 100 6",
             ),
             (
                 "return table.concat({struct.unpack('h', '\\0\\0\\1\\2', 3)}, ' ')",
-                "?",
+                "513 5",
             ),
             (
                 "return table.concat({struct.unpack('!bl', '\\1' .. ('\\0'):rep(7) .. '\\2' .. ('\\0'):rep(7))}, ' ')",
-                "?",
+                "1 2 17",
             ),
             (
                 "return table.concat({struct.unpack('lL', ('\\255'):rep(16))}, ' ')",
-                "?",
+                "-1 1.844674407371e+19 17",
             ),
             (
                 "return table.concat({struct.unpack('i12', ('\\254'):rep(12))}, ' ')",
-                "?",
+                "-16843010 13",
             ),
             (
                 "return table.concat({struct.unpack('>I9', ('\\1'):rep(9))}, ' ')",
-                "?",
+                "7.2340172838077e+16 10",
             ),
             (
                 "return table.concat({struct.unpack('fd', struct.pack('fd', 0.1, 0.1))}, ' ')",
-                "?",
+                "0.10000000149012 0.1 13",
             ),
             ("return table.concat({struct.unpack('', 'x')}, ' ')", "1"),
-            ("return table.concat({struct.unpack('i0', 'x')}, ' ')", "?"),
+            (
+                "return table.concat({struct.unpack('i0', 'x')}, ' ')",
+                "0 1",
+            ),
             ("return table.concat({struct.unpack('xx', 'xy')}, ' ')", "3"),
-            ("return table.concat({struct.unpack('', '', -5)}, ' ')", "?"),
+            (
+                "return table.concat({struct.unpack('', '', -5)}, ' ')",
+                "-5",
+            ),
         ]);
     }
 
     #[test]
     fn sizes() {
         check(&[
-            ("return struct.size('bhlTfd')", "?"),
-            ("return struct.size('!bhlTfd')", "?"),
+            ("return struct.size('bhlTfd')", "31"),
+            ("return struct.size('!bhlTfd')", "40"),
             ("return struct.size('c12i5x')", "18"),
             ("return struct.size('z')", "0"),
             ("return struct.size('<>! ')", "0"),
@@ -471,33 +504,114 @@ mod tests {
     #[test]
     fn faults_are_named() {
         check(&[
-            ("struct.pack()", "?"),
-            ("struct.pack('z', 1)", "?"),
-            ("struct.pack('h')", "?"),
-            ("struct.pack('h', 'x')", "?"),
-            ("struct.pack('c3', 'ab')", "?"),
-            ("struct.pack('s', nil)", "?"),
-            ("struct.pack('i33', 1)", "?"),
-            ("struct.pack('i99999999999', 1)", "?"),
-            ("struct.pack('!3', 1)", "?"),
-            ("struct.pack('!0', 1)", "?"),
-            ("struct.unpack('h', 'x')", "?"),
-            ("struct.unpack('h', 'xyz', 3)", "?"),
-            ("struct.unpack('h', 'xyz', 0)", "?"),
-            ("struct.unpack('h', 'xyz', -1)", "?"),
-            ("struct.unpack('h')", "?"),
-            ("struct.unpack('s', 'xyz')", "?"),
-            ("struct.unpack('c0', 'xyz')", "?"),
-            ("struct.unpack('bc0', '\\5xyz')", "?"),
-            ("struct.unpack('bc0', '\\254xyz')", "?"),
-            ("struct.unpack('c2147483647', 'xyz')", "?"),
-            ("struct.unpack('c2147483648', 'xyz')", "?"),
-            ("return struct.unpack('%', 'xyz')", "?"),
-            ("struct.unpack(('b'):rep(9000), ('x'):rep(9000))", "?"),
-            ("struct.size('s')", "?"),
-            ("struct.size('c0')", "?"),
-            ("struct.size('?')", "?"),
-            ("struct.size({})", "?"),
+            (
+                "struct.pack()",
+                "ERR user_script:1: bad argument #1 to 'pack' (string expected, got no value)",
+            ),
+            (
+                "struct.pack('z', 1)",
+                "ERR user_script:1: bad argument #1 to 'pack' (invalid format option 'z')",
+            ),
+            (
+                "struct.pack('h')",
+                "ERR user_script:1: bad argument #2 to 'pack' (number expected, got nil)",
+            ),
+            (
+                "struct.pack('h', 'x')",
+                "ERR user_script:1: bad argument #2 to 'pack' (number expected, got string)",
+            ),
+            (
+                "struct.pack('c3', 'ab')",
+                "ERR user_script:1: bad argument #3 to 'pack' (string too short)",
+            ),
+            (
+                "struct.pack('s', nil)",
+                "ERR user_script:1: bad argument #2 to 'pack' (string expected, got nil)",
+            ),
+            (
+                "struct.pack('i33', 1)",
+                "ERR user_script:1: integral size 33 is larger than limit of 32",
+            ),
+            (
+                "struct.pack('i99999999999', 1)",
+                "ERR user_script:1: integral size overflow",
+            ),
+            (
+                "struct.pack('!3', 1)",
+                "ERR user_script:1: alignment 3 is not a power of 2",
+            ),
+            (
+                "struct.pack('!0', 1)",
+                "ERR user_script:1: alignment 0 is not a power of 2",
+            ),
+            (
+                "struct.unpack('h', 'x')",
+                "ERR user_script:1: bad argument #2 to 'unpack' (data string too short)",
+            ),
+            (
+                "struct.unpack('h', 'xyz', 3)",
+                "ERR user_script:1: bad argument #2 to 'unpack' (data string too short)",
+            ),
+            (
+                "struct.unpack('h', 'xyz', 0)",
+                "ERR user_script:1: bad argument #3 to 'unpack' (offset must be 1 or greater)",
+            ),
+            (
+                "struct.unpack('h', 'xyz', -1)",
+                "ERR user_script:1: bad argument #2 to 'unpack' (data string too short)",
+            ),
+            (
+                "struct.unpack('h')",
+                "ERR user_script:1: bad argument #2 to 'unpack' (string expected, got no value)",
+            ),
+            (
+                "struct.unpack('s', 'xyz')",
+                "ERR user_script:1: unfinished string in data",
+            ),
+            (
+                "struct.unpack('c0', 'xyz')",
+                "ERR user_script:1: format 'c0' needs a previous size",
+            ),
+            (
+                "struct.unpack('bc0', '\\5xyz')",
+                "ERR user_script:1: bad argument #2 to 'unpack' (data string too short)",
+            ),
+            (
+                "struct.unpack('bc0', '\\254xyz')",
+                "ERR user_script:1: bad argument #2 to 'unpack' (data string too short)",
+            ),
+            (
+                "struct.unpack('c2147483647', 'xyz')",
+                "ERR user_script:1: bad argument #2 to 'unpack' (data string too short)",
+            ),
+            (
+                "struct.unpack('c2147483648', 'xyz')",
+                "ERR user_script:1: integral size overflow",
+            ),
+            (
+                "return struct.unpack('%', 'xyz')",
+                "ERR user_script:1: bad argument #1 to 'unpack' (invalid format option '%')",
+            ),
+            (
+                "struct.unpack(('b'):rep(9000), ('x'):rep(9000))",
+                "ERR user_script:1: stack overflow (too many results)",
+            ),
+            (
+                "struct.size('s')",
+                "ERR user_script:1: bad argument #1 to 'size' (option 's' has no fixed size)",
+            ),
+            (
+                "struct.size('c0')",
+                "ERR user_script:1: bad argument #1 to 'size' (option 'c0' has no fixed size)",
+            ),
+            (
+                "struct.size('?')",
+                "ERR user_script:1: bad argument #1 to 'size' (invalid format option '?')",
+            ),
+            (
+                "struct.size({})",
+                "ERR user_script:1: bad argument #1 to 'size' (string expected, got table)",
+            ),
         ]);
     }
 }

@@ -11,6 +11,9 @@ use crate::script::raise;
 mod pack;
 mod unpack;
 
+/// The most values that can be packed at once.
+const MAX_VALUES: usize = 4000;
+
 /// Makes the library the global `cmsgpack`.
 ///
 /// # Errors
@@ -57,6 +60,9 @@ pub fn install(lua: &Lua) -> Result<()> {
 fn pack_all(arguments: &Arguments<'_>) -> Result<LuaString> {
     if arguments.len() == 0 {
         return Err(arguments.error(0, "MessagePack pack needs input."));
+    }
+    if arguments.len() > MAX_VALUES {
+        return Err(arguments.error(0, "Too many arguments for MessagePack pack."));
     }
     let lua = arguments.lua();
     let mut packed = Vec::new();

@@ -95,6 +95,10 @@ impl Reader<'_> {
 
     fn begin(&mut self, left: usize, kind: Kind) -> Result<()> {
         self.slots += kind.slots();
+        if matches!(kind, Kind::Array(_)) && self.slots > MAX_RESULTS {
+            let text = "stack overflow (in function mp_decode_to_lua_array)";
+            return Err(raise::error(self.lua, text));
+        }
         let table = self.lua.create_table()?;
         self.open.push(Open { table, left, kind });
         Ok(())
@@ -102,7 +106,7 @@ impl Reader<'_> {
 
     fn head(&mut self) -> Result<Head> {
         let head = self.bytes::<1>()?[0];
-        if self.slots + self.open.len() > MAX_RESULTS {
+        if self.slots + 1 > MAX_RESULTS {
             let text = "stack overflow (too many return values at once; use unpack_one or unpack_limit instead.)";
             return Err(raise::error(self.lua, text));
         }
