@@ -6,6 +6,7 @@
 pub mod libs;
 #[cfg(test)]
 mod oracle;
+mod patterns;
 pub mod raise;
 mod random;
 pub mod sandbox;

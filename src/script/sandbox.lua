@@ -5,7 +5,7 @@
 -- the original and which raises the original's errors for the place in the script. All functions used here are locals:
 -- what a script sees of the globals never matters to them.
 
-local globals, forward, refuse, deny, missing, unwrap, throw, moved = ...
+local globals, forward, refuse, deny, missing, unwrap, throw, moved, next_match = ...
 
 local raw = {}
 for name, value in next, globals do raw[name] = value end
@@ -26,6 +26,7 @@ for _, name in ipairs {
 } do
   slow[name] = forward(name, raw[name])
 end
+slow.gmatch = forward('gmatch', string.gmatch)
 slow.insert = forward('insert', raw_insert)
 slow.foreach = forward('foreach', raw_foreach)
 slow.resume = forward('resume', resume)
@@ -150,6 +151,20 @@ function coroutine.wrap(...)
   end
   return function(...) return finish(resume(thread, ...)) end
 end
+
+-- Patterns --------------------------------------------------------------------------------------------------------
+
+function string.gmatch(...)
+  local text, pattern = ...
+  if type(text) ~= 'string' or type(pattern) ~= 'string' then return slow.gmatch(...) end
+  local at = 0
+  local function keep(following, ...)
+    at = following
+    return ...
+  end
+  return function() return keep(next_match(text, pattern, at)) end
+end
+string.gfind = string.gmatch
 
 -- Chunks ----------------------------------------------------------------------------------------------------------
 

@@ -10,14 +10,15 @@
 //!   look at the table behind ([`behind`]);
 //! * those that catch errors (`pcall`, `xpcall`, `coroutine.resume`, `coroutine.wrap`, `load`) turn the errors of Rust
 //!   functions into the values that scripts expect ([`raise`]);
-//! * `load` and `loadstring` take source text alone.
+//! * `load` and `loadstring` take source text alone;
+//! * those that match patterns do it in bounded space ([`patterns`]).
 //!
 //! What a script can still tell: `pairs` of a table hands out another `next` than the global; the functions above are
 //! written in Lua, so that an error of theirs has no place when they are called in a `return` (a tail call leaves no
 //! trace of the caller); a protected table used as the metatable of another has no effect.
 //!
 //! Life cycle: [`new_vm`] builds an interpreter; whoever adds a library to it puts it through [`protect`] and
-//! [`set_global`]; each script begins with [`reseed`] and is run by [`call`].
+//! [`set_global`]; a script is run by [`call`].
 
 use mlua::{
     FromLuaMulti, Function, IntoLua, IntoLuaMulti, Lua, LuaOptions, LuaString, MultiValue, Result,
@@ -26,7 +27,7 @@ use mlua::{
 
 use super::libs;
 use super::raise::{self, Place};
-use super::random;
+use super::{patterns, random};
 
 const PRELUDE: &str = include_str!("sandbox.lua");
 const READ_ONLY: &str = "Attempt to modify a readonly table";
@@ -50,7 +51,8 @@ pub fn new_vm() -> Result<Lua> {
     let lua = Lua::new_with(libraries, LuaOptions::new())?;
     libs::install(&lua)?;
     random::install(&lua)?;
-    install_prelude(&lua)?;
+    let next_match = patterns::install(&lua)?;
+    install_prelude(&lua, next_match)?;
     Ok(lua)
 }
 
@@ -98,7 +100,7 @@ pub fn behind(lua: &Lua, table: &Table) -> Result<Table> {
     }
 }
 
-/// Starts `math.random` as each script finds it.
+/// Starts `math.random` as in a new interpreter. Redis's goes on from script to script since version 7.
 pub fn reseed(lua: &Lua) {
     random::reseed(lua);
 }
@@ -155,7 +157,7 @@ pub fn call<R: FromLuaMulti>(
 }
 
 /// Runs the part that is written in Lua and keeps what it returns.
-fn install_prelude(lua: &Lua) -> Result<()> {
+fn install_prelude(lua: &Lua, next_match: Function) -> Result<()> {
     let globals = lua.globals();
     let pcall: Function = globals.raw_get("pcall")?;
     let xpcall: Function = globals.raw_get("xpcall")?;
@@ -176,6 +178,7 @@ fn install_prelude(lua: &Lua) -> Result<()> {
             lua.create_function(|lua, problem: Value| opened(lua, problem))?,
             lua.create_function(|lua, problem: Value| Err::<(), _>(rethrown(lua, problem)))?,
             lua.create_function(|lua, text: LuaString| moved(lua, &text))?,
+            next_match,
         ))?;
     lua.set_named_registry_value(STORE, store)?;
     lua.set_named_registry_value(CONTENTS, contents)?;

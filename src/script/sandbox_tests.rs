@@ -443,7 +443,6 @@ fn some_errors_are_clearer_than_redis_own() {
 #[test]
 fn random_numbers_are_redis_own() {
     check(&[
-        ("return tostring(math.random())", "0.39646477363839"),
         (
             "return math.random(0)",
             "ERR user_script:1: bad argument #1 to 'random' (interval is empty)",
@@ -469,10 +468,20 @@ fn random_numbers_are_redis_own() {
             "135978 491085 67886 838459",
         ),
         (
-            "math.random(-2147483648,2147483647) return tostring(math.random(-2147483648,2147483647))",
+            "math.randomseed(3) return tostring(math.random(-2147483648,2147483647))",
             "-2147483648",
         ),
     ]);
+}
+
+#[test]
+fn random_numbers_go_on_from_script_to_script() {
+    let lua = sandbox::new_vm().expect("an interpreter can be built");
+    let script = "return tostring(math.random())";
+    assert_eq!(run(&lua, script), "0.39646477363839");
+    assert_eq!(run(&lua, script), "0.98337509120091");
+    sandbox::reseed(&lua);
+    assert_eq!(run(&lua, script), "0.39646477363839");
 }
 
 #[test]

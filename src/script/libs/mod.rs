@@ -15,7 +15,7 @@ pub mod cmsgpack;
 pub mod structs;
 
 /// The most bytes that a library makes of a script's values; what would be longer ends as if memory were out.
-const MAX_TEXT_BYTES: usize = 512 << 20;
+pub(super) const MAX_TEXT_BYTES: usize = 512 << 20;
 /// Slots that a function of Lua's may use for its results, short of those that calling it takes.
 const MAX_RESULTS: usize = 7800;
 
@@ -31,6 +31,6 @@ pub fn install(lua: &Lua) -> mlua::Result<()> {
 }
 
 /// Lua's own error for a lack of memory.
-fn out_of_memory(lua: &Lua) -> Error {
+pub(super) fn out_of_memory(lua: &Lua) -> Error {
     raise::plain(lua, "not enough memory")
 }

@@ -26,7 +26,9 @@ pub fn install(lua: &Lua) -> Result<()> {
             "pack",
             lua.create_function(|lua, mut values: Variadic<Value>| {
                 // The library puts a mark behind its arguments, which it takes for one more.
-                values.push(Value::Nil);
+                if !values.is_empty() {
+                    values.push(Value::Nil);
+                }
                 pack(&Arguments::new(lua, &values))
             })?,
         ),

@@ -5,23 +5,17 @@
 
 use mlua::{Error, Function, Lua, Result, Table, Value};
 
-use super::{InvalidNumbers, MAX_DEPTH, Settings};
+use super::{InvalidNumbers, MAX_DEPTH, NEXT, Settings};
 use crate::script::libs::arguments::type_name;
 use crate::script::libs::{MAX_TEXT_BYTES, out_of_memory};
 use crate::script::{raise, sandbox};
 use crate::text::double;
 
-/// The JSON text of a value. `next` is Lua's function of that name.
-pub(super) fn encode(
-    lua: &Lua,
-    value: &Value,
-    settings: &Settings,
-    next: &Function,
-) -> Result<Value> {
+/// The JSON text of a value.
+pub(super) fn encode(lua: &Lua, value: &Value, settings: &Settings) -> Result<Value> {
     let mut encoder = Encoder {
         lua,
         settings,
-        next,
         text: Vec::new(),
         open: Vec::new(),
     };
@@ -39,7 +33,6 @@ pub(super) fn encode(
 struct Encoder<'a> {
     lua: &'a Lua,
     settings: &'a Settings,
-    next: &'a Function,
     text: Vec<u8>,
     open: Vec<Open>,
 }
@@ -153,8 +146,9 @@ impl Encoder<'_> {
 
     /// As [`Encoder::pairs`], from the pair after `key` on.
     fn pairs_behind(&mut self, table: Table, mut key: Value) -> Result<Option<Table>> {
+        let following: Function = self.lua.named_registry_value(NEXT)?;
         loop {
-            let (next, value): (Value, Value) = self.next.call((&table, &key))?;
+            let (next, value): (Value, Value) = following.call((&table, &key))?;
             if next.is_nil() {
                 self.text.push(b'}');
                 return Ok(None);

@@ -16,6 +16,9 @@ mod encode;
 /// its values, and each level takes up to two.
 const MAX_DEPTH: i32 = 2000;
 
+/// The name in the registry of Lua's own `next`.
+const NEXT: &str = "ruddle.next";
+
 /// What a script can choose.
 #[derive(Clone, Copy, Debug)]
 struct Settings {
@@ -76,12 +79,15 @@ impl Shared {
 /// Out of memory.
 pub fn install(lua: &Lua) -> Result<()> {
     let globals = lua.globals();
-    let next = globals.raw_get("next")?;
-    globals.raw_set("cjson", instance(lua, next)?)
+    lua.set_named_registry_value(NEXT, globals.raw_get::<Function>("next")?)?;
+    globals.raw_set("cjson", instance(lua)?)
 }
 
-/// A table of functions with settings of their own. `next` is Lua's function of that name.
-fn instance(lua: &Lua, next: Function) -> Result<Table> {
+/// A table of functions with settings of their own.
+///
+/// The functions hold no Lua values: an interpreter can give out only some thousand references to its values, and a
+/// script may make any number of instances.
+fn instance(lua: &Lua) -> Result<Table> {
     let shared = Shared::default();
     let function = |body: fn(&Arguments<'_>, &mut Settings) -> Result<Answer>| {
         let shared = shared.clone();
@@ -89,9 +95,8 @@ fn instance(lua: &Lua, next: Function) -> Result<Table> {
             body(&Arguments::new(lua, &values), &mut shared.lock())
         })
     };
-    let whole = |body: fn(&Lua, &Value, &Settings, &Function) -> Result<Value>| {
+    let whole = |body: fn(&Lua, &Value, &Settings) -> Result<Value>| {
         let shared = shared.clone();
-        let next = next.clone();
         lua.create_function(move |lua, values: Variadic<Value>| {
             let arguments = Arguments::new(lua, &values);
             if arguments.len() != 1 {
@@ -99,15 +104,12 @@ fn instance(lua: &Lua, next: Function) -> Result<Table> {
             }
             // A copy, so that the lock is not held while a text is made.
             let settings = *shared.lock();
-            body(lua, arguments.get(1), &settings, &next)
+            body(lua, arguments.get(1), &settings)
         })
     };
     let functions = [
         ("encode", whole(encode::encode)?),
-        (
-            "decode",
-            whole(|lua, value, settings, _| decode::decode(lua, value, settings))?,
-        ),
+        ("decode", whole(decode::decode)?),
         ("encode_sparse_array", function(encode_sparse_array)?),
         (
             "encode_max_depth",
@@ -130,10 +132,7 @@ fn instance(lua: &Lua, next: Function) -> Result<Table> {
             "decode_invalid_numbers",
             function(|arguments, settings| switch(arguments, &mut settings.decode_invalid))?,
         ),
-        (
-            "new",
-            lua.create_function(move |lua, ()| instance(lua, next.clone()))?,
-        ),
+        ("new", lua.create_function(|lua, ()| instance(lua))?),
     ];
     let library = arguments::table(lua, &functions)?;
     library.raw_set("null", Value::NULL)?;
