@@ -19,6 +19,7 @@ pub mod libs;
 pub mod load;
 #[cfg(test)]
 mod oracle;
+mod patterns;
 pub mod payload;
 pub mod raise;
 mod random;
