@@ -8,8 +8,8 @@ use std::time::Instant;
 use super::context::Context;
 use super::error::CommandError;
 use super::flags::Flags;
-use super::redact;
 use super::session::Parked;
+use super::{reads, redact};
 use crate::instance::{Instance, news};
 use crate::resp::{Reply, Request};
 
@@ -45,6 +45,9 @@ pub fn call(context: &mut Context<'_>, request: Request<'_>) -> bool {
         write_error(instance, &error, &mut context.reply);
     }
     tell(context);
+    if context.session.tracking.on {
+        reads::note(context, request);
+    }
     succeeded
 }
 

@@ -8,6 +8,7 @@ pub mod context;
 pub mod error;
 pub mod flags;
 pub mod keys;
+pub mod reads;
 pub mod redact;
 pub mod registry;
 pub mod session;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::reads::ReadTracking;
 use super::transaction::Transaction;
 use crate::instance::Instance;
 use crate::instance::clients::ClientHandle;
@@ -77,6 +78,8 @@ pub struct Session {
     pub parked: Parked,
     /// The commands queued since MULTI.
     pub transaction: Transaction,
+    /// Whether its reads are remembered.
+    pub tracking: ReadTracking,
     /// Whether the connection closes once its replies are written.
     pub close_after_reply: bool,
     /// Whether the client has asked for a shutdown, and its connection stays until that is far enough.
@@ -96,6 +99,7 @@ impl Session {
             place: Place::default(),
             parked: Parked::default(),
             transaction: Transaction::default(),
+            tracking: ReadTracking::default(),
             close_after_reply: false,
             awaits_shutdown: false,
         }
@@ -132,6 +136,16 @@ impl Session {
         figures
             .queued_bytes
             .store(transaction.bytes(), Ordering::Relaxed);
+    }
+
+    /// Speaks another version of the protocol from now on; those who send messages see it at once.
+    pub fn set_protocol(&mut self, protocol: Protocol) {
+        self.protocol = protocol;
+        let version = if protocol == Protocol::Resp3 { 3 } else { 2 };
+        self.handle
+            .figures
+            .protocol
+            .store(version, Ordering::Relaxed);
     }
 
     /// CLIENT NO-EVICT.

@@ -14,8 +14,9 @@ use super::call::{call, write_error};
 use super::context::Context;
 use super::error::CommandError;
 use super::session::{Parked, Place, Session};
-use crate::instance::Instance;
+use crate::instance::attention::OWN_INVALIDATIONS;
 use crate::instance::waiters::{Wait, Waiter};
+use crate::instance::{Instance, tracking};
 use crate::resp::{Blob, Reply};
 use crate::store::db::{Db, DbIndex};
 
@@ -110,7 +111,7 @@ fn run_again(db: &mut Db, instance: &Instance, id: u64) {
         instance.waiters().put_back(waiter);
     } else {
         instance.waiters().forget(&waiter);
-        wake(waiter, &out, blobs);
+        wake(instance, waiter, &out, blobs);
     }
 }
 
@@ -136,7 +137,7 @@ pub fn end_wait(
     if let Err(error) = answered {
         write_error(instance, &error, &mut reply);
     }
-    wake(waiter, &out, blobs);
+    wake(instance, waiter, &out, blobs);
     true
 }
 
@@ -157,10 +158,13 @@ fn take_out(db: &mut Db, instance: &Instance, id: u64) -> Option<Waiter> {
 }
 
 /// Gives a client that waited its answer.
-fn wake(waiter: Waiter, out: &[u8], blobs: Vec<Blob>) {
+fn wake(instance: &Instance, waiter: Waiter, out: &[u8], blobs: Vec<Blob>) {
     let handle = Arc::clone(&waiter.session.handle);
     if waiter.session.reply_mode.answers() {
         handle.post_reply(out, blobs);
+    }
+    if instance.attention.has(OWN_INVALIDATIONS) {
+        tracking::deliver_own(instance);
     }
     handle.set_parked(false);
 }

@@ -6,6 +6,7 @@ pub mod attention;
 pub mod clients;
 pub mod limits;
 pub mod news;
+pub mod output;
 pub mod pubsub;
 pub mod reclaim;
 pub mod stats;
@@ -15,16 +16,18 @@ pub mod watches;
 
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{
-    Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+    Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
 };
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Notify;
 
+use crate::command::reads::ReadTracking;
 use crate::command::transaction::Transaction;
 use crate::command::{Registry, Session};
 use crate::config::Config;
 use crate::observe::slowlog::SlowLog;
+use crate::script::engine::Scripts;
 use crate::store::db::{Db, DbIndex};
 use crate::store::journal::Events;
 use attention::Attention;
@@ -89,6 +92,9 @@ pub struct Instance {
     pub last_save_s: AtomicU64,
     /// What every command has to look at.
     pub attention: Attention,
+    /// Scripts and functions.
+    pub scripts: Scripts,
+    itself: OnceLock<Weak<Instance>>,
     waiters: Mutex<Waiters>,
     watches: Mutex<Watches>,
     tracking: Mutex<Tracking>,
@@ -113,9 +119,13 @@ impl Instance {
         let unix_s = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |elapsed| elapsed.as_secs());
+        let clients = Clients::default();
+        clients
+            .output_limits
+            .configure(config.client_output_buffer_limits());
         Instance {
             registry,
-            clients: Clients::default(),
+            clients,
             stats,
             started: Instant::now(),
             run_id,
@@ -130,6 +140,8 @@ impl Instance {
             startup_bytes: AtomicUsize::new(0),
             last_save_s: AtomicU64::new(unix_s),
             attention: Attention::default(),
+            scripts: Scripts::default(),
+            itself: OnceLock::new(),
             waiters: Mutex::default(),
             watches: Mutex::default(),
             tracking: Mutex::default(),
@@ -142,6 +154,19 @@ impl Instance {
             shutdown_requested: Notify::new(),
             config_changed: Notify::new(),
         }
+    }
+
+    /// This state where it is shared: scripts hold on to it while they run.
+    pub fn share(self) -> Arc<Self> {
+        let shared = Arc::new(self);
+        // It is new, and so has not been told before.
+        let _ = shared.itself.set(Arc::downgrade(&shared));
+        shared
+    }
+
+    /// The owner of this state that others may become; none before [`Instance::share`].
+    pub fn shared(&self) -> Option<Arc<Self>> {
+        self.itself.get()?.upgrade()
     }
 
     /// The configuration, to be read for a moment.
@@ -260,19 +285,9 @@ impl Instance {
         db.journal.follows_changes =
             !(waiters.is_empty() && self.watches().is_empty() && self.tracking().is_empty());
         drop(waiters);
-        db.journal.events = self.events_wanted();
+        db.journal.events = events_wanted(self.config().notify_keyspace_events());
         if earlier {
             self.deadline_changed.notify_one();
-        }
-    }
-
-    /// The classes of events that are published at all.
-    fn events_wanted(&self) -> Events {
-        let events = self.config().notify_keyspace_events();
-        if events.contains(Events::KEYSPACE) || events.contains(Events::KEYEVENT) {
-            events
-        } else {
-            Events::default()
         }
     }
 
@@ -298,6 +313,11 @@ impl Instance {
             .touched
             .store(false, Ordering::Relaxed);
         session.show_transaction();
+        tracking::disable(self, &session.handle);
+        session.tracking = ReadTracking::default();
+        if session.handle.subscriptions.any() {
+            self.pubsub().forget(&session.handle);
+        }
         session.handle.set_parked(false);
         self.follow(db);
     }
@@ -321,6 +341,15 @@ impl Instance {
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The classes of events that are published at all under this setting of `notify-keyspace-events`.
+pub fn events_wanted(events: Events) -> Events {
+    if events.contains(Events::KEYSPACE) || events.contains(Events::KEYEVENT) {
+        events
+    } else {
+        Events::default()
+    }
 }
 
 /// 40 random hexadecimal digits, as runs and histories are named.

@@ -13,7 +13,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::clock;
 use crate::command::waiting;
 use crate::instance::waiters::NO_DEADLINE;
-use crate::instance::{Instance, news};
+use crate::instance::{Instance, news, tracking};
 use crate::store::db::Db;
 use crate::store::{alloc, huge_pages};
 
@@ -43,7 +43,13 @@ pub async fn sweep_expired(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
             )
         };
         tokio::time::sleep(period).await;
-        if instance.sweeps() && !instance.cron_rests() {
+        if instance.cron_rests() {
+            continue;
+        }
+        if tracking::needs_trim(&instance) {
+            tracking::trim(&instance, &mut db.lock(), None);
+        }
+        if instance.sweeps() {
             let start = Instant::now();
             sweep_once(&db, &instance, sweep_budget(period, effort)).await;
             let took_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -77,6 +83,7 @@ fn sweep_step(db: &Mutex<Db>, instance: &Instance, index: usize) -> bool {
     if !db.journal.is_empty() {
         news::tell(&mut db, instance, None);
         waiting::serve(&mut db, instance);
+        tracking::broadcast(instance);
     }
     more
 }
@@ -128,9 +135,13 @@ pub async fn close_idle_clients(instance: Arc<Instance>) {
         let now_ms = clock::unix_ms();
         for client in instance.clients.list() {
             client.tidy(now_ms);
+            // Only a timer sees that the soft limit has been exceeded for long.
+            client.close_if_output_is_too_much();
             let idle_ms =
                 now_ms.saturating_sub(client.figures.last_command_ms.load(Ordering::Relaxed));
-            if timeout_s > 0 && idle_ms > timeout_s * 1000 && !client.is_parked() {
+            // Who is subscribed to something waits for others.
+            let may_idle = client.subscriptions.any() || client.is_parked();
+            if timeout_s > 0 && idle_ms > timeout_s * 1000 && !may_idle {
                 tracing::debug!("Closing idle client");
                 client.kill();
             }

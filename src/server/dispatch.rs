@@ -12,9 +12,9 @@ use crate::command::{
     Command, CommandError, Context, Flags, Registry, Session, transaction, waiting,
 };
 use crate::commands::transaction::EXEC;
-use crate::instance::Instance;
-use crate::instance::attention::READY_KEYS;
-use crate::resp::{Reply, Request};
+use crate::instance::attention::{OWN_INVALIDATIONS, READY_KEYS};
+use crate::instance::{Instance, tracking};
+use crate::resp::{Protocol, Reply, Request};
 use crate::store::db::Db;
 use crate::text::words::until_nul;
 
@@ -74,8 +74,12 @@ impl Gate<'_> {
             command,
         };
         call(&mut context, request);
-        if context.instance.attention.has(READY_KEYS) {
-            serve_waiting(context.db, context.instance);
+        if context
+            .instance
+            .attention
+            .has(READY_KEYS | OWN_INVALIDATIONS)
+        {
+            settle(context.db, context.instance);
         }
         mute(context.session, &mut context.reply, mark);
         if context.session.handle.has_messages() {
@@ -166,11 +170,15 @@ impl Gate<'_> {
     }
 }
 
-/// Serves those who wait for keys that a command has changed. Keys that have expired while it ran are nothing for them.
+/// Does what a command leaves to be done for others, and what is to come after its answer.
 #[cold]
-fn serve_waiting(db: &mut Db, instance: &Instance) {
-    db.set_clock(clock::unix_ms());
-    waiting::serve(db, instance);
+fn settle(db: &mut Db, instance: &Instance) {
+    if instance.attention.has(READY_KEYS) {
+        // Keys that have expired while the command ran are nothing for those who wait.
+        db.set_clock(clock::unix_ms());
+        waiting::serve(db, instance);
+    }
+    tracking::deliver_own(instance);
 }
 
 /// Whether a line is the first one, or the one that names the host, of an HTTP request.
@@ -239,8 +247,27 @@ fn refuse(
             "ERR Command not allowed inside a transaction",
         ));
     }
+    if session.handle.subscriptions.any()
+        && session.protocol == Protocol::Resp2
+        && !SUBSCRIBER_COMMANDS.contains(&command.spec.name)
+    {
+        return Some(CommandError::Subscribed(command.full_name.clone()));
+    }
     None
 }
+
+/// What a client that is subscribed to something may do in RESP2, which cannot tell a message from an answer.
+const SUBSCRIBER_COMMANDS: [&str; 9] = [
+    "PING",
+    "SUBSCRIBE",
+    "SSUBSCRIBE",
+    "UNSUBSCRIBE",
+    "SUNSUBSCRIBE",
+    "PSUBSCRIBE",
+    "PUNSUBSCRIBE",
+    "QUIT",
+    "RESET",
+];
 
 /// Whether the configuration lets this client use a protected command.
 #[cold]

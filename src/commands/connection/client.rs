@@ -3,7 +3,7 @@
 use super::client_filter::{self, Filter};
 use super::client_line::{self, Lines};
 use super::client_unblock;
-use super::{NO_REDIRECTION, check_name, is_printable_word};
+use super::{check_name, is_printable_word, tracking};
 use crate::command::session::ReplyMode;
 use crate::command::waiting;
 use crate::command::{Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group};
@@ -18,8 +18,9 @@ pub static CLIENT: CommandSpec = CommandSpec::new("CLIENT", Group::Connection, c
     )
     .arity(-2)
     .subcommands(&[
+        &tracking::CACHING,
         &GETNAME,
-        &GETREDIR,
+        &tracking::GETREDIR,
         &HELP,
         &ID,
         &INFO,
@@ -30,7 +31,8 @@ pub static CLIENT: CommandSpec = CommandSpec::new("CLIENT", Group::Connection, c
         &REPLY,
         &SETINFO,
         &SETNAME,
-        &TRACKINGINFO,
+        &tracking::TRACKING,
+        &tracking::TRACKINGINFO,
         &client_unblock::UNBLOCK,
     ]);
 
@@ -68,6 +70,8 @@ fn help(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
     context.help(
         "CLIENT",
         &[
+            "CACHING (YES|NO)",
+            "    Whether the next command's reads are tracked, in OPTIN and OPTOUT mode.",
             "GETNAME",
             "    The name of this connection.",
             "GETREDIR",
@@ -99,6 +103,8 @@ fn help(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
             "    Names the client library and its version.",
             "SETNAME <name>",
             "    Names this connection.",
+            "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]] [OPTIN] [OPTOUT] [NOLOOP]",
+            "    Whether this connection is told when keys change that it may have cached.",
             "TRACKINGINFO",
             "    The state of client-side caching for this connection.",
             "UNBLOCK <client-id> [TIMEOUT|ERROR]",
@@ -439,40 +445,4 @@ fn on_or_off(word: &[u8]) -> Result<bool, CommandError> {
     } else {
         Err(CommandError::Syntax)
     }
-}
-
-static GETREDIR: CommandSpec = subcommand("GETREDIR", getredir)
-    .doc(
-        "Answers which client gets the connection's invalidation messages.",
-        "6.0.0",
-        "O(1)",
-    )
-    .arity(2)
-    .flags(OWN_FLAGS);
-
-fn getredir(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
-    context.reply.integer(NO_REDIRECTION);
-    Ok(())
-}
-
-static TRACKINGINFO: CommandSpec = subcommand("TRACKINGINFO", trackinginfo)
-    .doc(
-        "Answers the state of client-side caching for the connection.",
-        "6.2.0",
-        "O(1)",
-    )
-    .arity(2)
-    .flags(&[Flags::NOSCRIPT, Flags::LOADING, Flags::STALE]);
-
-fn trackinginfo(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
-    let reply = &mut context.reply;
-    reply.map(3);
-    reply.text("flags");
-    reply.set(1);
-    reply.text("off");
-    reply.text("redirect");
-    reply.integer(NO_REDIRECTION);
-    reply.text("prefixes");
-    reply.array(0);
-    Ok(())
 }

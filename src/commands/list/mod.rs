@@ -120,6 +120,22 @@ fn settle(context: &mut Context<'_>, key: &[u8], empty: bool, changes: usize) {
     context.db.dirty = dirty + changes as u64;
 }
 
+/// The name of the event of a push at `end`.
+fn push_event(end: End) -> &'static str {
+    match end {
+        End::Front => "lpush",
+        End::Back => "rpush",
+    }
+}
+
+/// The name of the event of a pop at `end`.
+fn pop_event(end: End) -> &'static str {
+    match end {
+        End::Front => "lpop",
+        End::Back => "rpop",
+    }
+}
+
 /// Answers an element from where it lies.
 #[inline]
 fn reply_element(reply: &mut Reply<'_>, element: Element<'_>) {

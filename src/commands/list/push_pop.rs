@@ -6,11 +6,13 @@ use super::{
     ENDS, create, element_argument, fill, list_mut, list_of, parse_at_least, parse_end,
     reply_element, settle,
 };
+use super::{pop_event, push_event};
 use crate::command::{
     Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, Handler, KeyFlags,
     KeySpec,
 };
 use crate::resp::Request;
+use crate::store::journal::Events;
 use crate::store::tree::End;
 use crate::store::types::list::List;
 
@@ -116,6 +118,7 @@ fn push(
         return Ok(());
     };
     settle(context, key, false, count);
+    context.event(Events::LIST, push_event(end), key);
     context.reply.count(len);
     Ok(())
 }
@@ -197,6 +200,7 @@ pub(super) fn pop_one(context: &mut Context<'_>, key: &[u8], end: End) -> Comman
     let empty = list.is_empty();
     drop(slot);
     settle(context, key, empty, 1);
+    context.event_and_end(Events::LIST, pop_event(end), key, empty);
     Ok(())
 }
 
@@ -220,6 +224,7 @@ fn pop_some(context: &mut Context<'_>, key: &[u8], end: End, count: usize) -> Co
     let empty = list.is_empty();
     drop(slot);
     settle(context, key, empty, count);
+    context.event_and_end(Events::LIST, pop_event(end), key, empty);
     Ok(())
 }
 

@@ -20,6 +20,7 @@ use crate::command::{Arg, CommandError, CommandSpec, Context, KeyFlags, KeySpec}
 use crate::resp::{Protocol, Reply};
 use crate::store::encoding::flat::Item;
 use crate::store::entry::{Entry, NEVER, NewValue, Object, Value};
+use crate::store::journal::Events;
 use crate::store::table::Slot;
 use crate::store::types::sorted_set::{Limits, SortedSet};
 
@@ -120,14 +121,15 @@ pub(super) fn remove(context: &mut Context<'_>, key: &[u8]) -> bool {
 }
 
 /// Stores a result in the place of whatever `key` holds, or removes the key if there is none, and answers its size.
-fn store(context: &mut Context<'_>, key: &[u8], result: SortedSet) {
+fn store(context: &mut Context<'_>, key: &[u8], result: SortedSet, event: &'static str) {
     let len = result.len();
-    let removed = remove(context, key);
     if len > 0 {
-        create(context, key, result);
-    }
-    if removed || len > 0 {
+        context.replace(key, NewValue::Object(Object::SortedSet(result)));
         context.changed(key);
+        context.event(Events::ZSET, event, key);
+    } else if remove(context, key) {
+        context.changed(key);
+        context.event(Events::GENERIC, "del", key);
     }
     context.reply.count(len);
 }

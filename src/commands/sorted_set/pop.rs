@@ -8,6 +8,7 @@ use crate::command::{
     KeySpec,
 };
 use crate::resp::Request;
+use crate::store::journal::Events;
 use crate::store::tree::End;
 
 pub(super) const POP_KEY_FLAGS: KeyFlags =
@@ -103,6 +104,11 @@ pub(super) fn pop_members(
     }
     drop(slot);
     settle(context, key, count == len, count);
+    let event = match end {
+        End::Front => "zpopmin",
+        End::Back => "zpopmax",
+    };
+    context.event_and_end(Events::ZSET, event, key, count == len);
     Ok(())
 }
 

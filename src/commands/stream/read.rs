@@ -5,7 +5,10 @@
 //! kept, with ids in the place of `$`, and runs again when one of its streams has changed.
 
 use super::ids::parse_id;
-use super::{changed_by, count_or_none, no_group, reply_entry, reply_id, stream_mut, stream_of};
+use super::{
+    CONSUMER_CREATED, changed_by, count_or_none, no_group, reply_entry, reply_id, stream_mut,
+    stream_of,
+};
 use crate::command::session::Place;
 use crate::command::{
     Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags, KeySpec,
@@ -14,6 +17,7 @@ use crate::command::{Find, Handler};
 use crate::commands::waiting::deadline_in_ms;
 use crate::instance::waiters::{Wait, WaitsFor};
 use crate::resp::{CommandQueue, Protocol, Reply, Request};
+use crate::store::journal::Events;
 use crate::store::types::stream::{self, ConsumerId, Delivery, Log, Stream, StreamId};
 
 const fn streams_key(from: i16) -> KeySpec {
@@ -380,9 +384,12 @@ fn read_for_group(
         return Ok(false);
     };
     let stream = stream_mut(&mut slot)?;
-    let (answered, changes) = reader.read(stream, &wanted, key, reply);
+    let (answered, created, delivered) = reader.read(stream, &wanted, key, reply);
     drop(slot);
-    changed_by(context, key, changes);
+    changed_by(context, key, usize::from(created) + usize::from(delivered));
+    if created {
+        context.event(Events::STREAM, CONSUMER_CREATED, key);
+    }
     Ok(answered)
 }
 
@@ -395,33 +402,32 @@ struct GroupReader<'a> {
 }
 
 impl GroupReader<'_> {
-    /// Reads one stream: whether there is an answer, and how many changes there were.
+    /// Reads one stream: whether there is an answer, whether the consumer is new, whether anything new was delivered.
     fn read(
         &self,
         stream: &mut Stream,
         wanted: &Wanted,
         key: &[u8],
         reply: &mut Reply<'_>,
-    ) -> (bool, usize) {
+    ) -> (bool, bool, bool) {
         let extent = stream.extent();
         let Some((log, group)) = stream.group_mut(self.group) else {
-            return (false, 0);
+            return (false, false, false);
         };
         let (consumer, created) = group.find_or_create_consumer(self.consumer, self.now_ms);
         group.mark_seen(consumer, self.now_ms);
-        let created = usize::from(created);
         match *wanted {
             Wanted::History(after) => {
                 reply_key(reply, key);
                 self.reply_history(log, group, consumer, after, reply);
-                (true, created)
+                (true, created, false)
             }
             Wanted::New if log.last_id().is_some_and(|last| last > group.last_id) => {
                 reply_key(reply, key);
                 self.deliver(log, group, consumer, &extent, reply);
-                (true, created + 1)
+                (true, created, true)
             }
-            Wanted::New => (false, created),
+            Wanted::New => (false, created, false),
         }
     }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::{MemoryFigures, Page};
 use crate::command::Context;
 use crate::config::Param;
+use crate::instance::pubsub::Kind;
 use crate::instance::{REDIS_VERSION, RUDDLE_VERSION};
 use crate::observe::process::{self, human_bytes};
 use crate::store::db::Keyspace;
@@ -105,8 +106,8 @@ pub(super) fn clients(page: &mut Page, context: &Context<'_>) {
         ("client_recent_max_input_buffer", max_input),
         ("client_recent_max_output_buffer", max_output),
         ("blocked_clients", blocked),
-        ("tracking_clients", 0),
-        ("pubsub_clients", 0),
+        ("tracking_clients", context.instance.tracking().clients()),
+        ("pubsub_clients", context.instance.pubsub().client_count()),
         ("watching_clients", watching),
         ("clients_in_timeout_table", waiters.deadlines()),
         ("total_watched_keys", watched),
@@ -295,11 +296,15 @@ pub(super) fn stats(page: &mut Page, context: &Context<'_>) {
 }
 
 fn stats_of_other_parts(page: &mut Page, context: &Context<'_>) {
-    let stats = &context.instance.stats;
+    let instance = context.instance;
+    let stats = &instance.stats;
+    let topics = |kind| instance.pubsub().topic_count(kind) as u64;
+    let disconnections = &instance.clients.output_limits.disconnections;
+    let tracking = instance.tracking();
     page.fields([
-        ("pubsub_channels", 0),
-        ("pubsub_patterns", 0),
-        ("pubsubshard_channels", 0),
+        ("pubsub_channels", topics(Kind::Channel)),
+        ("pubsub_patterns", topics(Kind::Pattern)),
+        ("pubsubshard_channels", topics(Kind::Shard)),
         ("latest_fork_usec", 0),
         ("total_forks", 0),
         ("migrate_cached_sockets", 0),
@@ -310,9 +315,9 @@ fn stats_of_other_parts(page: &mut Page, context: &Context<'_>) {
         ("active_defrag_key_misses", 0),
         ("total_active_defrag_time", 0),
         ("current_active_defrag_time", 0),
-        ("tracking_total_keys", 0),
-        ("tracking_total_items", 0),
-        ("tracking_total_prefixes", 0),
+        ("tracking_total_keys", tracking.keys() as u64),
+        ("tracking_total_items", tracking.items() as u64),
+        ("tracking_total_prefixes", tracking.prefixes() as u64),
         ("unexpected_error_replies", 0),
         ("total_error_replies", stats.error_replies.get()),
         ("dump_payload_sanitizations", 0),
@@ -325,7 +330,10 @@ fn stats_of_other_parts(page: &mut Page, context: &Context<'_>) {
             "client_query_buffer_limit_disconnections",
             stats.query_limit_disconnections.load(Ordering::Relaxed),
         ),
-        ("client_output_buffer_limit_disconnections", 0),
+        (
+            "client_output_buffer_limit_disconnections",
+            disconnections.load(Ordering::Relaxed),
+        ),
         ("reply_buffer_shrinks", 0),
         ("reply_buffer_expands", 0),
     ]);
