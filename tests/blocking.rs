@@ -587,6 +587,59 @@ fn a_group_shares_what_comes() {
 }
 
 #[test]
+fn each_group_gets_what_comes() {
+    play(&[
+        ("XGROUP CREATE s g $ MKSTREAM", "+OK"),
+        ("XGROUP CREATE s h $", "+OK"),
+        ("1> XREADGROUP GROUP g a COUNT 1 BLOCK 0 STREAMS s >", ""),
+        ("2> XREADGROUP GROUP g b COUNT 1 BLOCK 0 STREAMS s >", ""),
+        ("3> XREADGROUP GROUP h a COUNT 1 BLOCK 0 STREAMS s >", ""),
+        ("XADD s 1-1 f v", r#""1-1""#),
+        (
+            "1<",
+            r#"[["s", [["1-1", ["f", "v"]]]]] // %{"s": [["1-1", ["f", "v"]]]}"#,
+        ),
+        (
+            "3<",
+            r#"[["s", [["1-1", ["f", "v"]]]]] // %{"s": [["1-1", ["f", "v"]]]}"#,
+        ),
+        ("1> XREADGROUP GROUP h a COUNT 1 BLOCK 0 STREAMS s >", ""),
+        ("MULTI", "+OK"),
+        ("XADD s 1-2 f v", "+QUEUED"),
+        ("XADD s 1-3 f v", "+QUEUED"),
+        ("EXEC", r#"["1-2", "1-3"]"#),
+        (
+            "2<",
+            r#"[["s", [["1-2", ["f", "v"]]]]] // %{"s": [["1-2", ["f", "v"]]]}"#,
+        ),
+        (
+            "1<",
+            r#"[["s", [["1-2", ["f", "v"]]]]] // %{"s": [["1-2", ["f", "v"]]]}"#,
+        ),
+    ]);
+}
+
+#[test]
+fn scripts_serve_when_they_are_over_and_do_not_wait() {
+    play(&[
+        ("1> BLPOP k 0", ""),
+        (
+            "EVAL \"redis.call('RPUSH', 'k', 'a') return redis.call('DEL', 'k')\" 1 k",
+            ":1",
+        ),
+        (
+            "EVAL \"redis.call('RPUSH', 'k', 'a', 'b') return redis.call('LPOP', 'k')\" 1 k",
+            r#""a""#,
+        ),
+        ("1<", r#"["k", "b"]"#),
+        (
+            "EVAL \"return redis.call('XREAD', 'BLOCK', '0', 'STREAMS', 's', '$')\" 1 s",
+            "$-1",
+        ),
+    ]);
+}
+
+#[test]
 fn a_group_that_is_set_back_has_something_for_who_waits() {
     if is_old() {
         // Redis looks again only when an entry comes.

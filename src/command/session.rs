@@ -76,6 +76,8 @@ pub struct Session {
     pub place: Place,
     /// Whether further commands have to wait.
     pub parked: Parked,
+    /// Whether the client's commands have woken others, who are to be written to first.
+    pub has_woken: bool,
     /// The commands queued since MULTI.
     pub transaction: Transaction,
     /// Whether its reads are remembered.
@@ -98,6 +100,7 @@ impl Session {
             no_touch: false,
             place: Place::default(),
             parked: Parked::default(),
+            has_woken: false,
             transaction: Transaction::default(),
             tracking: ReadTracking::default(),
             close_after_reply: false,

@@ -158,6 +158,10 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                 // Its replies go with it.
                 return Ok(Next::Close);
             }
+            if std::mem::take(&mut self.session.has_woken) {
+                // Those who were blocked get what they waited for before the one who brought it has its answer.
+                tokio::task::yield_now().await;
+            }
             self.flush().await?;
             if self.session.parked != Parked::No {
                 self.publish_state();

@@ -79,7 +79,7 @@ impl Gate<'_> {
             .attention
             .has(READY_KEYS | OWN_INVALIDATIONS)
         {
-            settle(context.db, context.instance);
+            context.session.has_woken |= settle(context.db, context.instance);
         }
         mute(context.session, &mut context.reply, mark);
         if context.session.handle.has_messages() {
@@ -170,15 +170,18 @@ impl Gate<'_> {
     }
 }
 
-/// Does what a command leaves to be done for others, and what is to come after its answer.
+/// Does what a command leaves to be done for others, and what is to come after its answer. Whether blocked clients have
+/// been woken is answered.
 #[cold]
-fn settle(db: &mut Db, instance: &Instance) {
+fn settle(db: &mut Db, instance: &Instance) -> bool {
+    let mut has_woken = false;
     if instance.attention.has(READY_KEYS) {
         // Keys that have expired while the command ran are nothing for those who wait.
         db.set_clock(clock::unix_ms());
-        waiting::serve(db, instance);
+        has_woken = waiting::serve(db, instance);
     }
     tracking::deliver_own(instance);
+    has_woken
 }
 
 /// Whether a line is the first one, or the one that names the host, of an HTTP request.
