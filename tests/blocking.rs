@@ -620,7 +620,7 @@ fn each_group_gets_what_comes() {
 }
 
 #[test]
-fn scripts_serve_when_they_are_over_and_do_not_wait() {
+fn scripts_serve_when_they_are_over() {
     play(&[
         ("1> BLPOP k 0", ""),
         (
@@ -632,11 +632,25 @@ fn scripts_serve_when_they_are_over_and_do_not_wait() {
             r#""a""#,
         ),
         ("1<", r#"["k", "b"]"#),
-        (
-            "EVAL \"return redis.call('XREAD', 'BLOCK', '0', 'STREAMS', 's', '$')\" 1 s",
-            "$-1",
-        ),
     ]);
+}
+
+#[test]
+fn within_a_script_nothing_waits() {
+    if is_old() {
+        // Redis 7.0 refuses these commands in scripts.
+        return;
+    }
+    for (command, want) in [
+        ("'BLPOP', 'none', '0'", "$-1"),
+        ("'BLMOVE', 'none', 'd', 'LEFT', 'LEFT', '0'", "$-1"),
+        ("'BZMPOP', '0', '1', 'none', 'MIN'", "$-1"),
+        ("'XREAD', 'BLOCK', '0', 'STREAMS', 's', '$'", "$-1"),
+        ("'WAIT', '1', '0'", ":0"),
+    ] {
+        let line = format!("EVAL \"return redis.call({command})\" 0");
+        play(&[(&line, want)]);
+    }
 }
 
 #[test]
