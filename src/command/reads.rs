@@ -70,7 +70,7 @@ pub fn note(context: &mut Context<'_>, request: Request<'_>) {
 }
 
 fn is_before_the_command(context: &Context<'_>) -> bool {
-    context.command.full_name.starts_with("client|") || context.command.spec.name == "MULTI"
+    context.session.transaction.is_open() || context.command.full_name.starts_with("client|")
 }
 
 fn remember(context: &mut Context<'_>, request: Request<'_>) {
