@@ -84,16 +84,18 @@ pub(super) fn server(page: &mut Page, context: &Context<'_>) {
 }
 
 pub(super) fn clients(page: &mut Page, context: &Context<'_>) {
-    let (mut connected, mut max_input, mut max_output) = (0, 0, 0);
+    let (mut connected, mut blocked, mut max_input, mut max_output) = (0, 0, 0, 0);
     context.instance.clients.for_each(|client| {
         let figures = &client.figures;
         connected += 1;
         max_input = max_input.max(figures.query_bytes.load(Ordering::Relaxed));
         max_output = max_output.max(figures.output_bytes.load(Ordering::Relaxed));
+        blocked += usize::from(client.is_parked());
     });
     let watches = context.instance.watches();
     let (watching, watched) = (watches.clients(), watches.keys());
     drop(watches);
+    let waiters = context.instance.waiters();
     page.fields([
         ("connected_clients", connected),
         ("cluster_connections", 0),
@@ -103,14 +105,14 @@ pub(super) fn clients(page: &mut Page, context: &Context<'_>) {
         ),
         ("client_recent_max_input_buffer", max_input),
         ("client_recent_max_output_buffer", max_output),
-        ("blocked_clients", 0),
+        ("blocked_clients", blocked),
         ("tracking_clients", context.instance.tracking().clients()),
         ("pubsub_clients", context.instance.pubsub().client_count()),
         ("watching_clients", watching),
-        ("clients_in_timeout_table", 0),
+        ("clients_in_timeout_table", waiters.deadlines()),
         ("total_watched_keys", watched),
-        ("total_blocking_keys", 0),
-        ("total_blocking_keys_on_nokey", 0),
+        ("total_blocking_keys", waiters.keys()),
+        ("total_blocking_keys_on_nokey", waiters.keys_on_loss()),
     ]);
 }
 
