@@ -181,11 +181,12 @@ mod tests {
 
     #[test]
     fn overlaps_among_a_great_many_are_found_by_sorting() {
+        let none = BTreeSet::new();
         let words: Vec<String> = (0..200_000u32).map(|n| format!("{n:06}")).collect();
         let mut new: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
-        assert_eq!(find_overlap(&BTreeSet::new(), &new), None);
+        assert_eq!(find_overlap(&none, &new), None);
         new.push(b"1234");
-        let found = find_overlap(&BTreeSet::new(), &new).map(|found| (found.prefix, found.other));
+        let found = find_overlap(&none, &new).map(|found| (found.prefix, found.other));
         assert_eq!(found, Some((b"123400".as_slice(), b"1234".as_slice())));
     }
 
