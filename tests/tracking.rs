@@ -373,6 +373,20 @@ fn opting_in_and_out_holds_for_one_command() {
         2b: MSET k 1 l 1 m 1 -> +OK
         3a < >["invalidate", ["l"]]
         3a: PING -> +PONG
+        3a: CLIENT CACHING YES -> +OK
+        3a: CLIENT CACHING -> -ERR wrong number of arguments for 'client|caching' command
+        3a: GET k -> "1"
+        3a: CLIENT CACHING YES -> +OK
+        3a: GET -> -ERR wrong number of arguments for 'get' command
+        3a: GET l -> "1"
+        3a: CLIENT CACHING YES -> +OK
+        3a: MULTI -> +OK
+        3a: GET -> -ERR wrong number of arguments for 'get' command
+        3a: DISCARD -> +OK
+        3a: GET m -> "1"
+        2b: MSET k 1 l 1 m 1 -> +OK
+        3a < >["invalidate", ["k"]]
+        3a: PING -> +PONG
         3a: CLIENT TRACKING OFF -> +OK
         3a: CLIENT TRACKING ON OPTOUT -> +OK
         3a: CLIENT CACHING NO -> +OK
