@@ -163,6 +163,8 @@ impl Drop for Lent<'_, '_, '_> {
             return;
         };
         *self.context.db = run.db;
+        // What the script has read its client has read.
+        self.context.session.tracking = run.session.tracking;
         if run.busy {
             let instance = self.context.instance;
             instance.scripts.running.set_over();

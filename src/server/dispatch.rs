@@ -9,7 +9,7 @@ use super::clock;
 use crate::command::call::{call, write_error};
 use crate::command::session::ReplyMode;
 use crate::command::{
-    Command, CommandError, Context, Flags, Registry, Session, transaction, waiting,
+    Command, CommandError, Context, Flags, Registry, Session, reads, transaction, waiting,
 };
 use crate::commands::transaction::EXEC;
 use crate::instance::attention::{OWN_INVALIDATIONS, READY_KEYS};
@@ -144,6 +144,7 @@ impl Gate<'_> {
         } else {
             error
         };
+        reads::end_caching(self.session, command);
         write_error(self.instance, &error, reply);
         mute(self.session, reply, mark);
     }
