@@ -5,8 +5,10 @@
 pub mod attention;
 pub mod clients;
 pub mod limits;
+pub mod monitors;
 pub mod news;
 pub mod output;
+pub mod pause;
 pub mod pubsub;
 pub mod reclaim;
 pub mod stats;
@@ -31,6 +33,8 @@ use crate::store::db::Db;
 use crate::store::journal::Events;
 use attention::Attention;
 use clients::Clients;
+use monitors::Monitors;
+use pause::Pause;
 use pubsub::PubSub;
 use reclaim::Reclaimer;
 use stats::Stats;
@@ -95,6 +99,9 @@ pub struct Instance {
     watches: Mutex<Watches>,
     tracking: Mutex<Tracking>,
     pubsub: Mutex<PubSub>,
+    monitors: Mutex<Monitors>,
+    pause: Mutex<Pause>,
+    pause_changed: Notify,
     deadline_changed: Notify,
     rebind: OnceLock<Rebind>,
     replication_id: Mutex<String>,
@@ -140,6 +147,9 @@ impl Instance {
             watches: Mutex::default(),
             tracking: Mutex::default(),
             pubsub: Mutex::default(),
+            monitors: Mutex::default(),
+            pause: Mutex::default(),
+            pause_changed: Notify::new(),
             deadline_changed: Notify::new(),
             rebind: OnceLock::new(),
             replication_id: Mutex::new(String::new()),
@@ -248,6 +258,26 @@ impl Instance {
         locked(&self.pubsub)
     }
 
+    /// The clients that are shown all commands.
+    pub fn monitors(&self) -> MutexGuard<'_, Monitors> {
+        locked(&self.monitors)
+    }
+
+    /// The pause of clients.
+    pub fn pause(&self) -> MutexGuard<'_, Pause> {
+        locked(&self.pause)
+    }
+
+    /// Says that the end of the pause may be another.
+    pub fn announce_pause(&self) {
+        self.pause_changed.notify_one();
+    }
+
+    /// Resolves when the end of the pause may be another.
+    pub async fn pause_changed(&self) {
+        self.pause_changed.notified().await;
+    }
+
     /// Has the data set's journal kept for those who follow keys now, and the timer look at the deadlines again. To be
     /// called, under the data set's lock, when somebody has begun or ceased to follow, to wait or to subscribe.
     pub fn follow(&self, db: &mut Db) {
@@ -276,6 +306,12 @@ impl Instance {
                 waiters.forget(&waiter);
             }
         }
+        if session.handle.monitors.load(Ordering::Relaxed)
+            && self.monitors().forget(&session.handle)
+        {
+            self.attention.lower(attention::MONITORS);
+        }
+        self.pause().forget(id);
         self.watches().forget(id);
         session.transaction = Transaction::default();
         session

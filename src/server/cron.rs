@@ -12,7 +12,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::clock;
 use crate::command::waiting;
-use crate::instance::{Instance, news, tracking};
+use crate::instance::{Instance, news, pause, tracking};
 use crate::store::db::Db;
 use crate::store::{alloc, huge_pages};
 
@@ -116,6 +116,26 @@ fn end_due_waits(db: &Mutex<Db>, instance: &Instance) {
             (wait.in_vain)(reply);
             Ok(())
         });
+    }
+}
+
+/// Ends pauses of clients when their time is over.
+pub async fn end_pauses(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
+    loop {
+        let until_ms = instance.pause().until_ms();
+        let left_ms = until_ms.map(|until_ms| until_ms.saturating_sub(clock::unix_ms()));
+        match left_ms {
+            Some(0) => {
+                let mut db = db.lock();
+                db.set_clock(clock::unix_ms());
+                pause::end_if_due(&mut db, &instance);
+            }
+            Some(left_ms) => tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(left_ms.min(MAX_SLEEP_MS))) => {}
+                () = instance.pause_changed() => {}
+            },
+            None => instance.pause_changed().await,
+        }
     }
 }
 

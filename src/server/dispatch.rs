@@ -6,13 +6,13 @@
 use std::sync::atomic::Ordering;
 
 use crate::command::call::{call, write_error};
-use crate::command::session::ReplyMode;
+use crate::command::session::{Parked, ReplyMode};
 use crate::command::{
     Command, CommandError, Context, Flags, Registry, Session, transaction, waiting,
 };
 use crate::commands::transaction::EXEC;
-use crate::instance::attention::{OWN_INVALIDATIONS, READY_KEYS};
-use crate::instance::{Instance, tracking};
+use crate::instance::attention::{OWN_INVALIDATIONS, PAUSED, READY_KEYS};
+use crate::instance::{Instance, pause, tracking};
 use crate::resp::{Protocol, Reply, Request};
 use crate::store::db::Db;
 use crate::text::words::until_nul;
@@ -61,6 +61,9 @@ impl Gate<'_> {
         if let Some(error) = refuse(command, request, self.session, self.instance) {
             return self.reject(Some(command), error, &mut reply, mark);
         }
+        if self.instance.attention.has(PAUSED) && self.postpones(command, request) {
+            return;
+        }
         if self.session.transaction.is_open() && !command.spec.flags.has(Flags::NOT_QUEUED) {
             self.queue(command, request, &mut reply);
             return mute(self.session, &mut reply, mark);
@@ -86,6 +89,24 @@ impl Gate<'_> {
             let (out, blobs) = context.reply.buffers();
             context.session.handle.take_messages(out, blobs);
         }
+    }
+
+    /// Parks the client with its command unread if a pause holds that; monitors are not paused.
+    #[cold]
+    fn postpones(&mut self, command: &Command, request: Request<'_>) -> bool {
+        pause::end_if_due(self.db, self.instance);
+        let handle = &self.session.handle;
+        let mut flags = command.flags_on(self.instance, request);
+        if std::ptr::eq(command.spec, &EXEC) {
+            flags = flags | self.session.transaction.flags();
+        }
+        let mut pause = self.instance.pause();
+        let holds = pause.holds(flags) && !handle.monitors.load(Ordering::Relaxed);
+        if holds {
+            pause.postpone(handle);
+            self.session.parked = Parked::Postponed;
+        }
+        holds
     }
 
     /// Puts a command into the client's transaction.
@@ -244,6 +265,11 @@ fn refuse(
             "ERR Command not allowed inside a transaction",
         ));
     }
+    if session.handle.monitors.load(Ordering::Relaxed) && touches_keys(command, session) {
+        return Some(CommandError::fixed(
+            "ERR Replica can't interact with the keyspace",
+        ));
+    }
     if session.handle.subscriptions.any()
         && session.protocol == Protocol::Resp2
         && !SUBSCRIBER_COMMANDS.contains(&command.spec.name)
@@ -265,6 +291,19 @@ const SUBSCRIBER_COMMANDS: [&str; 9] = [
     "QUIT",
     "RESET",
 ];
+
+/// Whether a command, or one in the transaction that it runs, reads or writes keys: no business of one that monitors, who
+/// is to Redis a kind of replica.
+#[cold]
+fn touches_keys(command: &Command, session: &Session) -> bool {
+    let mut flags = command.spec.flags;
+    if std::ptr::eq(command.spec, &EXEC) {
+        flags = flags | session.transaction.flags();
+    }
+    [Flags::WRITE, Flags::MAY_REPLICATE, Flags::READONLY]
+        .iter()
+        .any(|&flag| flags.has(flag))
+}
 
 /// Whether the configuration lets this client use a protected command.
 #[cold]

@@ -2,6 +2,7 @@
 
 use super::client_filter::{self, Filter};
 use super::client_line::{self, Lines};
+use super::client_pause;
 use super::{check_name, is_printable_word, tracking};
 use crate::command::session::ReplyMode;
 use crate::command::{Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group};
@@ -27,12 +28,14 @@ pub static CLIENT: CommandSpec = CommandSpec::new("CLIENT", Group::Connection, c
         &LIST,
         &NO_EVICT,
         &NO_TOUCH,
+        &client_pause::PAUSE,
         &REPLY,
         &SETINFO,
         &SETNAME,
         &tracking::TRACKING,
         &tracking::TRACKINGINFO,
         &UNBLOCK,
+        &client_pause::UNPAUSE,
     ]);
 
 /// Runs for the container alone, which its arity rules out.
@@ -48,11 +51,15 @@ const OWN_FLAGS: &[Flags] = &[
     Flags::ALLOW_BUSY,
 ];
 /// The flags of those for administrators.
-const ADMIN_FLAGS: &[Flags] = &[Flags::ADMIN, Flags::NOSCRIPT, Flags::LOADING, Flags::STALE];
+pub(super) const ADMIN_FLAGS: &[Flags] =
+    &[Flags::ADMIN, Flags::NOSCRIPT, Flags::LOADING, Flags::STALE];
 const ON_OFF: &[Arg] = &[Arg::token("on", "ON"), Arg::token("off", "OFF")];
 const ALL_NODES: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
 
-const fn subcommand(name: &'static str, handler: crate::command::Handler) -> CommandSpec {
+pub(super) const fn subcommand(
+    name: &'static str,
+    handler: crate::command::Handler,
+) -> CommandSpec {
     CommandSpec::new(name, Group::Connection, handler)
 }
 
@@ -92,6 +99,8 @@ fn help(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
             "    Keeps this connection when clients are closed for the memory that they use.",
             "NO-TOUCH (ON|OFF)",
             "    Lets this connection's commands leave the LRU and LFU clocks of keys alone.",
+            "PAUSE <timeout> [WRITE|ALL]",
+            "    Lets commands wait, all or those that write, for so many milliseconds.",
             "REPLY (ON|OFF|SKIP)",
             "    Whether this connection's commands are answered.",
             "SETINFO (LIB-NAME|LIB-VER) <value>",
@@ -104,6 +113,8 @@ fn help(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
             "    The state of client-side caching for this connection.",
             "UNBLOCK <client-id> [TIMEOUT|ERROR]",
             "    Ends a blocking command of another connection.",
+            "UNPAUSE",
+            "    Lets no command wait any longer.",
         ],
     );
     Ok(())

@@ -217,6 +217,7 @@ fn flags(client: &ClientHandle) -> String {
     let of = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
     let figures = &client.figures;
     let letters = [
+        (of(&client.monitors), 'O'),
         (client.subscriptions.any(), 'P'),
         (figures.queued.load(Ordering::Relaxed) > 0, 'x'),
         (client.is_parked(), 'b'),

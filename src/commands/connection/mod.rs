@@ -9,6 +9,7 @@ pub mod basic;
 pub mod client;
 pub mod client_filter;
 pub mod client_line;
+pub mod client_pause;
 pub mod tracking;
 
 use crate::command::{CommandError, CommandResult, CommandSpec};

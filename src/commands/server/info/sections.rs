@@ -84,12 +84,13 @@ pub(super) fn server(page: &mut Page, context: &Context<'_>) {
 }
 
 pub(super) fn clients(page: &mut Page, context: &Context<'_>) {
-    let (mut connected, mut max_input, mut max_output) = (0, 0, 0);
+    let (mut connected, mut blocked, mut max_input, mut max_output) = (0, 0, 0, 0);
     context.instance.clients.for_each(|client| {
         let figures = &client.figures;
         connected += 1;
         max_input = max_input.max(figures.query_bytes.load(Ordering::Relaxed));
         max_output = max_output.max(figures.output_bytes.load(Ordering::Relaxed));
+        blocked += usize::from(client.is_parked());
     });
     let watches = context.instance.watches();
     let (watching, watched) = (watches.clients(), watches.keys());
@@ -103,7 +104,7 @@ pub(super) fn clients(page: &mut Page, context: &Context<'_>) {
         ),
         ("client_recent_max_input_buffer", max_input),
         ("client_recent_max_output_buffer", max_output),
-        ("blocked_clients", 0),
+        ("blocked_clients", blocked),
         ("tracking_clients", context.instance.tracking().clients()),
         ("pubsub_clients", context.instance.pubsub().client_count()),
         ("watching_clients", watching),
