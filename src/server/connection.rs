@@ -8,6 +8,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::task::Poll;
 
 use bytes::{Buf, BytesMut};
 use futures_util::StreamExt;
@@ -21,7 +22,7 @@ use super::prefetch;
 use crate::command::Session;
 use crate::command::session::Parked;
 use crate::instance::attention::BROADCASTS;
-use crate::instance::clients::{ClientFigures, IDLE_BUFFER_MS, Registration};
+use crate::instance::clients::{ClientFigures, ClientHandle, IDLE_BUFFER_MS, Registration};
 use crate::instance::output::UNCOUNTED_BYTES;
 use crate::instance::{Instance, tracking};
 use crate::resp::codec::{Decoded, READ_BUFFER, RespCodec};
@@ -191,7 +192,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             arrived.reserve(PARKED_READ);
             let read = tokio::select! {
                 biased;
-                () = handle.woken() => None,
+                () = stirred(&handle) => None,
                 read = framed.get_mut().read_buf(&mut arrived), if may_read => Some(read),
             };
             *framed.read_buffer_mut() = arrived;
@@ -388,6 +389,19 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         add(&figures.commands, commands);
         add(&figures.input_total, input);
     }
+}
+
+/// Resolves when a parked client is to go on, to close, or has messages. A notice may go to whoever else in this task waits
+/// for one; as that wakes the task all the same, what it tells of is looked at too.
+async fn stirred(handle: &ClientHandle) {
+    let mut woken = std::pin::pin!(handle.woken());
+    std::future::poll_fn(|task| {
+        if !handle.is_parked() || handle.is_killed() || handle.has_messages() {
+            return Poll::Ready(());
+        }
+        woken.as_mut().poll(task)
+    })
+    .await;
 }
 
 /// Writes `buffer` with the large values of `blobs` in their places.
