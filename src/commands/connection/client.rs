@@ -3,11 +3,12 @@
 use super::client_filter::{self, Filter};
 use super::client_line::{self, Lines};
 use super::client_pause;
+use super::client_unblock;
 use super::{check_name, is_printable_word, tracking};
 use crate::command::session::ReplyMode;
+use crate::command::waiting;
 use crate::command::{Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group};
 use crate::resp::Request;
-use crate::text::number::parse_i64;
 
 /// CLIENT subcommand ...
 pub static CLIENT: CommandSpec = CommandSpec::new("CLIENT", Group::Connection, container)
@@ -34,7 +35,7 @@ pub static CLIENT: CommandSpec = CommandSpec::new("CLIENT", Group::Connection, c
         &SETNAME,
         &tracking::TRACKING,
         &tracking::TRACKINGINFO,
-        &UNBLOCK,
+        &client_unblock::UNBLOCK,
         &client_pause::UNPAUSE,
     ]);
 
@@ -371,6 +372,7 @@ fn close_matching(context: &mut Context<'_>, filter: &Filter<'_>) -> usize {
             context.session.close_after_reply = true;
         } else {
             context.instance.clients.kill(client);
+            waiting::abandon(context.db, context.instance, client.id);
         }
     }
     found.len()
@@ -450,46 +452,4 @@ fn on_or_off(word: &[u8]) -> Result<bool, CommandError> {
     } else {
         Err(CommandError::Syntax)
     }
-}
-
-const UNBLOCK_HOW: &[Arg] = &[
-    Arg::token("timeout", "TIMEOUT"),
-    Arg::token("error", "ERROR"),
-];
-
-static UNBLOCK: CommandSpec = subcommand("UNBLOCK", unblock)
-    .doc(
-        "Ends the blocking command in which another connection waits.",
-        "5.0.0",
-        "O(log N), N being the connections",
-    )
-    .arity(-3)
-    .flags(ADMIN_FLAGS)
-    .args(&[
-        Arg::integer("client-id"),
-        Arg::one_of("unblock-type", UNBLOCK_HOW).optional(),
-    ]);
-
-/// No command blocks, so there is nothing to end.
-fn unblock(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
-    match request.len() {
-        3 => {}
-        4 if [b"TIMEOUT".as_slice(), b"ERROR"]
-            .iter()
-            .any(|how| request.get(3).eq_ignore_ascii_case(how)) => {}
-        4 => {
-            return Err(CommandError::fixed(
-                "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR",
-            ));
-        }
-        _ => {
-            return Err(CommandError::UnknownForm {
-                word: request.get(1).to_vec(),
-                command: CLIENT.name,
-            });
-        }
-    }
-    parse_i64(request.get(2)).ok_or(CommandError::NotInteger)?;
-    context.reply.flag(false);
-    Ok(())
 }

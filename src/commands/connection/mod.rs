@@ -10,6 +10,7 @@ pub mod client;
 pub mod client_filter;
 pub mod client_line;
 pub mod client_pause;
+pub mod client_unblock;
 pub mod tracking;
 
 use crate::command::{CommandError, CommandResult, CommandSpec};
