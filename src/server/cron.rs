@@ -122,9 +122,10 @@ fn end_due_waits(db: &Mutex<Db>, instance: &Instance) {
     }
 }
 
-/// Ends pauses of clients when their time is over.
+/// Ends pauses of clients when their time is over, and wakes the clients when a pause has ended.
 pub async fn end_pauses(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
     loop {
+        instance.pause().wake_postponed();
         let until_ms = instance.pause().until_ms();
         let left_ms = until_ms.map(|until_ms| until_ms.saturating_sub(clock::unix_ms()));
         match left_ms {
