@@ -35,14 +35,9 @@ fn value(fields: &[(String, String)], name: &str) -> String {
     field.expect("the field is there").1.clone()
 }
 
-#[test]
-fn each_filter_chooses_and_excludes() {
-    if std::env::var("TEST_SERVER").is_ok() {
-        // These are filters of Valkey 9.
-        return;
-    }
-    let server = Server::start(&[]);
-    let (mut asking, mut other) = (server.connect(), server.connect());
+/// A connection with something to filter by.
+fn worker(server: &Server) -> Connection {
+    let mut connection = server.connect();
     for line in [
         "CLIENT SETNAME worker",
         "CLIENT SETINFO LIB-NAME lib",
@@ -55,8 +50,20 @@ fn each_filter_chooses_and_excludes() {
         "DISCARD",
         "MULTI",
     ] {
-        other.run(line);
+        connection.run(line);
     }
+    connection
+}
+
+#[test]
+fn each_filter_chooses_and_excludes() {
+    if std::env::var("TEST_SERVER").is_ok() {
+        // These are filters of Valkey 9.
+        return;
+    }
+    let server = Server::start(&[]);
+    let mut asking = server.connect();
+    let mut other = worker(&server);
     let own = own_fields(&mut asking);
     let own_id = value(&own, "id");
     let other_id = listed(&mut asking, "NAME worker").concat();
