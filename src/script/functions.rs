@@ -303,7 +303,7 @@ impl FunctionVm {
         let load = self.host.state().load.take();
         self.show(&self.for_calls).map_err(trouble)?;
         if self.host.take_alarm() {
-            hook::reset(&self.lua, &self.host).map_err(trouble)?;
+            hook::install(&self.lua, &self.host).map_err(trouble)?;
         }
         match outcome.map_err(trouble)? {
             Ok(_) => Ok(load.map(|load| load.functions).unwrap_or_default()),

@@ -19,7 +19,11 @@ pub mod libs;
 pub mod load;
 #[cfg(test)]
 mod oracle;
+<<<<<<< HEAD
 pub mod payload;
+=======
+mod patterns;
+>>>>>>> lualibs
 pub mod raise;
 mod random;
 pub mod running;

@@ -14,7 +14,6 @@ pub(super) fn check(table: &[(&str, &str)]) {
     let lua = sandbox::new_vm().expect("an interpreter can be built");
     let mut failures = Vec::new();
     for &(script, expected) in table {
-        sandbox::reseed(&lua);
         let answer = run(&lua, script);
         if answer != expected {
             failures.push(format!(
@@ -34,6 +33,21 @@ pub(super) fn check(table: &[(&str, &str)]) {
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
+
+/// As [`check`], with `prelude` before each script.
+pub(super) fn check_with(prelude: &str, table: &[(&str, &str)]) {
+    let scripts: Vec<_> = table
+        .iter()
+        .map(|(script, _)| format!("{prelude}{script}"))
+        .collect();
+    let answers = table.iter().map(|(_, answer)| *answer);
+    let table: Vec<_> = scripts.iter().map(String::as_str).zip(answers).collect();
+    check(&table);
+}
+
+/// A prelude: `hex(text)`, the bytes of a text in base 16.
+pub(super) const HEX: &str = "local function hex(text) return (text:gsub('.', function(letter) \
+                              return ('%02x'):format(letter:byte()) end)) end ";
 
 /// What one script answers.
 pub(super) fn run(lua: &Lua, script: &str) -> String {

@@ -50,13 +50,23 @@ pub fn error(lua: &Lua, text: &str) -> Error {
 
 /// As [`error`], for a text in any encoding.
 pub fn error_bytes(lua: &Lua, text: &[u8]) -> Error {
-    let mut full = place(lua, 1).into_bytes();
+    error_at(lua, 1, text)
+}
+
+/// As [`error_bytes`], with the place where the function at `level` stands.
+pub(super) fn error_at(lua: &Lua, level: usize, text: &[u8]) -> Error {
+    let mut full = place(lua, level).into_bytes();
     full.extend_from_slice(text);
     plain(lua, full)
 }
 
 /// The error of the running function's argument `index`, counted from 1.
 pub fn argument(lua: &Lua, index: usize, text: &str) -> Error {
+    argument_bytes(lua, index, text.as_bytes())
+}
+
+/// As [`argument`], for a text in any encoding.
+pub fn argument_bytes(lua: &Lua, index: usize, text: &[u8]) -> Error {
     let names = lua.inspect_stack(0, |frame| {
         let names = frame.names();
         (
@@ -66,11 +76,12 @@ pub fn argument(lua: &Lua, index: usize, text: &str) -> Error {
     });
     let (name, is_method) = names.unwrap_or_default();
     let name = name.unwrap_or_else(|| "?".to_owned());
-    let text = match index - usize::from(is_method && index > 0) {
-        0 => format!("calling '{name}' on bad self ({text})"),
-        index => format!("bad argument #{index} to '{name}' ({text})"),
+    let subject = match (is_method, index) {
+        (true, 1) => format!("calling '{name}' on bad self ("),
+        (true, _) => format!("bad argument #{} to '{name}' (", index.saturating_sub(1)),
+        (false, _) => format!("bad argument #{index} to '{name}' ("),
     };
-    error(lua, &text)
+    error_bytes(lua, &[subject.as_bytes(), text, b")"].concat())
 }
 
 /// The value that an error is to a script.

@@ -1,7 +1,7 @@
 //! `math.random` and `math.randomseed`: the same numbers on every machine.
 //!
 //! The generator is the linear congruential one of `lrand48`, with 48 bits of state: Redis gives its scripts this one in
-//! place of the platform's, and starts it anew for each script, so that a script does the same on a replica.
+//! place of the platform's. It begins with the interpreter and goes on from script to script.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -67,10 +67,10 @@ pub(super) fn install(lua: &Lua) -> Result<()> {
     )
 }
 
-/// Starts the generator as for a new script.
+/// Starts the generator as in a new interpreter.
 pub(super) fn reseed(lua: &Lua) {
     if let Some(generator) = lua.app_data_ref::<Generator>() {
-        generator.seed(0);
+        generator.0.store(FIRST_STATE, Ordering::Relaxed);
     }
 }
 

@@ -5,11 +5,11 @@
 -- the original and which raises the original's errors for the place in the script. All functions used here are locals:
 -- what a script sees of the globals never matters to them.
 
-local globals, forward, refuse, deny, missing, unwrap, throw = ...
+local globals, forward, refuse, deny, missing, unwrap, throw, moved, next_match = ...
 
 local raw = {}
 for name, value in next, globals do raw[name] = value end
-local byte = string.byte
+local byte, find = string.byte, string.find
 local concat, getmetatable, ipairs, next, select, setmetatable, type =
   table.concat, raw.getmetatable, raw.ipairs, raw.next, raw.select, raw.setmetatable, raw.type
 local raw_pcall, raw_xpcall, rawget, rawset = raw.pcall, raw.xpcall, raw.rawget, raw.rawset
@@ -26,6 +26,7 @@ for _, name in ipairs {
 } do
   slow[name] = forward(name, raw[name])
 end
+slow.gmatch = forward('gmatch', string.gmatch)
 slow.insert = forward('insert', raw_insert)
 slow.foreach = forward('foreach', raw_foreach)
 slow.resume = forward('resume', resume)
@@ -113,7 +114,10 @@ end
 local function text_outcome(ok, ...)
   if ok then return true, ... end
   local problem = opened((...))
-  if type(problem) == 'table' then
+  if type(problem) == 'string' and find(problem, '^%[C%]:%d') then
+    -- `error` was called by `pcall` itself, and told to name the caller's caller.
+    problem = moved(problem)
+  elseif type(problem) == 'table' then
     local text = problem.err
     local kind = type(text)
     if kind == 'string' or kind == 'number' then problem = text end
@@ -148,6 +152,20 @@ function coroutine.wrap(...)
   return function(...) return finish(resume(thread, ...)) end
 end
 
+-- Patterns --------------------------------------------------------------------------------------------------------
+
+function string.gmatch(...)
+  local text, pattern = ...
+  if type(text) ~= 'string' or type(pattern) ~= 'string' then return slow.gmatch(...) end
+  local at = 0
+  local function keep(following, ...)
+    at = following
+    return ...
+  end
+  return function() return keep(next_match(text, pattern, at)) end
+end
+string.gfind = string.gmatch
+
 -- Chunks ----------------------------------------------------------------------------------------------------------
 
 -- Compiled chunks are not taken: behind a space, the parser finds no more in one than a strange first character.
@@ -164,21 +182,22 @@ function globals.loadstring(...)
   return slow.loadstring(...)
 end
 
-local function loaded(chunk, problem)
-  if chunk then return chunk end
-  return nil, opened(problem)
-end
-
 function globals.load(...)
   local reader, name = ...
   if type(reader) ~= 'function' or name ~= nil and type(name) ~= 'string' then return slow.load(...) end
-  local first = true
-  return loaded(raw_load(function()
-    local piece = reader()
+  local first, fault = true, nil
+  local chunk, problem = raw_load(function()
+    local ok, piece = raw_pcall(reader)
+    if not ok then
+      fault = { opened(piece) }
+      return nil
+    end
     if first and type(piece) == 'string' then piece = as_text(piece) end
     first = false
     return piece
-  end, name))
+  end, name)
+  if fault then return nil, fault[1] end
+  return chunk, problem
 end
 
 -- Protection ------------------------------------------------------------------------------------------------------

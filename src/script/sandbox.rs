@@ -10,23 +10,24 @@
 //!   look at the table behind ([`behind`]);
 //! * those that catch errors (`pcall`, `xpcall`, `coroutine.resume`, `coroutine.wrap`, `load`) turn the errors of Rust
 //!   functions into the values that scripts expect ([`raise`]);
-//! * `load` and `loadstring` take source text alone.
+//! * `load` and `loadstring` take source text alone;
+//! * those that match patterns do it in bounded space ([`patterns`]).
 //!
 //! What a script can still tell: `pairs` of a table hands out another `next` than the global; the functions above are
 //! written in Lua, so that an error of theirs has no place when they are called in a `return` (a tail call leaves no
 //! trace of the caller); a protected table used as the metatable of another has no effect.
 //!
 //! Life cycle: [`new_vm`] builds an interpreter; whoever adds a library to it puts it through [`protect`] and
-//! [`set_global`]; each script begins with [`reseed`] and is run by [`call`].
+//! [`set_global`]; a script is run by [`call`].
 
 use mlua::{
-    FromLuaMulti, Function, IntoLua, IntoLuaMulti, Lua, LuaOptions, MultiValue, Result, StdLib,
-    Table, Value, Variadic,
+    FromLuaMulti, Function, IntoLua, IntoLuaMulti, Lua, LuaOptions, LuaString, MultiValue, Result,
+    StdLib, Table, Value, Variadic,
 };
 
 use super::libs;
 use super::raise::{self, Place};
-use super::random;
+use super::{patterns, random};
 
 const PRELUDE: &str = include_str!("sandbox.lua");
 const READ_ONLY: &str = "Attempt to modify a readonly table";
@@ -36,6 +37,9 @@ const STORE: &str = "ruddle.globals";
 const CONTENTS: &str = "ruddle.contents";
 const PROTECT: &str = "ruddle.protect";
 const PROTECT_STRICT: &str = "ruddle.protect_strict";
+/// The level of the script's function in a Rust function that a function of the sandbox's called, which in turn was
+/// called by another in its last statement: such a call leaves a level of its own.
+const BEHIND_TAIL_CALL: usize = 3;
 const RUN: &str = "ruddle.run";
 
 /// An interpreter with the libraries that scripts may use, all globals protected.
@@ -47,7 +51,8 @@ pub fn new_vm() -> Result<Lua> {
     let lua = Lua::new_with(libraries, LuaOptions::new())?;
     libs::install(&lua)?;
     random::install(&lua)?;
-    install_prelude(&lua)?;
+    let next_match = patterns::install(&lua)?;
+    install_prelude(&lua, next_match)?;
     Ok(lua)
 }
 
@@ -95,7 +100,7 @@ pub fn behind(lua: &Lua, table: &Table) -> Result<Table> {
     }
 }
 
-/// Starts `math.random` as each script finds it.
+/// Starts `math.random` as in a new interpreter. Redis's goes on from script to script since version 7.
 pub fn reseed(lua: &Lua) {
     random::reseed(lua);
 }
@@ -135,6 +140,11 @@ pub fn call<R: FromLuaMulti>(
         return R::from_lua_multi(results, lua).map(Ok);
     }
     let value = results.pop_front().unwrap_or_default();
+    if let Value::String(text) = &value
+        && text == "not enough memory"
+    {
+        lua.gc_collect()?;
+    }
     let mut place = None;
     if let Some(Value::Table(found)) = results.pop_front() {
         place = Some(Place {
@@ -147,7 +157,7 @@ pub fn call<R: FromLuaMulti>(
 }
 
 /// Runs the part that is written in Lua and keeps what it returns.
-fn install_prelude(lua: &Lua) -> Result<()> {
+fn install_prelude(lua: &Lua, next_match: Function) -> Result<()> {
     let globals = lua.globals();
     let pcall: Function = globals.raw_get("pcall")?;
     let xpcall: Function = globals.raw_get("xpcall")?;
@@ -167,6 +177,8 @@ fn install_prelude(lua: &Lua) -> Result<()> {
             lua.create_function(|lua, arguments: Variadic<Value>| missing_global(lua, &arguments))?,
             lua.create_function(|lua, problem: Value| opened(lua, problem))?,
             lua.create_function(|lua, problem: Value| Err::<(), _>(rethrown(lua, problem)))?,
+            lua.create_function(|lua, text: LuaString| moved(lua, &text))?,
+            next_match,
         ))?;
     lua.set_named_registry_value(STORE, store)?;
     lua.set_named_registry_value(CONTENTS, contents)?;
@@ -255,7 +267,15 @@ fn opened(lua: &Lua, problem: Value) -> Result<Value> {
 /// The error of a coroutine raised in the one that resumed it: a text gets the place in front.
 fn rethrown(lua: &Lua, problem: Value) -> mlua::Error {
     match &problem {
-        Value::String(text) => raise::error_bytes(lua, &text.as_bytes()),
+        Value::String(text) => raise::error_at(lua, BEHIND_TAIL_CALL, &text.as_bytes()),
         _ => raise::throw(problem),
     }
+}
+
+/// An error's text with the place of a function of the sandbox's in front, as one with the place of its caller.
+fn moved(lua: &Lua, text: &LuaString) -> Result<Value> {
+    let text = text.as_bytes();
+    let end = text.windows(2).position(|pair| pair == b": ");
+    let rest = &text[end.map_or(0, |end| end + 2)..];
+    raise::value_of(lua, &raise::error_at(lua, BEHIND_TAIL_CALL, rest))
 }

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::busy;
 use super::clock;
 use crate::command::waiting;
 use crate::instance::{Instance, news};
@@ -56,11 +57,15 @@ pub async fn sweep_expired(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
 
 async fn sweep_once(db: &Mutex<Db>, instance: &Instance, budget: Duration) {
     let start = Instant::now();
-    let databases = db.lock().databases();
+    let Some(databases) = busy::lock(db, instance).map(|db| db.databases()) else {
+        return;
+    };
     for index in 0..databases {
         while sweep_step(db, instance, index) {
             if start.elapsed() > budget {
-                db.lock().stats.expire_time_cap_reached += 1;
+                if let Some(mut db) = busy::lock(db, instance) {
+                    db.stats.expire_time_cap_reached += 1;
+                }
                 return;
             }
             // The I/O threads have been waiting for the lock; let them have it.
@@ -70,7 +75,9 @@ async fn sweep_once(db: &Mutex<Db>, instance: &Instance, budget: Duration) {
 }
 
 fn sweep_step(db: &Mutex<Db>, instance: &Instance, index: usize) -> bool {
-    let mut db = db.lock();
+    let Some(mut db) = busy::lock(db, instance) else {
+        return false;
+    };
     db.set_clock(clock::unix_ms());
     let more = db.sweep(index, SWEEP_STEP);
     if !db.journal.is_empty() {
@@ -86,7 +93,7 @@ pub async fn end_waits(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
         let first = instance.waiters().first_deadline();
         let left_ms = first.map(|(deadline_ms, _)| deadline_ms.saturating_sub(clock::unix_ms()));
         match left_ms {
-            Some(0) => end_due_waits(&db, &instance),
+            Some(0) => busy::when_free(&db, &instance, |db| end_due_waits(db, &instance)).await,
             Some(left_ms) => tokio::select! {
                 () = tokio::time::sleep(Duration::from_millis(left_ms.min(MAX_SLEEP_MS))) => {}
                 () = instance.deadline_changed() => {}
@@ -96,8 +103,7 @@ pub async fn end_waits(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
     }
 }
 
-fn end_due_waits(db: &Mutex<Db>, instance: &Instance) {
-    let mut db = db.lock();
+fn end_due_waits(db: &mut Db, instance: &Instance) {
     let now_ms = clock::unix_ms();
     db.set_clock(now_ms);
     loop {
@@ -105,7 +111,7 @@ fn end_due_waits(db: &Mutex<Db>, instance: &Instance) {
         let Some((_, id)) = first.filter(|(deadline_ms, _)| *deadline_ms <= now_ms) else {
             break;
         };
-        waiting::end_wait(&mut db, instance, id, |wait, reply| {
+        waiting::end_wait(db, instance, id, |wait, reply| {
             (wait.in_vain)(reply);
             Ok(())
         });

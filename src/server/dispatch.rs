@@ -78,7 +78,7 @@ impl Gate<'_> {
     }
 
     #[cold]
-    fn reject_unknown(
+    pub(super) fn reject_unknown(
         &mut self,
         error: CommandError,
         request: Request<'_>,
@@ -105,7 +105,7 @@ impl Gate<'_> {
     }
 
     #[cold]
-    fn reject(
+    pub(super) fn reject(
         &mut self,
         command: Option<&Command>,
         error: CommandError,
@@ -129,7 +129,7 @@ fn is_http(request: Request<'_>) -> bool {
 
 /// Takes an answer back where the client wants none (CLIENT REPLY OFF and SKIP).
 #[inline]
-fn mute(session: &mut Session, reply: &mut Reply<'_>, mark: (usize, usize)) {
+pub(super) fn mute(session: &mut Session, reply: &mut Reply<'_>, mark: (usize, usize)) {
     match session.reply_mode {
         ReplyMode::On | ReplyMode::SkipNext => {}
         ReplyMode::Off => reply.rewind(mark),
@@ -142,7 +142,7 @@ fn mute(session: &mut Session, reply: &mut Reply<'_>, mark: (usize, usize)) {
 
 /// Finds the command, or the subcommand, that a request names.
 #[inline]
-fn find<'r>(
+pub(super) fn find<'r>(
     registry: &'r Registry,
     request: Request<'_>,
     known: Option<&'r Command>,
@@ -163,7 +163,7 @@ fn find<'r>(
 
 /// Why a command may not run now, if so.
 #[inline]
-fn refuse(
+pub(super) fn refuse(
     command: &Command,
     request: Request<'_>,
     session: &Session,
