@@ -8,8 +8,9 @@ use std::time::Instant;
 use super::context::Context;
 use super::error::CommandError;
 use super::flags::Flags;
-use super::redact;
-use crate::instance::{Instance, news};
+use super::{reads, redact};
+use crate::instance::attention::MONITORS;
+use crate::instance::{Instance, monitors, news};
 use crate::resp::{Reply, Request};
 
 /// Runs `context`'s command on `request` and leaves its answer, or its error, in the reply. Whether it succeeded is
@@ -22,7 +23,13 @@ pub fn call(context: &mut Context<'_>, request: Request<'_>) -> bool {
     let slow_log = &instance.slow_log;
     let timed = !command.spec.flags.has(Flags::FAST) || slow_log.times_quick_commands();
     let start = timed.then(Instant::now);
+    if instance.attention.has(MONITORS) {
+        monitors::show(context, request, false);
+    }
     let result = (command.spec.handler)(context, request);
+    if instance.attention.has(MONITORS) {
+        monitors::show(context, request, true);
+    }
     let counters = &instance.stats.commands[command.id];
     counters.calls.add(1);
     if let Some(start) = start {
@@ -40,6 +47,9 @@ pub fn call(context: &mut Context<'_>, request: Request<'_>) -> bool {
     }
     if !context.db.journal.is_empty() {
         news::tell(context.db, instance, Some(&context.session.handle));
+    }
+    if context.session.tracking.on {
+        reads::note(context, request);
     }
     succeeded
 }

@@ -53,6 +53,8 @@ pub enum CommandError {
     InvalidExpire(&'static str),
     /// Too many or too few words for the command of that name (in lower case, `config|get`).
     WrongArity(String),
+    /// A client that is subscribed to something may not use the command of that name (in lower case) in RESP2.
+    Subscribed(String),
     /// No such command; the words after it, quoted and cut as Redis does, are part of the text.
     UnknownCommand {
         /// The name as it was sent, cut at 128 bytes.
@@ -134,6 +136,14 @@ impl CommandError {
                 return format!("ERR wrong number of arguments for '{name}' command")
                     .into_bytes()
                     .into();
+            }
+            Self::Subscribed(name) => {
+                return format!(
+                    "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are \
+                     allowed in this context"
+                )
+                .into_bytes()
+                .into();
             }
             Self::UnknownCommand { name, args } => {
                 return [

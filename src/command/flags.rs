@@ -18,6 +18,11 @@ macro_rules! bit_names {
                 $type(self.0 | other.0)
             }
 
+            /// This set without the members of `other`.
+            pub const fn without(self, other: $type) -> $type {
+                $type(self.0 & !other.0)
+            }
+
             /// Whether every member of `other` is in this set.
             pub const fn has(self, other: $type) -> bool {
                 self.0 & other.0 == other.0
@@ -98,6 +103,8 @@ bit_names! { Flags, u32, FLAG_NAMES,
 impl Flags {
     /// Refused unless a parameter of the configuration allows it. COMMAND INFO does not show it.
     pub const PROTECTED: Flags = Flags(1 << 31);
+    /// Runs at once while a transaction is open, instead of being queued. COMMAND INFO does not show it.
+    pub const NOT_QUEUED: Flags = Flags(1 << 30);
 }
 
 /// A set of ACL categories.

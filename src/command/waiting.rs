@@ -14,8 +14,9 @@ use super::call::{call, write_error};
 use super::context::Context;
 use super::error::CommandError;
 use super::session::{Parked, Place, Session};
-use crate::instance::Instance;
+use crate::instance::attention::OWN_INVALIDATIONS;
 use crate::instance::waiters::{Wait, Waiter};
+use crate::instance::{Instance, tracking};
 use crate::resp::{Blob, Reply};
 use crate::store::db::{Db, DbIndex};
 
@@ -131,6 +132,9 @@ fn wake(instance: &Instance, mut waiter: Waiter, out: &[u8], blobs: Vec<Blob>) {
     let handle = Arc::clone(&waiter.session.handle);
     if waiter.session.reply_mode.answers() {
         handle.post_reply(out, blobs);
+    }
+    if instance.attention.has(OWN_INVALIDATIONS) {
+        tracking::deliver_own(instance);
     }
     waiter.session.parked = Parked::No;
     handle.set_parked(false);

@@ -5,7 +5,10 @@
 pub mod attention;
 pub mod clients;
 pub mod limits;
+pub mod monitors;
 pub mod news;
+pub mod output;
+pub mod pause;
 pub mod pubsub;
 pub mod reclaim;
 pub mod stats;
@@ -21,6 +24,8 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Notify;
 
+use crate::command::reads::ReadTracking;
+use crate::command::transaction::Transaction;
 use crate::command::{Registry, Session};
 use crate::config::Config;
 use crate::observe::slowlog::SlowLog;
@@ -29,6 +34,8 @@ use crate::store::db::Db;
 use crate::store::journal::Events;
 use attention::Attention;
 use clients::Clients;
+use monitors::Monitors;
+use pause::Pause;
 use pubsub::PubSub;
 use reclaim::Reclaimer;
 use stats::Stats;
@@ -96,6 +103,9 @@ pub struct Instance {
     watches: Mutex<Watches>,
     tracking: Mutex<Tracking>,
     pubsub: Mutex<PubSub>,
+    monitors: Mutex<Monitors>,
+    pause: Mutex<Pause>,
+    pause_changed: Notify,
     deadline_changed: Notify,
     rebind: OnceLock<Rebind>,
     replication_id: Mutex<String>,
@@ -116,9 +126,13 @@ impl Instance {
         let unix_s = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |elapsed| elapsed.as_secs());
+        let clients = Clients::default();
+        clients
+            .output_limits
+            .configure(config.client_output_buffer_limits());
         Instance {
             registry,
-            clients: Clients::default(),
+            clients,
             stats,
             started: Instant::now(),
             run_id,
@@ -139,6 +153,9 @@ impl Instance {
             watches: Mutex::default(),
             tracking: Mutex::default(),
             pubsub: Mutex::default(),
+            monitors: Mutex::default(),
+            pause: Mutex::default(),
+            pause_changed: Notify::new(),
             deadline_changed: Notify::new(),
             rebind: OnceLock::new(),
             replication_id: Mutex::new(String::new()),
@@ -260,6 +277,26 @@ impl Instance {
         locked(&self.pubsub)
     }
 
+    /// The clients that are shown all commands.
+    pub fn monitors(&self) -> MutexGuard<'_, Monitors> {
+        locked(&self.monitors)
+    }
+
+    /// The pause of clients.
+    pub fn pause(&self) -> MutexGuard<'_, Pause> {
+        locked(&self.pause)
+    }
+
+    /// Says that the end of the pause may be another.
+    pub fn announce_pause(&self) {
+        self.pause_changed.notify_one();
+    }
+
+    /// Resolves when the end of the pause may be another.
+    pub async fn pause_changed(&self) {
+        self.pause_changed.notified().await;
+    }
+
     /// Has the data set's journal kept for those who follow keys now, and the timer look at the deadlines again. To be
     /// called, under the data set's lock, when somebody has begun or ceased to follow, to wait or to subscribe.
     pub fn follow(&self, db: &mut Db) {
@@ -270,18 +307,8 @@ impl Instance {
         db.journal.follows_changes =
             !(waiters.is_empty() && self.watches().is_empty() && self.tracking().is_empty());
         drop(waiters);
-        db.journal.events = self.events_wanted();
+        db.journal.events = events_wanted(self.config().notify_keyspace_events());
         self.deadline_changed.notify_one();
-    }
-
-    /// The classes of events that are published at all.
-    fn events_wanted(&self) -> Events {
-        let events = self.config().notify_keyspace_events();
-        if events.contains(Events::KEYSPACE) || events.contains(Events::KEYEVENT) {
-            events
-        } else {
-            Events::default()
-        }
     }
 
     /// Resolves when the first deadline of a blocked client may be another.
@@ -297,6 +324,25 @@ impl Instance {
             if let Some(waiter) = waiters.take(id) {
                 waiters.forget(&waiter);
             }
+        }
+        if session.handle.monitors.load(Ordering::Relaxed)
+            && self.monitors().forget(&session.handle)
+        {
+            self.attention.lower(attention::MONITORS);
+        }
+        self.pause().forget(id);
+        self.watches().forget(id);
+        session.transaction = Transaction::default();
+        session
+            .handle
+            .figures
+            .touched
+            .store(false, Ordering::Relaxed);
+        session.show_transaction();
+        tracking::disable(self, &session.handle);
+        session.tracking = ReadTracking::default();
+        if session.handle.subscriptions.any() {
+            self.pubsub().forget(&session.handle);
         }
         session.handle.set_parked(false);
         self.follow(db);
@@ -321,6 +367,15 @@ impl Instance {
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The classes of events that are published at all under this setting of `notify-keyspace-events`.
+pub fn events_wanted(events: Events) -> Events {
+    if events.contains(Events::KEYSPACE) || events.contains(Events::KEYEVENT) {
+        events
+    } else {
+        Events::default()
+    }
 }
 
 /// 40 random hexadecimal digits, as runs and histories are named.

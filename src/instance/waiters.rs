@@ -29,13 +29,16 @@ pub enum WaitsFor {
 impl WaitsFor {
     /// Whether a key with that value, or without any, may give the command its answer.
     pub fn is_answered_by(self, value: Option<Value<'_>>) -> bool {
-        match (self, value) {
-            (WaitsFor::StreamGroup, _) => true,
-            (WaitsFor::List, Some(Value::Object(Object::List(_))))
-            | (WaitsFor::SortedSet, Some(Value::Object(Object::SortedSet(_))))
-            | (WaitsFor::Stream, Some(Value::Object(Object::Stream(_)))) => true,
-            _ => false,
-        }
+        let Some(Value::Object(object)) = value else {
+            return self == WaitsFor::StreamGroup;
+        };
+        matches!(
+            (self, object),
+            (WaitsFor::StreamGroup, _)
+                | (WaitsFor::List, Object::List(_))
+                | (WaitsFor::SortedSet, Object::SortedSet(_))
+                | (WaitsFor::Stream, Object::Stream(_))
+        )
     }
 }
 

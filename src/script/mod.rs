@@ -19,11 +19,8 @@ pub mod libs;
 pub mod load;
 #[cfg(test)]
 mod oracle;
-<<<<<<< HEAD
-pub mod payload;
-=======
 mod patterns;
->>>>>>> lualibs
+pub mod payload;
 pub mod raise;
 mod random;
 pub mod running;

@@ -2,7 +2,7 @@
 //!
 //! A script keeps the data set's lock. Who waits for the lock looks now and then whether it is such a script that has it
 //! ([`lock`]); if so, connections refuse their commands with BUSY, all but the few that need no data
-//! ([`Gate::execute_busy`]): those flagged `allow_busy`, which end a script among them. They run beside the script, with an
+//! ([`Gate::execute_busy`]): those flagged `allow_busy` that have no keys, which end a script among them. They run beside the script, with an
 //! empty data set, so nothing that they do may rest on what the data set holds.
 
 use std::time::Duration;
@@ -64,11 +64,16 @@ impl Gate<'_> {
             Err(error) => return self.reject_unknown(error, request, reply, mark),
         };
         let refused = refuse(command, request, self.session, self.instance).or_else(|| {
-            let is_allowed = command.spec.flags.has(Flags::ALLOW_BUSY);
+            // WATCH is flagged, but would look at keys.
+            let is_allowed = command.spec.flags.has(Flags::ALLOW_BUSY) && !command.spec.has_keys();
             (!is_allowed).then_some(CommandError::Busy(kind))
         });
         if let Some(error) = refused {
             return self.reject(Some(command), error, &mut reply, mark);
+        }
+        if self.session.transaction.is_open() && !command.spec.flags.has(Flags::NOT_QUEUED) {
+            self.queue(command, request, &mut reply);
+            return mute(self.session, &mut reply, mark);
         }
         let mut context = Context {
             db: self.db,

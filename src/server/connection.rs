@@ -8,9 +8,10 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::task::Poll;
 
 use bytes::{Buf, BytesMut};
-use futures_util::{SinkExt, StreamExt};
+use futures_util::StreamExt;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_util::codec::Framed;
@@ -21,8 +22,10 @@ use super::dispatch::Gate;
 use super::prefetch;
 use crate::command::Session;
 use crate::command::session::Parked;
-use crate::instance::Instance;
-use crate::instance::clients::{ClientFigures, IDLE_BUFFER_MS, Registration};
+use crate::instance::attention::BROADCASTS;
+use crate::instance::clients::{ClientFigures, ClientHandle, IDLE_BUFFER_MS, Registration};
+use crate::instance::output::UNCOUNTED_BYTES;
+use crate::instance::{Instance, tracking};
 use crate::resp::codec::{Decoded, READ_BUFFER, RespCodec};
 use crate::resp::{Blob, Limits, ProtocolError, Reply};
 use crate::store::db::Db;
@@ -100,6 +103,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                 self.session.handle.woken().await;
             }
         }
+        self.session.handle.set_leaving();
         let Connection {
             db,
             instance,
@@ -194,7 +198,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             arrived.reserve(PARKED_READ);
             let read = tokio::select! {
                 biased;
-                () = handle.woken() => None,
+                () = stirred(&handle) => None,
                 read = framed.get_mut().read_buf(&mut arrived), if may_read => Some(read),
             };
             *framed.read_buffer_mut() = arrived;
@@ -257,6 +261,13 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                 break;
             }
         }
+        if self.session.close_after_reply {
+            self.session.handle.set_leaving();
+        }
+        if self.instance.attention.has(BROADCASTS) {
+            tracking::broadcast(self.instance);
+            self.session.handle.take_messages(&mut out, &mut self.blobs);
+        }
         let stats = &self.instance.stats;
         stats.commands_processed.add((at - from) as u64);
         stats.batches.add(1);
@@ -291,7 +302,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         from + 1
     }
 
-    /// Writes everything that waits, large values from where they lie, unless the client is killed meanwhile.
+    /// Writes everything that waits, large values from where they lie, unless the client is killed meanwhile; more than
+    /// the configuration lets wait is not begun with.
     async fn flush(&mut self) -> io::Result<()> {
         let Connection {
             framed,
@@ -301,17 +313,23 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         } = self;
         let handle = &session.handle;
         let bytes = publish_pending(&handle.figures, framed.write_buffer().len(), blobs);
+        if bytes > UNCOUNTED_BYTES && handle.close_if_output_is_too_much() {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        // Framed lends its stream and its buffer one at a time.
+        let mut buffer = std::mem::take(framed.write_buffer_mut());
         tokio::select! {
             biased;
-            written = write_pending(framed, blobs) => written?,
+            written = write_pending(framed.get_mut(), &buffer, blobs, &handle.figures) => written?,
             // A peer that reads nothing must not keep the connection alive.
             () = handle.closed() => return Err(io::ErrorKind::ConnectionAborted.into()),
         }
+        blobs.clear();
         publish_pending(&handle.figures, 0, &[]);
         add(&handle.figures.output_total, bytes);
-        let buffer = self.framed.write_buffer_mut();
-        if buffer.capacity() > MAX_IDLE_WRITE_BUFFER {
-            *buffer = BytesMut::new();
+        buffer.clear();
+        if buffer.capacity() <= MAX_IDLE_WRITE_BUFFER {
+            *framed.write_buffer_mut() = buffer;
         }
         Ok(())
     }
@@ -403,24 +421,52 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     }
 }
 
-/// Writes the large values of `blobs` and what is in the write buffer around them.
-async fn write_pending<S: AsyncRead + AsyncWrite + Unpin>(
-    framed: &mut Framed<S, RespCodec>,
-    blobs: &mut Vec<Blob>,
-) -> io::Result<()> {
-    if !blobs.is_empty() {
-        let mut written = 0;
-        let mut rest = std::mem::take(framed.write_buffer_mut());
-        for blob in std::mem::take(blobs) {
-            let head = rest.split_to(blob.at - written);
-            written = blob.at;
-            let stream = framed.get_mut();
-            stream.write_all(&head).await?;
-            stream.write_all(&blob.bytes).await?;
+/// Resolves when a parked client is to go on, to close, or has messages. A notice may go to whoever else in this task waits
+/// for one; as that wakes the task all the same, what it tells of is looked at too.
+async fn stirred(handle: &ClientHandle) {
+    let mut woken = std::pin::pin!(handle.woken());
+    std::future::poll_fn(|task| {
+        if !handle.is_parked() || handle.is_killed() || handle.has_messages() {
+            return Poll::Ready(());
         }
-        *framed.write_buffer_mut() = rest;
+        woken.as_mut().poll(task)
+    })
+    .await;
+}
+
+/// Writes `buffer` with the large values of `blobs` in their places.
+async fn write_pending<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    buffer: &[u8],
+    blobs: &[Blob],
+    figures: &ClientFigures,
+) -> io::Result<()> {
+    let mut written = 0;
+    for blob in blobs {
+        write_bytes(stream, &buffer[written..blob.at], &figures.output_bytes).await?;
+        write_bytes(stream, &blob.bytes, &figures.output_value_bytes).await?;
+        lower(&figures.output_values, 1);
+        written = blob.at;
     }
-    SinkExt::<bytes::Bytes>::flush(framed).await
+    write_bytes(stream, &buffer[written..], &figures.output_bytes).await?;
+    stream.flush().await
+}
+
+/// Writes `bytes`; `waiting` is lowered by what the peer has room for, as it has it.
+async fn write_bytes<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    mut bytes: &[u8],
+    waiting: &AtomicUsize,
+) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let written = stream.write(bytes).await?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        lower(waiting, written);
+        bytes = &bytes[written..];
+    }
+    Ok(())
 }
 
 /// Tells others how much waits to be written; returns the bytes.
@@ -431,6 +477,14 @@ fn publish_pending(figures: &ClientFigures, buffered: usize, blobs: &[Blob]) -> 
     figures.output_value_bytes.store(values, Ordering::Relaxed);
     raise(&figures.output_peak_bytes, buffered);
     buffered + values
+}
+
+/// Lowers a figure that only its connection changes.
+fn lower(figure: &AtomicUsize, by: usize) {
+    figure.store(
+        figure.load(Ordering::Relaxed).saturating_sub(by),
+        Ordering::Relaxed,
+    );
 }
 
 /// Adds to a figure that only its connection changes.

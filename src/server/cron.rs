@@ -13,7 +13,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::busy;
 use super::clock;
 use crate::command::waiting;
-use crate::instance::{Instance, news};
+use crate::instance::{Instance, news, pause, tracking};
 use crate::store::db::Db;
 use crate::store::{alloc, huge_pages};
 
@@ -43,7 +43,15 @@ pub async fn sweep_expired(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
             )
         };
         tokio::time::sleep(period).await;
-        if instance.sweeps() && !instance.cron_rests() {
+        if instance.cron_rests() {
+            continue;
+        }
+        if tracking::needs_trim(&instance)
+            && let Some(mut db) = busy::lock(&db, &instance)
+        {
+            tracking::trim(&instance, &mut db, None);
+        }
+        if instance.sweeps() {
             let start = Instant::now();
             sweep_once(&db, &instance, sweep_budget(period, effort)).await;
             let took_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -83,6 +91,7 @@ fn sweep_step(db: &Mutex<Db>, instance: &Instance, index: usize) -> bool {
     if !db.journal.is_empty() {
         news::tell(&mut db, instance, None);
         waiting::serve(&mut db, instance);
+        tracking::broadcast(instance);
     }
     more
 }
@@ -118,6 +127,28 @@ fn end_due_waits(db: &mut Db, instance: &Instance) {
     }
 }
 
+/// Ends pauses of clients when their time is over.
+pub async fn end_pauses(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
+    loop {
+        let until_ms = instance.pause().until_ms();
+        let left_ms = until_ms.map(|until_ms| until_ms.saturating_sub(clock::unix_ms()));
+        match left_ms {
+            Some(0) => {
+                let end = |db: &mut Db| {
+                    db.set_clock(clock::unix_ms());
+                    pause::end_if_due(db, &instance);
+                };
+                busy::when_free(&db, &instance, end).await;
+            }
+            Some(left_ms) => tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(left_ms.min(MAX_SLEEP_MS))) => {}
+                () = instance.pause_changed() => {}
+            },
+            None => instance.pause_changed().await,
+        }
+    }
+}
+
 /// Closes clients that have been idle for longer than `timeout`, and has others give back buffers.
 pub async fn close_idle_clients(instance: Arc<Instance>) {
     let mut ticks = interval(CLIENTS_PERIOD);
@@ -131,9 +162,13 @@ pub async fn close_idle_clients(instance: Arc<Instance>) {
         let now_ms = clock::unix_ms();
         for client in instance.clients.list() {
             client.tidy(now_ms);
+            // Only a timer sees that the soft limit has been exceeded for long.
+            client.close_if_output_is_too_much();
             let idle_ms =
                 now_ms.saturating_sub(client.figures.last_command_ms.load(Ordering::Relaxed));
-            if timeout_s > 0 && idle_ms > timeout_s * 1000 {
+            // Who is subscribed to something waits for others.
+            let may_idle = client.subscriptions.any() || client.is_parked();
+            if timeout_s > 0 && idle_ms > timeout_s * 1000 && !may_idle {
                 tracing::debug!("Closing idle client");
                 client.kill();
             }

@@ -119,6 +119,10 @@ impl Server {
             Arc::clone(&db),
             Arc::clone(&instance),
         )));
+        tasks.push(tokio::spawn(cron::end_pauses(
+            Arc::clone(&db),
+            Arc::clone(&instance),
+        )));
         tasks.push(tokio::spawn(cron::close_idle_clients(Arc::clone(
             &instance,
         ))));

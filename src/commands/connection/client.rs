@@ -2,7 +2,8 @@
 
 use super::client_filter::{self, Filter};
 use super::client_line::{self, Lines};
-use super::{NO_REDIRECTION, check_name, is_printable_word};
+use super::client_pause;
+use super::{check_name, is_printable_word, tracking};
 use crate::command::session::ReplyMode;
 use crate::command::{Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group};
 use crate::resp::Request;
@@ -17,8 +18,9 @@ pub static CLIENT: CommandSpec = CommandSpec::new("CLIENT", Group::Connection, c
     )
     .arity(-2)
     .subcommands(&[
+        &tracking::CACHING,
         &GETNAME,
-        &GETREDIR,
+        &tracking::GETREDIR,
         &HELP,
         &ID,
         &INFO,
@@ -26,11 +28,14 @@ pub static CLIENT: CommandSpec = CommandSpec::new("CLIENT", Group::Connection, c
         &LIST,
         &NO_EVICT,
         &NO_TOUCH,
+        &client_pause::PAUSE,
         &REPLY,
         &SETINFO,
         &SETNAME,
-        &TRACKINGINFO,
+        &tracking::TRACKING,
+        &tracking::TRACKINGINFO,
         &UNBLOCK,
+        &client_pause::UNPAUSE,
     ]);
 
 /// Runs for the container alone, which its arity rules out.
@@ -46,11 +51,15 @@ const OWN_FLAGS: &[Flags] = &[
     Flags::ALLOW_BUSY,
 ];
 /// The flags of those for administrators.
-const ADMIN_FLAGS: &[Flags] = &[Flags::ADMIN, Flags::NOSCRIPT, Flags::LOADING, Flags::STALE];
+pub(super) const ADMIN_FLAGS: &[Flags] =
+    &[Flags::ADMIN, Flags::NOSCRIPT, Flags::LOADING, Flags::STALE];
 const ON_OFF: &[Arg] = &[Arg::token("on", "ON"), Arg::token("off", "OFF")];
 const ALL_NODES: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
 
-const fn subcommand(name: &'static str, handler: crate::command::Handler) -> CommandSpec {
+pub(super) const fn subcommand(
+    name: &'static str,
+    handler: crate::command::Handler,
+) -> CommandSpec {
     CommandSpec::new(name, Group::Connection, handler)
 }
 
@@ -63,6 +72,8 @@ fn help(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
     context.help(
         "CLIENT",
         &[
+            "CACHING (YES|NO)",
+            "    Whether the next command's reads are tracked, in OPTIN and OPTOUT mode.",
             "GETNAME",
             "    The name of this connection.",
             "GETREDIR",
@@ -88,16 +99,22 @@ fn help(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
             "    Keeps this connection when clients are closed for the memory that they use.",
             "NO-TOUCH (ON|OFF)",
             "    Lets this connection's commands leave the LRU and LFU clocks of keys alone.",
+            "PAUSE <timeout> [WRITE|ALL]",
+            "    Lets commands wait, all or those that write, for so many milliseconds.",
             "REPLY (ON|OFF|SKIP)",
             "    Whether this connection's commands are answered.",
             "SETINFO (LIB-NAME|LIB-VER) <value>",
             "    Names the client library and its version.",
             "SETNAME <name>",
             "    Names this connection.",
+            "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]] [OPTIN] [OPTOUT] [NOLOOP]",
+            "    Whether this connection is told when keys change that it may have cached.",
             "TRACKINGINFO",
             "    The state of client-side caching for this connection.",
             "UNBLOCK <client-id> [TIMEOUT|ERROR]",
             "    Ends a blocking command of another connection.",
+            "UNPAUSE",
+            "    Lets no command wait any longer.",
         ],
     );
     Ok(())
@@ -433,42 +450,6 @@ fn on_or_off(word: &[u8]) -> Result<bool, CommandError> {
     } else {
         Err(CommandError::Syntax)
     }
-}
-
-static GETREDIR: CommandSpec = subcommand("GETREDIR", getredir)
-    .doc(
-        "Answers which client gets the connection's invalidation messages.",
-        "6.0.0",
-        "O(1)",
-    )
-    .arity(2)
-    .flags(OWN_FLAGS);
-
-fn getredir(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
-    context.reply.integer(NO_REDIRECTION);
-    Ok(())
-}
-
-static TRACKINGINFO: CommandSpec = subcommand("TRACKINGINFO", trackinginfo)
-    .doc(
-        "Answers the state of client-side caching for the connection.",
-        "6.2.0",
-        "O(1)",
-    )
-    .arity(2)
-    .flags(&[Flags::NOSCRIPT, Flags::LOADING, Flags::STALE]);
-
-fn trackinginfo(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
-    let reply = &mut context.reply;
-    reply.map(3);
-    reply.text("flags");
-    reply.set(1);
-    reply.text("off");
-    reply.text("redirect");
-    reply.integer(NO_REDIRECTION);
-    reply.text("prefixes");
-    reply.array(0);
-    Ok(())
 }
 
 const UNBLOCK_HOW: &[Arg] = &[

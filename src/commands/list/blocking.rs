@@ -21,7 +21,7 @@ const fn waiting_popper(
     CommandSpec::new(name, Group::List, handler)
         .doc(summary, "2.0.0", "O(N), N being the number of keys.")
         .arity(-3)
-        .flags(&[Flags::WRITE, Flags::NOSCRIPT, Flags::BLOCKING])
+        .flags(&[Flags::WRITE, Flags::BLOCKING])
         .keys(const { &[KeySpec::range(1, -2, 1, POP_KEY_FLAGS)] })
         .args(
             const {
