@@ -118,10 +118,6 @@ pub(super) fn clients(page: &mut Page, context: &Context<'_>) {
 
 pub(super) fn memory(page: &mut Page, context: &Context<'_>) {
     let figures = MemoryFigures::take(context);
-    let sized = |page: &mut Page, name: &str, bytes: usize| {
-        page.field(name, bytes);
-        page.field(&format!("{name}_human"), human_bytes(bytes));
-    };
     sized(page, "used_memory", figures.used);
     sized(page, "used_memory_rss", figures.resident);
     sized(page, "used_memory_peak", figures.peak);
@@ -170,6 +166,12 @@ pub(super) fn memory(page: &mut Page, context: &Context<'_>) {
         context.instance.reclaimer.pending(),
     );
     page.field("lazyfreed_objects", context.instance.reclaimer.reclaimed());
+}
+
+/// A field of bytes, and what a person reads.
+fn sized(page: &mut Page, name: &str, bytes: usize) {
+    page.field(name, bytes);
+    page.field(&format!("{name}_human"), human_bytes(bytes));
 }
 
 /// What scripts and functions take.
