@@ -4,7 +4,7 @@
 //! interpreter's [`Host`]; the script runs; the data set comes back; its result, or its error with the place where it
 //! happened, becomes the answer. An interpreter is made when it is first needed.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mlua::chunk::ChunkMode;
@@ -31,6 +31,8 @@ pub struct Scripts {
     pub running: Running,
     /// What INFO shows.
     pub figures: Figures,
+    /// Whether scripts may call the commands that are not for them (DEBUG SET-DISABLE-DENY-SCRIPTS).
+    pub allow_all: AtomicBool,
 }
 
 /// Figures that are to be had without waiting for a script.
@@ -226,7 +228,6 @@ impl EvalVm {
         };
         check(&start)?;
         let prepare = |key: &RegistryKey| -> mlua::Result<Function> {
-            sandbox::reseed(&self.lua);
             let (keys, args) = call.tables(&self.lua)?;
             sandbox::set_global(&self.lua, "KEYS", keys)?;
             sandbox::set_global(&self.lua, "ARGV", args)?;
