@@ -105,6 +105,24 @@ impl Session {
         }
     }
 
+    /// The session of a script that the client has called: in the client's database, in RESP2 until the script chooses.
+    pub fn for_script(&self) -> Self {
+        Session {
+            handle: Arc::clone(&self.handle),
+            db: self.db,
+            protocol: Protocol::Resp2,
+            authenticated: self.authenticated,
+            reply_mode: ReplyMode::On,
+            no_touch: self.no_touch,
+            place: Place::Script,
+            parked: Parked::No,
+            transaction: Transaction::default(),
+            tracking: self.tracking,
+            close_after_reply: false,
+            awaits_shutdown: false,
+        }
+    }
+
     /// The client's number.
     pub fn id(&self) -> u64 {
         self.handle.id

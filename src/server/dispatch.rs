@@ -110,7 +110,7 @@ impl Gate<'_> {
     }
 
     /// Puts a command into the client's transaction.
-    fn queue(&mut self, command: &Command, request: Request<'_>, reply: &mut Reply<'_>) {
+    pub(super) fn queue(&mut self, command: &Command, request: Request<'_>, reply: &mut Reply<'_>) {
         let flags = command.flags_on(self.instance, request);
         self.session.transaction.push(command, flags, request);
         if self.session.transaction.is_too_large(self.instance) {
@@ -121,7 +121,7 @@ impl Gate<'_> {
     }
 
     #[cold]
-    fn reject_unknown(
+    pub(super) fn reject_unknown(
         &mut self,
         error: CommandError,
         request: Request<'_>,
@@ -148,7 +148,7 @@ impl Gate<'_> {
     }
 
     #[cold]
-    fn reject(
+    pub(super) fn reject(
         &mut self,
         command: Option<&Command>,
         error: CommandError,
@@ -208,7 +208,7 @@ fn is_http(request: Request<'_>) -> bool {
 
 /// Takes an answer back where the client wants none (CLIENT REPLY OFF and SKIP).
 #[inline]
-fn mute(session: &mut Session, reply: &mut Reply<'_>, mark: (usize, usize)) {
+pub(super) fn mute(session: &mut Session, reply: &mut Reply<'_>, mark: (usize, usize)) {
     match session.reply_mode {
         ReplyMode::On | ReplyMode::SkipNext => {}
         ReplyMode::Off => reply.rewind(mark),
@@ -221,7 +221,7 @@ fn mute(session: &mut Session, reply: &mut Reply<'_>, mark: (usize, usize)) {
 
 /// Finds the command, or the subcommand, that a request names.
 #[inline]
-fn find<'r>(
+pub(super) fn find<'r>(
     registry: &'r Registry,
     request: Request<'_>,
     known: Option<&'r Command>,
@@ -242,7 +242,7 @@ fn find<'r>(
 
 /// Why a command may not run now, if so.
 #[inline]
-fn refuse(
+pub(super) fn refuse(
     command: &Command,
     request: Request<'_>,
     session: &Session,

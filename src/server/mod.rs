@@ -3,6 +3,7 @@
 //! [`Server::bind`] takes the addresses, [`Server::run`] serves until a shutdown is asked for by a signal or by
 //! SHUTDOWN. The program in `src/bin/ruddle.rs` reads the configuration and calls both.
 
+pub mod busy;
 pub mod clock;
 pub mod connection;
 pub mod cron;
