@@ -180,3 +180,38 @@ fn values_are_checked() {
         ],
     );
 }
+
+#[test]
+fn an_import_source_sees_keys_whose_time_is_over() {
+    if std::env::var("TEST_SERVER").is_ok() {
+        // This is of Valkey 8.1.
+        return;
+    }
+    let server = Server::start(&[]);
+    let (mut source, mut client) = (server.connect(), server.connect());
+    let refused = "-ERR Server is not in import mode";
+    for (line, want) in [
+        ("CLIENT IMPORT-SOURCE ON", refused),
+        ("CLIENT IMPORT-SOURCE what", refused),
+        ("CLIENT IMPORT-SOURCE OFF", "+OK"),
+        ("CONFIG SET import-mode yes", "+OK"),
+        ("CLIENT IMPORT-SOURCE what", "-ERR syntax error"),
+        ("CLIENT IMPORT-SOURCE ON", "+OK"),
+        ("SET n 1 PX 1", "+OK"),
+    ] {
+        check(&mut source, line, want);
+    }
+    let start = std::time::Instant::now();
+    while client.run("GET n").to_string() != "$-1" {
+        assert!(start.elapsed().as_secs() < 10, "it does not expire");
+    }
+    check(&mut source, "INCR n", ":2");
+    check(&mut client, "GET n", "$-1");
+    assert_eq!(listed(&mut client, "FLAGS I").len(), 1);
+    check(&mut source, "RESET", "+RESET");
+    check(&mut source, "GET n", "$-1");
+    check(&mut source, "DBSIZE", ":1");
+    check(&mut source, "CONFIG SET import-mode no", "+OK");
+    check(&mut source, "GET n", "$-1");
+    check(&mut source, "DBSIZE", ":0");
+}

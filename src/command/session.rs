@@ -72,6 +72,8 @@ pub struct Session {
     pub reply_mode: ReplyMode,
     /// Whether the client's reads leave the access clocks alone.
     pub no_touch: bool,
+    /// Whether it copies another server's data here, and sees keys whose time is over.
+    pub import_source: bool,
     /// Where the command under way comes from.
     pub place: Place,
     /// Whether further commands have to wait.
@@ -96,6 +98,7 @@ impl Session {
             authenticated,
             reply_mode: ReplyMode::default(),
             no_touch: false,
+            import_source: false,
             place: Place::default(),
             parked: Parked::default(),
             transaction: Transaction::default(),
@@ -114,6 +117,7 @@ impl Session {
             authenticated: self.authenticated,
             reply_mode: ReplyMode::On,
             no_touch: self.no_touch,
+            import_source: self.import_source,
             place: Place::Script,
             parked: Parked::No,
             transaction: Transaction::default(),

@@ -146,6 +146,8 @@ pub struct ClientHandle {
     pub connected_ms: u64,
     /// Never to be dropped for memory (CLIENT NO-EVICT).
     pub no_evict: AtomicBool,
+    /// It copies another server's data here (CLIENT IMPORT-SOURCE).
+    pub import_source: AtomicBool,
     /// It is shown all commands (MONITOR).
     pub monitors: AtomicBool,
     /// Its reads leave the access clocks alone (CLIENT NO-TOUCH).
@@ -456,6 +458,7 @@ impl Clients {
             io_thread: endpoint.io_thread,
             connected_ms: now_ms,
             no_evict: AtomicBool::new(false),
+            import_source: AtomicBool::new(false),
             monitors: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),
             figures: ClientFigures {

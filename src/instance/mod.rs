@@ -341,6 +341,8 @@ impl Instance {
             self.attention.lower(attention::MONITORS);
         }
         self.pause().forget(id);
+        session.import_source = false;
+        session.handle.import_source.store(false, Ordering::Relaxed);
         self.watches().forget(id);
         session.transaction = Transaction::default();
         session

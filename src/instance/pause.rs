@@ -78,15 +78,20 @@ pub fn begin(db: &mut Db, instance: &Instance, scope: Scope, until_ms: u64) {
         Some((before, end_ms)) => (before.max(scope), end_ms.max(until_ms)),
     });
     drop(pause);
-    db.keeps_expired = true;
+    keep_expired(db, instance, false);
     instance.attention.raise(PAUSED);
     instance.announce_pause();
+}
+
+/// Has keys whose time is over left where they are for as long as there is a pause, or `import-mode` is on.
+pub fn keep_expired(db: &mut Db, instance: &Instance, import_mode: bool) {
+    db.keeps_expired = import_mode || instance.pause().current.is_some();
 }
 
 /// Ends the pause and has those woken who waited for that.
 pub fn end(db: &mut Db, instance: &Instance) {
     instance.pause().current = None;
-    db.keeps_expired = false;
+    keep_expired(db, instance, instance.config().import_mode());
     instance.attention.lower(PAUSED);
     instance.announce_pause();
 }

@@ -60,6 +60,7 @@ impl Server {
         let listeners = Listeners::bind(&config)?;
         let registry = Registry::new(crate::commands::all(), &options.renames);
         let mut db = Db::new(config.databases(), options.seed);
+        db.keeps_expired = config.import_mode();
         db.access = crate::commands::generic::object::access_policy(&config);
         db.limits = crate::commands::generic::object::encoding_limits(&config);
         let run_id = random_id(&mut db.rng);

@@ -130,6 +130,8 @@ pub struct Db {
     /// Whether keys and fields whose time is over are left where they are, for now: they look as if they were gone (CLIENT
     /// PAUSE).
     pub keeps_expired: bool,
+    /// Whether the client of the command under way sees such keys all the same (CLIENT IMPORT-SOURCE).
+    pub sees_expired: bool,
     /// What entries remember of their uses.
     pub access: AccessPolicy,
     /// What has happened to keys that somebody wants to know.
@@ -153,6 +155,7 @@ impl Db {
             limits: EncodingLimits::default(),
             no_touch: false,
             keeps_expired: false,
+            sees_expired: false,
             access: AccessPolicy::default(),
             journal: Journal::default(),
             rng: seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed),
@@ -295,6 +298,7 @@ impl Db {
                 .table
                 .get(key)
                 .is_some_and(|entry| entry.deadline_ms() <= self.now_ms)
+            && !(self.keeps_expired && self.sees_expired)
     }
 
     /// Whether `key` is there, without any trace: one whose time is over is left where it is.

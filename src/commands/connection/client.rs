@@ -1,5 +1,7 @@
 //! CLIENT: what the server knows of its connections, and what a connection says about itself.
 
+use std::sync::atomic::Ordering;
+
 use super::client_line::Lines;
 use super::client_list;
 use super::client_pause;
@@ -23,6 +25,7 @@ pub static CLIENT: CommandSpec = CommandSpec::new("CLIENT", Group::Connection, c
         &tracking::GETREDIR,
         &HELP,
         &ID,
+        &IMPORT_SOURCE,
         &INFO,
         &client_list::KILL,
         &client_list::LIST,
@@ -80,6 +83,8 @@ fn help(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
             "    The client that gets this connection's invalidation messages, -1 for none.",
             "ID",
             "    The number of this connection.",
+            "IMPORT-SOURCE (ON|OFF)",
+            "    Lets this connection see keys whose time is over, in import-mode.",
             "INFO",
             "    What CLIENT LIST says of this connection.",
             "KILL <ip:port>",
@@ -292,6 +297,30 @@ fn no_touch(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let on = on_or_off(request.get(2))?;
     context.session.set_no_touch(on);
     context.db.no_touch = on;
+    context.reply.ok();
+    Ok(())
+}
+
+static IMPORT_SOURCE: CommandSpec = subcommand("IMPORT-SOURCE", import_source)
+    .doc(
+        "Says that the connection copies another server's data here, and lets it see keys whose time is over.",
+        "8.1.0",
+        "O(1)",
+    )
+    .arity(3)
+    .flags(&[Flags::NOSCRIPT, Flags::LOADING, Flags::STALE])
+    .args(&[Arg::one_of("enabled", ON_OFF)]);
+
+fn import_source(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
+    let off = request.get(2).eq_ignore_ascii_case(b"OFF");
+    if !off && !context.instance.config().import_mode() {
+        return Err(CommandError::fixed("ERR Server is not in import mode"));
+    }
+    let on = on_or_off(request.get(2))?;
+    let session = &mut *context.session;
+    session.import_source = on;
+    session.handle.import_source.store(on, Ordering::Relaxed);
+    context.db.sees_expired = on;
     context.reply.ok();
     Ok(())
 }

@@ -229,6 +229,7 @@ pub(super) fn flags(client: &ClientHandle) -> String {
         (client.unix, 'U'),
         (of(&client.no_evict), 'e'),
         (of(&client.no_touch), 'T'),
+        (of(&client.import_source), 'I'),
     ];
     let flags: String = letters
         .into_iter()
