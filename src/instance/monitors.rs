@@ -48,10 +48,13 @@ pub fn show(context: &Context<'_>, request: Request<'_>, has_run: bool) {
         return;
     }
     let line = line(context, request);
+    // The answer to QUIT is the last thing that its client is sent.
+    let session = &context.session;
+    let leaving = session.close_after_reply.then_some(session.id());
     let mut monitors = context.instance.monitors();
     monitors
         .clients
-        .retain(|client| client.post_shared(&line, &[]));
+        .retain(|client| leaving == Some(client.id) || client.post_shared(&line, &[]));
     if monitors.clients.is_empty() {
         context.instance.attention.lower(MONITORS);
     }
