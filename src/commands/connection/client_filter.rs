@@ -1,6 +1,6 @@
 //! Which clients CLIENT LIST shows and CLIENT KILL closes.
 //!
-//! To add a filter, add a [`Property`], its option in [`property`] and [`is_option`], and its argument in
+//! To add a filter, add a `Property`, its option in `property` and `is_option`, and its argument in
 //! [`super::client_list`].
 
 use std::collections::HashSet;
