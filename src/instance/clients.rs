@@ -147,6 +147,10 @@ pub struct ClientHandle {
     pub connected_ms: u64,
     /// Never to be dropped for memory (CLIENT NO-EVICT).
     pub no_evict: AtomicBool,
+    /// It copies another server's data here (CLIENT IMPORT-SOURCE).
+    pub import_source: AtomicBool,
+    /// It is shown all commands (MONITOR).
+    pub monitors: AtomicBool,
     /// Its reads leave the access clocks alone (CLIENT NO-TOUCH).
     pub no_touch: AtomicBool,
     /// Figures for others.
@@ -297,7 +301,7 @@ impl ClientHandle {
     #[inline]
     pub fn close_if_output_is_too_much(&self) -> bool {
         let counted_bytes = self.waiting_output().counted_bytes;
-        let class = if self.subscriptions.any() {
+        let class = if self.subscriptions.any() || self.monitors.load(Ordering::Relaxed) {
             OutputClass::PubSub
         } else {
             OutputClass::Normal
@@ -455,6 +459,8 @@ impl Clients {
             io_thread: endpoint.io_thread,
             connected_ms: now_ms,
             no_evict: AtomicBool::new(false),
+            import_source: AtomicBool::new(false),
+            monitors: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),
             figures: ClientFigures {
                 protocol: AtomicU32::new(2),

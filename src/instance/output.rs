@@ -21,7 +21,7 @@ pub enum OutputClass {
     Normal = 0,
     /// A replica.
     Replica = 1,
-    /// One that is subscribed to something.
+    /// One that is subscribed to something, or monitors.
     PubSub = 2,
 }
 

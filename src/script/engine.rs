@@ -4,7 +4,7 @@
 //! interpreter's [`Host`]; the script runs; the data set comes back; its result, or its error with the place where it
 //! happened, becomes the answer. An interpreter is made when it is first needed.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mlua::chunk::ChunkMode;
@@ -16,9 +16,12 @@ use super::functions::FunctionVm;
 use super::host::{Host, Start};
 use super::running::{Kind, Running};
 use super::sandbox::{self, Failure};
-use super::{api, convert, hook};
+use super::{api, convert, hook, raise};
 use crate::command::{CommandError, CommandResult, Context};
 use crate::resp::{Protocol, Request};
+
+/// An error's code is no longer.
+const MAX_CODE: usize = 32;
 
 /// What a server has of scripts.
 #[derive(Debug, Default)]
@@ -28,6 +31,8 @@ pub struct Scripts {
     pub running: Running,
     /// What INFO shows.
     pub figures: Figures,
+    /// Whether scripts may call the commands that are not for them (DEBUG SET-DISABLE-DENY-SCRIPTS).
+    pub allow_all: AtomicBool,
 }
 
 /// Figures that are to be had without waiting for a script.
@@ -223,7 +228,6 @@ impl EvalVm {
         };
         check(&start)?;
         let prepare = |key: &RegistryKey| -> mlua::Result<Function> {
-            sandbox::reseed(&self.lua);
             let (keys, args) = call.tables(&self.lua)?;
             sandbox::set_global(&self.lua, "KEYS", keys)?;
             sandbox::set_global(&self.lua, "ARGV", args)?;
@@ -327,12 +331,15 @@ fn run(
     let protocol = lent.protocol();
     drop(lent);
     if host.take_alarm() {
-        hook::reset(lua, host).map_err(|error| CommandError::err(error))?;
+        hook::install(lua, host).map_err(|error| CommandError::err(error))?;
     }
     let failure = match outcome {
         Ok(Ok(value)) => return answer(context, &value, protocol),
         Ok(Err(failure)) => failure,
-        Err(error) => return Err(CommandError::err(error)),
+        Err(error) => Failure {
+            value: raise::value_of(lua, &error).map_err(CommandError::err)?,
+            place: None,
+        },
     };
     let mut text = failure_text(&failure.value);
     if let Some(place) = &failure.place {
@@ -370,7 +377,11 @@ fn answer(context: &mut Context<'_>, value: &Value, protocol: Protocol) -> Comma
 
 /// Counts an error that a script has answered, for the script's command.
 fn count(context: &Context<'_>, text: &[u8]) {
-    let code = text.split(|&byte| byte == b' ').next().unwrap_or_default();
+    // A text of one word has no code.
+    let code = match text.iter().take(MAX_CODE).position(|&byte| byte == b' ') {
+        Some(end) => &text[..end],
+        None => b"ERR",
+    };
     let stats = &context.instance.stats;
     stats.count_error(&String::from_utf8_lossy(code));
     stats.commands[context.command.id].failed.add(1);

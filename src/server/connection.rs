@@ -8,6 +8,7 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::task::Poll;
 
 use bytes::{Buf, BytesMut};
 use futures_util::StreamExt;
@@ -16,6 +17,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::sync::futures::Notified;
 use tokio_util::codec::Framed;
 
+use super::busy;
 use super::clock;
 use super::dispatch::Gate;
 use super::prefetch;
@@ -103,8 +105,13 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             }
         }
         self.session.handle.set_leaving();
-        self.instance
-            .forget_client(&mut self.db.lock(), &mut self.session);
+        let Connection {
+            db,
+            instance,
+            session,
+            ..
+        } = &mut self;
+        busy::when_free(db, instance, |db| instance.forget_client(db, session)).await;
         // A peer that is told why should get to read it.
         let _ = self.framed.get_mut().shutdown().await;
     }
@@ -239,10 +246,14 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         let buffer = self.framed.read_buffer();
         let commands = codec.batch_len();
         let pending = out.len();
-        let mut db = self.db.lock();
+        let Some(mut db) = busy::lock(self.db, self.instance) else {
+            *self.framed.write_buffer_mut() = out;
+            return self.execute_busy(from);
+        };
         self.now_ms = clock::unix_ms();
         db.set_clock(self.now_ms);
         db.no_touch = self.session.no_touch;
+        db.sees_expired = self.session.import_source;
         self.session.handle.take_messages(&mut out, &mut self.blobs);
         let mut gate = Gate {
             db: &mut db,
@@ -286,6 +297,27 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         drop(db);
         *self.framed.write_buffer_mut() = out;
         at
+    }
+
+    /// Executes one command beside a script that has the data set for too long; returns how many of the batch are done.
+    #[cold]
+    fn execute_busy(&mut self, from: usize) -> usize {
+        let Some(kind) = self.instance.scripts.running.busy() else {
+            return from;
+        };
+        self.now_ms = clock::unix_ms();
+        let mut out = std::mem::take(self.framed.write_buffer_mut());
+        self.session.handle.take_messages(&mut out, &mut self.blobs);
+        let mut gate = Gate {
+            db: &mut busy::stand_in(self.instance, self.now_ms),
+            session: &mut self.session,
+            instance: self.instance,
+        };
+        let request = self.framed.codec().request(self.framed.read_buffer(), from);
+        let reply = Reply::new(&mut out, &mut self.blobs, gate.session.protocol);
+        gate.execute_busy(kind, request, reply);
+        *self.framed.write_buffer_mut() = out;
+        from + 1
     }
 
     /// Writes everything that waits, large values from where they lie, unless the client is killed meanwhile; more than
