@@ -5,6 +5,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::script::running::Kind;
+
 /// What a handler returns: its reply is written, or there is an error to write.
 pub type CommandResult = Result<(), CommandError>;
 
@@ -76,6 +78,14 @@ pub enum CommandError {
         /// The command's name in upper case.
         command: &'static str,
     },
+    /// A script of that kind has run for so long that nothing else is answered.
+    Busy(Kind),
+    /// No script runs that could be stopped.
+    NotBusy,
+    /// The script that runs has written, and is not stopped for that.
+    Unkillable,
+    /// No script has that hash.
+    NoScript,
     /// Any other text that quotes the request, with its code in front.
     Quoting(Vec<u8>),
     /// Any other text, with its code in front (`ERR ...`).
@@ -164,6 +174,18 @@ impl CommandError {
                     .concat()
                     .into();
             }
+            Self::Busy(Kind::Eval) => {
+                "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
+            }
+            Self::Busy(Kind::Function) => {
+                "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
+            }
+            Self::NotBusy => "NOTBUSY No scripts in execution right now.",
+            Self::Unkillable => {
+                "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait \
+                 the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command."
+            }
+            Self::NoScript => "NOSCRIPT No matching script. Please use EVAL.",
             Self::Quoting(text) => return Cow::Borrowed(text),
             Self::Other(text) => text,
         };

@@ -8,10 +8,12 @@ pub mod context;
 pub mod error;
 pub mod flags;
 pub mod keys;
+pub mod reads;
 pub mod redact;
 pub mod registry;
 pub mod session;
 pub mod spec;
+pub mod transaction;
 pub mod waiting;
 
 pub use args::Args;

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::reads::ReadTracking;
+use super::transaction::Transaction;
 use crate::instance::Instance;
 use crate::instance::clients::ClientHandle;
 use crate::resp::Protocol;
@@ -74,6 +76,10 @@ pub struct Session {
     pub place: Place,
     /// Whether further commands have to wait.
     pub parked: Parked,
+    /// The commands queued since MULTI.
+    pub transaction: Transaction,
+    /// Whether its reads are remembered.
+    pub tracking: ReadTracking,
     /// Whether the connection closes once its replies are written.
     pub close_after_reply: bool,
     /// Whether the client has asked for a shutdown, and its connection stays until that is far enough.
@@ -92,6 +98,8 @@ impl Session {
             no_touch: false,
             place: Place::default(),
             parked: Parked::default(),
+            transaction: Transaction::default(),
+            tracking: ReadTracking::default(),
             close_after_reply: false,
             awaits_shutdown: false,
         }
@@ -113,6 +121,21 @@ impl Session {
     #[inline]
     pub fn needs_authentication(&self, instance: &Instance) -> bool {
         !self.authenticated && instance.config().requirepass().is_some()
+    }
+
+    /// Shows others the state of the transaction.
+    pub fn show_transaction(&self) {
+        let figures = &self.handle.figures;
+        let transaction = &self.transaction;
+        let commands = if transaction.is_open() {
+            transaction.len() + 1
+        } else {
+            0
+        };
+        figures.queued.store(commands, Ordering::Relaxed);
+        figures
+            .queued_bytes
+            .store(transaction.bytes(), Ordering::Relaxed);
     }
 
     /// Speaks another version of the protocol from now on; those who send messages see it at once.

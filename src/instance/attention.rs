@@ -8,6 +8,10 @@ pub const READY_KEYS: u32 = 1;
 pub const MONITORS: u32 = 1 << 1;
 /// Clients are paused.
 pub const PAUSED: u32 = 1 << 2;
+/// Messages wait for the answer of the command whose client they are for.
+pub const OWN_INVALIDATIONS: u32 = 1 << 3;
+/// Keys have changed below prefixes that clients follow.
+pub const BROADCASTS: u32 = 1 << 4;
 
 /// The word.
 #[derive(Debug, Default)]
@@ -20,7 +24,7 @@ impl Attention {
         self.0.load(Ordering::Relaxed) != 0
     }
 
-    /// Whether there is `what` to look at.
+    /// Whether there is any of `what` to look at.
     #[inline]
     pub fn has(&self, what: u32) -> bool {
         self.0.load(Ordering::Relaxed) & what != 0

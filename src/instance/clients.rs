@@ -12,6 +12,7 @@ use tokio::sync::Notify;
 
 use super::output::{OutputClass, OutputLimits, SoftClock, UNCOUNTED_BYTES};
 use super::pubsub::Kind;
+use super::tracking::Marks;
 use crate::resp::Blob;
 
 /// A client that has been idle for longer gives its read buffer back.
@@ -62,6 +63,14 @@ pub struct ClientFigures {
     pub output_value_bytes: AtomicUsize,
     /// Memory of arguments that have not arrived whole.
     pub argument_bytes: AtomicUsize,
+    /// The commands queued in its transaction, plus one; 0 while none is open.
+    pub queued: AtomicUsize,
+    /// Bytes that these, and the keys that it watches, take.
+    pub queued_bytes: AtomicUsize,
+    /// Keys that it watches.
+    pub watched: AtomicUsize,
+    /// Whether one of the keys that it watched has changed. Read and written under the data set's lock.
+    pub touched: AtomicBool,
     /// 2 or 3.
     pub protocol: AtomicU32,
     /// Commands executed.
@@ -141,6 +150,8 @@ pub struct ClientHandle {
     pub no_touch: AtomicBool,
     /// Figures for others.
     pub figures: ClientFigures,
+    /// Whether the client is told of changes of keys.
+    pub tracking: Marks,
     names: Mutex<ClientNames>,
     killed: AtomicBool,
     killing: Notify,
@@ -148,6 +159,7 @@ pub struct ClientHandle {
     parked: AtomicBool,
     /// What it is subscribed to.
     pub subscriptions: Subscriptions,
+    leaving: AtomicBool,
     has_messages: AtomicBool,
     outbox: Mutex<Outbox>,
     /// Bytes in the outbox, large values included.
@@ -210,6 +222,16 @@ impl ClientHandle {
     /// Whether the connection is to close.
     pub fn is_killed(&self) -> bool {
         self.killed.load(Ordering::Acquire)
+    }
+
+    /// Says that the connection will end once its replies are written. Called under the data set's lock.
+    pub fn set_leaving(&self) {
+        self.leaving.store(true, Ordering::Release);
+    }
+
+    /// Whether messages to the client would come too late.
+    pub fn is_gone(&self) -> bool {
+        self.leaving.load(Ordering::Acquire) || self.is_killed()
     }
 
     /// Puts an encoded message into the client's outbox. Called under the data set's lock, which gives the order.
@@ -462,6 +484,8 @@ impl Clients {
             trim_asked: AtomicBool::new(false),
             parked: AtomicBool::new(false),
             subscriptions: Subscriptions::default(),
+            leaving: AtomicBool::new(false),
+            tracking: Marks::default(),
             has_messages: AtomicBool::new(false),
             outbox: Mutex::default(),
             outbox_bytes: AtomicUsize::new(0),

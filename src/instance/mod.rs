@@ -16,16 +16,19 @@ pub mod watches;
 
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{
-    Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+    Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
 };
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Notify;
 
+use crate::command::reads::ReadTracking;
+use crate::command::transaction::Transaction;
 use crate::command::{Registry, Session};
 use crate::config::Config;
 use crate::observe::slowlog::SlowLog;
-use crate::store::db::Db;
+use crate::script::engine::Scripts;
+use crate::store::db::{Db, DbIndex};
 use crate::store::journal::Events;
 use attention::Attention;
 use clients::Clients;
@@ -89,6 +92,9 @@ pub struct Instance {
     pub last_save_s: AtomicU64,
     /// What every command has to look at.
     pub attention: Attention,
+    /// Scripts and functions.
+    pub scripts: Scripts,
+    itself: OnceLock<Weak<Instance>>,
     waiters: Mutex<Waiters>,
     watches: Mutex<Watches>,
     tracking: Mutex<Tracking>,
@@ -134,6 +140,8 @@ impl Instance {
             startup_bytes: AtomicUsize::new(0),
             last_save_s: AtomicU64::new(unix_s),
             attention: Attention::default(),
+            scripts: Scripts::default(),
+            itself: OnceLock::new(),
             waiters: Mutex::default(),
             watches: Mutex::default(),
             tracking: Mutex::default(),
@@ -146,6 +154,19 @@ impl Instance {
             shutdown_requested: Notify::new(),
             config_changed: Notify::new(),
         }
+    }
+
+    /// This state where it is shared: scripts hold on to it while they run.
+    pub fn share(self) -> Arc<Self> {
+        let shared = Arc::new(self);
+        // It is new, and so has not been told before.
+        let _ = shared.itself.set(Arc::downgrade(&shared));
+        shared
+    }
+
+    /// The owner of this state that others may become; none before [`Instance::share`].
+    pub fn shared(&self) -> Option<Arc<Self>> {
+        self.itself.get()?.upgrade()
     }
 
     /// The configuration, to be read for a moment.
@@ -246,10 +267,18 @@ impl Instance {
         locked(&self.pubsub)
     }
 
+    /// Says that all keys of a database may have changed: it was emptied, or exchanged with another.
+    pub fn database_changed(&self, index: DbIndex) {
+        if self.waiters().database_changed(index) {
+            self.attention.raise(attention::READY_KEYS);
+        }
+    }
+
     /// Has the data set's journal kept for those who follow keys now, and the timer look at the deadlines again. To be
     /// called, under the data set's lock, when somebody has begun or ceased to follow, to wait or to subscribe.
     pub fn follow(&self, db: &mut Db) {
         let waiters = self.waiters();
+        let earlier = waiters.needs_earlier_timer();
         if !waiters.has_ready() {
             self.attention.lower(attention::READY_KEYS);
         }
@@ -257,7 +286,9 @@ impl Instance {
             !(waiters.is_empty() && self.watches().is_empty() && self.tracking().is_empty());
         drop(waiters);
         db.journal.events = events_wanted(self.config().notify_keyspace_events());
-        self.deadline_changed.notify_one();
+        if earlier {
+            self.deadline_changed.notify_one();
+        }
     }
 
     /// Resolves when the first deadline of a blocked client may be another.
@@ -274,6 +305,16 @@ impl Instance {
                 waiters.forget(&waiter);
             }
         }
+        self.watches().forget(id);
+        session.transaction = Transaction::default();
+        session
+            .handle
+            .figures
+            .touched
+            .store(false, Ordering::Relaxed);
+        session.show_transaction();
+        tracking::disable(self, &session.handle);
+        session.tracking = ReadTracking::default();
         if session.handle.subscriptions.any() {
             self.pubsub().forget(&session.handle);
         }

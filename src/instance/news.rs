@@ -14,12 +14,13 @@ use crate::store::journal::What;
 #[cold]
 pub fn tell(db: &mut Db, instance: &Instance, actor: Option<&Arc<ClientHandle>>) {
     let news = db.journal.take();
+    let current = actor.map(|actor| actor.id);
     for (index, key, what) in news.iter() {
         match what {
             What::Changed | What::Removed => {
-                let by = if what == What::Changed { actor } else { None };
-                instance.watches().key_changed(index, key);
-                instance.tracking().key_changed(key, by);
+                let by = current.filter(|_| what == What::Changed);
+                instance.watches().key_changed(index, key, what);
+                instance.tracking().key_changed(key, by, current);
                 if instance.waiters().key_changed(index, key) {
                     instance.attention.raise(super::attention::READY_KEYS);
                 }
@@ -29,5 +30,6 @@ pub fn tell(db: &mut Db, instance: &Instance, actor: Option<&Arc<ClientHandle>>)
             }
         }
     }
+    instance.tracking().ask_for_attention(instance);
     db.journal.reuse(news);
 }

@@ -20,9 +20,10 @@ use super::dispatch::Gate;
 use super::prefetch;
 use crate::command::Session;
 use crate::command::session::Parked;
-use crate::instance::Instance;
+use crate::instance::attention::BROADCASTS;
 use crate::instance::clients::{ClientFigures, IDLE_BUFFER_MS, Registration};
 use crate::instance::output::UNCOUNTED_BYTES;
+use crate::instance::{Instance, tracking};
 use crate::resp::codec::{Decoded, READ_BUFFER, RespCodec};
 use crate::resp::{Blob, Limits, ProtocolError, Reply};
 use crate::store::db::Db;
@@ -100,6 +101,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                 self.session.handle.woken().await;
             }
         }
+        self.session.handle.set_leaving();
         self.instance
             .forget_client(&mut self.db.lock(), &mut self.session);
         // A peer that is told why should get to read it.
@@ -248,6 +250,13 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             if out.len() > MAX_PENDING_REPLIES || !self.blobs.is_empty() {
                 break;
             }
+        }
+        if self.session.close_after_reply {
+            self.session.handle.set_leaving();
+        }
+        if self.instance.attention.has(BROADCASTS) {
+            tracking::broadcast(self.instance);
+            self.session.handle.take_messages(&mut out, &mut self.blobs);
         }
         let stats = &self.instance.stats;
         stats.commands_processed.add((at - from) as u64);

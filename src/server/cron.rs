@@ -12,7 +12,8 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::clock;
 use crate::command::waiting;
-use crate::instance::{Instance, news};
+use crate::instance::waiters::NO_DEADLINE;
+use crate::instance::{Instance, news, tracking};
 use crate::store::db::Db;
 use crate::store::{alloc, huge_pages};
 
@@ -42,7 +43,13 @@ pub async fn sweep_expired(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
             )
         };
         tokio::time::sleep(period).await;
-        if instance.sweeps() && !instance.cron_rests() {
+        if instance.cron_rests() {
+            continue;
+        }
+        if tracking::needs_trim(&instance) {
+            tracking::trim(&instance, &mut db.lock(), None);
+        }
+        if instance.sweeps() {
             let start = Instant::now();
             sweep_once(&db, &instance, sweep_budget(period, effort)).await;
             let took_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -76,6 +83,7 @@ fn sweep_step(db: &Mutex<Db>, instance: &Instance, index: usize) -> bool {
     if !db.journal.is_empty() {
         news::tell(&mut db, instance, None);
         waiting::serve(&mut db, instance);
+        tracking::broadcast(instance);
     }
     more
 }
@@ -83,15 +91,17 @@ fn sweep_step(db: &Mutex<Db>, instance: &Instance, index: usize) -> bool {
 /// Ends the waits of blocked clients whose time is over, the earliest first.
 pub async fn end_waits(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
     loop {
-        let first = instance.waiters().first_deadline();
-        let left_ms = first.map(|(deadline_ms, _)| deadline_ms.saturating_sub(clock::unix_ms()));
-        match left_ms {
-            Some(0) => end_due_waits(&db, &instance),
-            Some(left_ms) => tokio::select! {
+        let first_ms = instance.waiters().set_timer();
+        let left_ms = first_ms.saturating_sub(clock::unix_ms());
+        if left_ms == 0 {
+            end_due_waits(&db, &instance);
+        } else if first_ms == NO_DEADLINE {
+            instance.deadline_changed().await;
+        } else {
+            tokio::select! {
                 () = tokio::time::sleep(Duration::from_millis(left_ms.min(MAX_SLEEP_MS))) => {}
                 () = instance.deadline_changed() => {}
-            },
-            None => instance.deadline_changed().await,
+            }
         }
     }
 }
@@ -101,8 +111,8 @@ fn end_due_waits(db: &Mutex<Db>, instance: &Instance) {
     let now_ms = clock::unix_ms();
     db.set_clock(now_ms);
     loop {
-        let first = instance.waiters().first_deadline();
-        let Some((_, id)) = first.filter(|(deadline_ms, _)| *deadline_ms <= now_ms) else {
+        let overdue = instance.waiters().next_overdue(now_ms);
+        let Some(id) = overdue else {
             break;
         };
         waiting::end_wait(&mut db, instance, id, |wait, reply| {

@@ -7,9 +7,12 @@ use std::sync::atomic::Ordering;
 
 use crate::command::call::{call, write_error};
 use crate::command::session::ReplyMode;
-use crate::command::{Command, CommandError, Context, Flags, Registry, Session, waiting};
-use crate::instance::Instance;
-use crate::instance::attention::READY_KEYS;
+use crate::command::{
+    Command, CommandError, Context, Flags, Registry, Session, transaction, waiting,
+};
+use crate::commands::transaction::EXEC;
+use crate::instance::attention::{OWN_INVALIDATIONS, READY_KEYS};
+use crate::instance::{Instance, tracking};
 use crate::resp::{Protocol, Reply, Request};
 use crate::store::db::Db;
 use crate::text::words::until_nul;
@@ -58,6 +61,10 @@ impl Gate<'_> {
         if let Some(error) = refuse(command, request, self.session, self.instance) {
             return self.reject(Some(command), error, &mut reply, mark);
         }
+        if self.session.transaction.is_open() && !command.spec.flags.has(Flags::NOT_QUEUED) {
+            self.queue(command, request, &mut reply);
+            return mute(self.session, &mut reply, mark);
+        }
         let mut context = Context {
             db: self.db,
             session: self.session,
@@ -66,8 +73,12 @@ impl Gate<'_> {
             command,
         };
         call(&mut context, request);
-        if context.instance.attention.has(READY_KEYS) {
-            waiting::serve(context.db, context.instance);
+        if context
+            .instance
+            .attention
+            .has(READY_KEYS | OWN_INVALIDATIONS)
+        {
+            settle(context.db, context.instance);
         }
         mute(context.session, &mut context.reply, mark);
         if context.session.handle.has_messages() {
@@ -75,6 +86,17 @@ impl Gate<'_> {
             let (out, blobs) = context.reply.buffers();
             context.session.handle.take_messages(out, blobs);
         }
+    }
+
+    /// Puts a command into the client's transaction.
+    fn queue(&mut self, command: &Command, request: Request<'_>, reply: &mut Reply<'_>) {
+        let flags = command.flags_on(self.instance, request);
+        self.session.transaction.push(command, flags, request);
+        if self.session.transaction.is_too_large(self.instance) {
+            return transaction::cut(self.session, self.instance);
+        }
+        self.session.show_transaction();
+        reply.raw(b"+QUEUED\r\n");
     }
 
     #[cold]
@@ -115,9 +137,45 @@ impl Gate<'_> {
         if let Some(command) = command {
             self.instance.stats.commands[command.id].rejected.add(1);
         }
+        self.session.transaction.fail();
+        let error = if command.is_some_and(|command| std::ptr::eq(command.spec, &EXEC)) {
+            self.abort(&error)
+        } else {
+            error
+        };
         write_error(self.instance, &error, reply);
         mute(self.session, reply, mark);
     }
+
+    /// Ends the transaction of an EXEC that was refused; what the client is told.
+    fn abort(&mut self, error: &CommandError) -> CommandError {
+        let text = error.wire_text();
+        let text = text.strip_prefix(b"ERR ").unwrap_or(&text);
+        let session = &mut *self.session;
+        session.transaction.close();
+        if session.transaction.watches() {
+            session.transaction.unwatch();
+            self.instance.watches().forget(session.id());
+            self.instance.follow(self.db);
+        }
+        session
+            .handle
+            .figures
+            .touched
+            .store(false, Ordering::Relaxed);
+        session.show_transaction();
+        let head: &[u8] = b"EXECABORT Transaction discarded because of: ";
+        CommandError::Quoting([head, text].concat())
+    }
+}
+
+/// Does what a command leaves to be done for others, and what is to come after its answer.
+#[cold]
+fn settle(db: &mut Db, instance: &Instance) {
+    if instance.attention.has(READY_KEYS) {
+        waiting::serve(db, instance);
+    }
+    tracking::deliver_own(instance);
 }
 
 /// Whether a line is the first one, or the one that names the host, of an HTTP request.
@@ -177,6 +235,14 @@ fn refuse(
     }
     if session.needs_authentication(instance) && !command.spec.flags.has(Flags::NO_AUTH) {
         return Some(CommandError::NoAuth);
+    }
+    if session.transaction.is_open()
+        && command.spec.flags.has(Flags::NO_MULTI)
+        && !command.spec.flags.has(Flags::NOT_QUEUED)
+    {
+        return Some(CommandError::fixed(
+            "ERR Command not allowed inside a transaction",
+        ));
     }
     if session.handle.subscriptions.any()
         && session.protocol == Protocol::Resp2

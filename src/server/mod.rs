@@ -71,7 +71,7 @@ impl Server {
         }
         instance.follow(&mut db);
         Ok(Server {
-            instance: Arc::new(instance),
+            instance: instance.share(),
             db: Arc::new(Mutex::new(db)),
             listeners,
         })

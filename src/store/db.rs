@@ -16,6 +16,17 @@ use field_deadlines::FieldDeadlines;
 /// An entry borrowed from the data set.
 pub type EntryRef<'a> = NodeRef<'a, Entry>;
 
+/// Whether a key is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// It is not.
+    Absent,
+    /// Its time is over, and it is not deleted yet.
+    Expired,
+    /// It is.
+    Living,
+}
+
 /// A number of a keyspace.
 pub type DbIndex = usize;
 
@@ -145,6 +156,11 @@ impl Db {
         }
     }
 
+    /// What stands where the data set was while it is moved elsewhere: it has no keyspaces, and costs nothing to make.
+    pub fn placeholder() -> Self {
+        Db::new(0, Some(0))
+    }
+
     /// Sets the time, in Unix milliseconds, for everything until the next call.
     #[inline]
     pub fn set_clock(&mut self, now_ms: u64) {
@@ -271,6 +287,15 @@ impl Db {
                 .table
                 .get(key)
                 .is_some_and(|entry| entry.deadline_ms() <= self.now_ms)
+    }
+
+    /// Whether `key` is there, without any trace: one whose time is over is left where it is.
+    pub fn presence(&self, index: DbIndex, key: &[u8]) -> Presence {
+        match self.keyspaces[index].table.get(key) {
+            None => Presence::Absent,
+            Some(entry) if entry.deadline_ms() <= self.now_ms => Presence::Expired,
+            Some(_) => Presence::Living,
+        }
     }
 
     #[cold]

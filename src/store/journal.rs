@@ -185,13 +185,12 @@ impl Journal {
 
     /// The records, taken out; what is noted from now on is new. Give them back with [`Journal::reuse`].
     pub fn take(&mut self) -> Journal {
-        let taken = Journal {
+        Journal {
             follows_changes: false,
             events: Events::default(),
             records: std::mem::take(&mut self.records),
             keys: std::mem::take(&mut self.keys),
-        };
-        taken
+        }
     }
 
     /// Takes the room of records that are dealt with into use again, unless it is large.

@@ -5,9 +5,8 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-use super::NO_REDIRECTION;
 use crate::command::Context;
 use crate::instance::clients::{ClientHandle, ClientNames};
 use crate::instance::pubsub::Kind;
@@ -113,8 +112,9 @@ impl<'a> Lines<'a> {
             " flags={} db={db} sub={sub} psub={psub} ssub={ssub}",
             flags(client)
         )?;
-        // Transactions come with their commands.
-        write!(line, " multi=-1 watch=0")
+        let multi = client.figures.queued.load(Ordering::Relaxed) as i64 - 1;
+        let watched = client.figures.watched.load(Ordering::Relaxed);
+        write!(line, " multi={multi} watch={watched}")
     }
 
     fn buffers(
@@ -132,6 +132,7 @@ impl<'a> Lines<'a> {
             of(&figures.argument_bytes)
         };
         let (query, query_free) = (of(&figures.query_bytes), of(&figures.query_free_bytes));
+        let queued = of(&figures.queued_bytes);
         let replies = of(&figures.output_buffer_bytes);
         let output = client.waiting_output();
         let names_bytes =
@@ -143,11 +144,12 @@ impl<'a> Lines<'a> {
             + query
             + query_free
             + arguments
+            + queued
             + replies
             + output.counted_bytes;
         write!(
             line,
-            " qbuf={query} qbuf-free={query_free} argv-mem={arguments} multi-mem=0 rbs={replies}"
+            " qbuf={query} qbuf-free={query_free} argv-mem={arguments} multi-mem={queued} rbs={replies}"
         )?;
         write!(
             line,
@@ -188,8 +190,9 @@ impl<'a> Lines<'a> {
         };
         write!(
             line,
-            " cmd={command} user={} redir={NO_REDIRECTION} resp={version}",
-            text(&names.user)
+            " cmd={command} user={} redir={} resp={version}",
+            text(&names.user),
+            client.tracking.redirect()
         )?;
         write!(
             line,
@@ -211,12 +214,20 @@ impl<'a> Lines<'a> {
 
 /// The letters that stand for a client's state, `N` for none of them.
 fn flags(client: &ClientHandle) -> String {
+    let of = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
+    let figures = &client.figures;
     let letters = [
         (client.subscriptions.any(), 'P'),
+        (figures.queued.load(Ordering::Relaxed) > 0, 'x'),
+        (client.is_parked(), 'b'),
+        (client.tracking.is_on(), 't'),
+        (client.tracking.is_broken(), 'R'),
+        (client.tracking.broadcasts(), 'B'),
+        (of(&figures.touched), 'd'),
         (client.is_killed(), 'A'),
         (client.unix, 'U'),
-        (client.no_evict.load(Ordering::Relaxed), 'e'),
-        (client.no_touch.load(Ordering::Relaxed), 'T'),
+        (of(&client.no_evict), 'e'),
+        (of(&client.no_touch), 'T'),
     ];
     let flags: String = letters
         .into_iter()

@@ -23,8 +23,11 @@ use crate::store::types::list::{self, Element, Fill, List};
 
 /// The family's commands.
 pub static COMMANDS: &[&CommandSpec] = &[
+    &blocking::BLMOVE,
+    &blocking::BLMPOP,
     &blocking::BLPOP,
     &blocking::BRPOP,
+    &blocking::BRPOPLPUSH,
     &read::LINDEX,
     &edit::LINSERT,
     &read::LLEN,

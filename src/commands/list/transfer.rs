@@ -12,7 +12,7 @@ use crate::store::journal::Events;
 use crate::store::tree::End;
 use crate::store::types::list::{Element, Fill, List, Value};
 
-const MOVE_KEYS: &[KeySpec] = &[
+pub(super) const MOVE_KEYS: &[KeySpec] = &[
     KeySpec::at(
         1,
         KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::DELETE),
@@ -88,7 +88,8 @@ impl Moved {
     }
 }
 
-fn move_element(
+/// Moves an element and answers it, or null where the source has none.
+pub(super) fn move_element(
     context: &mut Context<'_>,
     source: &[u8],
     destination: &[u8],

@@ -1,6 +1,6 @@
 //! Sorted sets: adding and removing members ([`add`]), looking at single members ([`read`]), ranges ([`range`], whose
-//! ends [`bounds`] reads), members from the ends ([`pop`]), members at random ([`random`]), and the algebra of several
-//! sets ([`algebra`]).
+//! ends [`bounds`] reads), members from the ends ([`pop`]), the forms that wait for a set ([`blocking`]), members at random
+//! ([`random`]), and the algebra of several sets ([`algebra`]).
 //!
 //! What a sorted set is and how it is stored is the business of [`crate::store::types::sorted_set`]; here are the
 //! commands' words, checks and replies, and the life of a set's key: adding to a key that is not there makes a set, and
@@ -9,6 +9,7 @@
 
 pub mod add;
 pub mod algebra;
+pub mod blocking;
 pub mod bounds;
 pub mod pop;
 pub mod random;
@@ -25,6 +26,9 @@ use crate::store::types::sorted_set::{Limits, SortedSet};
 
 /// The family's commands.
 pub static COMMANDS: &[&CommandSpec] = &[
+    &blocking::BZMPOP,
+    &blocking::BZPOPMAX,
+    &blocking::BZPOPMIN,
     &add::ZADD,
     &read::ZCARD,
     &range::ZCOUNT,
