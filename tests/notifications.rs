@@ -88,7 +88,7 @@ fn is_own() -> bool {
 #[test]
 fn every_change_has_its_events() {
     let mut ear = Ear::new("EAn");
-    for table in [STRINGS, LISTS, SETS, SORTED_SETS, HASHES, STREAMS] {
+    for table in [STRINGS, LISTS, SETS, SORTED_SETS, HASHES, STREAMS, NESTED] {
         ear.check(table);
     }
 }
@@ -332,6 +332,26 @@ const STREAMS: &[Row] = &[
     (
         "XADD a 1-1 f v; XGROUP CREATE a g 0; XREADGROUP GROUP g c STREAMS a >; XCLAIM a g d 0 1-1; XCLAIM a g d 0 1-1; XAUTOCLAIM a g e 0 0; XAUTOCLAIM a g e 0 0; XDEL a 1-1; XREADGROUP GROUP g h STREAMS a 0",
         "new a, xadd a, xgroup-create a, xgroup-createconsumer a, xgroup-createconsumer a, xgroup-createconsumer a, xdel a, xgroup-createconsumer a",
+    ),
+];
+
+/// Commands that wait, and those that are run by others.
+const NESTED: &[Row] = &[
+    (
+        "RPUSH a 1 2 3; BLMOVE a b LEFT RIGHT 0; BRPOPLPUSH a b 0; BLMPOP 0 2 z b LEFT COUNT 5; BLMPOP 0 1 a RIGHT",
+        "new a, rpush a, new b, rpush b, lpop a, lpush b, rpop a, lpop b, del b, rpop a, del a",
+    ),
+    (
+        "ZADD a 1 x 2 y 3 z; BZPOPMIN a 0; BZPOPMAX a 0; BZMPOP 0 2 q a MIN COUNT 3",
+        "new a, zadd a, zpopmin a, zpopmax a, zpopmin a, del a",
+    ),
+    (
+        "MULTI; SET a 1; INCR a; DEL a; EXEC",
+        "new a, set a, incrby a, del a",
+    ),
+    (
+        "EVAL \"redis.call('set',KEYS[1],1) redis.call('del',KEYS[1])\" 1 a",
+        "new a, set a, del a",
     ),
 ];
 
