@@ -57,7 +57,11 @@ static ENCODING: CommandSpec = inspector(
 
 fn encoding(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let index = context.index();
-    match context.db.inspect_quietly(index, request.get(2)).map(encoding_name) {
+    match context
+        .db
+        .inspect_quietly(index, request.get(2))
+        .map(encoding_name)
+    {
         Some(name) => context.reply.text(name),
         None => context.reply.null(),
     }
