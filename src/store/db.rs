@@ -498,15 +498,34 @@ impl Db {
     /// The entry of `key` for a command that asks about the key and not for its value (EXISTS, TTL): counts a hit or
     /// a miss, leaves the access clock alone.
     pub fn inspect(&mut self, index: DbIndex, key: &[u8]) -> Option<EntryRef<'_>> {
+        self.inspect_and_tell(index, key, true)
+    }
+
+    /// As [`Db::inspect`], for a command that looks into the server (OBJECT): a miss is no event.
+    pub fn inspect_quietly(&mut self, index: DbIndex, key: &[u8]) -> Option<EntryRef<'_>> {
+        self.inspect_and_tell(index, key, false)
+    }
+
+    #[inline]
+    fn inspect_and_tell(
+        &mut self,
+        index: DbIndex,
+        key: &[u8],
+        tells: bool,
+    ) -> Option<EntryRef<'_>> {
         let expired = self.is_expired(index, key);
         if expired {
             self.expire(index, key);
         }
         let found = self.keyspaces[index].table.get(key);
         let found = found.filter(|_| !expired);
-        match found {
-            Some(_) => self.stats.hits += 1,
-            None => self.stats.misses += 1,
+        if found.is_some() {
+            self.stats.hits += 1;
+        } else {
+            self.stats.misses += 1;
+            if tells {
+                self.journal.event(index, key, Events::KEY_MISS, "keymiss");
+            }
         }
         found
     }

@@ -162,7 +162,7 @@ impl<'a> Lines<'a> {
         write!(
             line,
             " tot-mem={total} events={}",
-            if output.uncounted_bytes > 0 {
+            if output.uncounted_bytes + output.counted_bytes > 0 {
                 "rw"
             } else {
                 "r"

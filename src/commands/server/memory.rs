@@ -124,10 +124,12 @@ fn client_bytes(client: &ClientHandle) -> usize {
         &figures.query_bytes,
         &figures.query_free_bytes,
         &figures.output_buffer_bytes,
-        &figures.output_bytes,
         &figures.argument_bytes,
     ];
+    let output = client.waiting_output();
     size_of::<ClientHandle>()
+        + output.uncounted_bytes
+        + output.counted_bytes
         + buffers
             .iter()
             .map(|bytes| bytes.load(Ordering::Relaxed))
