@@ -96,6 +96,7 @@ pub(super) fn clients(page: &mut Page, context: &Context<'_>) {
     let watches = context.instance.watches();
     let (watching, watched) = (watches.clients(), watches.keys());
     drop(watches);
+    let waiters = context.instance.waiters();
     page.fields([
         ("connected_clients", connected),
         ("cluster_connections", 0),
@@ -109,10 +110,10 @@ pub(super) fn clients(page: &mut Page, context: &Context<'_>) {
         ("tracking_clients", context.instance.tracking().clients()),
         ("pubsub_clients", context.instance.pubsub().client_count()),
         ("watching_clients", watching),
-        ("clients_in_timeout_table", 0),
+        ("clients_in_timeout_table", waiters.deadlines()),
         ("total_watched_keys", watched),
-        ("total_blocking_keys", 0),
-        ("total_blocking_keys_on_nokey", 0),
+        ("total_blocking_keys", waiters.keys()),
+        ("total_blocking_keys_on_nokey", waiters.keys_on_loss()),
     ]);
 }
 
