@@ -405,6 +405,10 @@ fn only_so_many_scripts_of_eval_are_kept() {
 
 #[test]
 fn a_result_that_contains_itself_ends() {
+    if is_other_server() {
+        // Redis nests such a result deeper than this test's reader goes.
+        return;
+    }
     let server = Server::start(&[]);
     let mut client = server.connect();
     let reply = client.run("EVAL 'local a = {} a[1] = a return a' 0");

@@ -180,7 +180,10 @@ fn scripts(page: &mut Page, figures: &Figures) {
     let of = |figure: &AtomicUsize| figure.load(Ordering::Relaxed);
     let (eval_vm, function_vm) = (of(&figures.eval_vm_bytes), of(&figures.function_vm_bytes));
     let (eval, functions) = (of(&figures.eval_bytes), of(&figures.function_bytes));
-    page.fields([("used_memory_lua", eval_vm), ("used_memory_vm_eval", eval_vm)]);
+    page.fields([
+        ("used_memory_lua", eval_vm),
+        ("used_memory_vm_eval", eval_vm),
+    ]);
     page.field("used_memory_lua_human", human_bytes(eval_vm));
     page.fields([
         ("used_memory_scripts_eval", eval),
@@ -297,7 +300,10 @@ pub(super) fn stats(page: &mut Page, context: &Context<'_>) {
         ),
         ("evicted_keys", 0),
         ("evicted_clients", 0),
-        ("evicted_scripts", load(&context.instance.scripts.figures.evicted)),
+        (
+            "evicted_scripts",
+            load(&context.instance.scripts.figures.evicted),
+        ),
         ("total_eviction_exceeded_time", 0),
         ("current_eviction_exceeded_time", 0),
         ("keyspace_hits", keys.hits),
