@@ -138,22 +138,13 @@ impl CommandError {
                     .into();
             }
             Self::Subscribed(name) => {
-                return format!(
-                    "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are \
-                     allowed in this context"
-                )
-                .into_bytes()
-                .into();
+                return subscribed_text(name).into_bytes().into();
             }
             Self::UnknownCommand { name, args } => {
-                return [
-                    b"ERR unknown command '",
-                    name.as_slice(),
-                    b"', with args beginning with: ",
-                    args,
-                ]
-                .concat()
-                .into();
+                let middle: &[u8] = b"', with args beginning with: ";
+                return [b"ERR unknown command '", name.as_slice(), middle, args]
+                    .concat()
+                    .into();
             }
             Self::UnknownSubcommand { name, container } => {
                 return [
@@ -174,6 +165,16 @@ impl CommandError {
                     .concat()
                     .into();
             }
+            Self::Busy(_) | Self::NotBusy | Self::Unkillable | Self::NoScript => self.script_text(),
+            Self::Quoting(text) => return Cow::Borrowed(text),
+            Self::Other(text) => text,
+        };
+        Cow::Borrowed(text.as_bytes())
+    }
+
+    /// The texts that have to do with scripts.
+    fn script_text(&self) -> &'static str {
+        match self {
             Self::Busy(Kind::Eval) => {
                 "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
             }
@@ -185,11 +186,8 @@ impl CommandError {
                 "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait \
                  the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command."
             }
-            Self::NoScript => "NOSCRIPT No matching script. Please use EVAL.",
-            Self::Quoting(text) => return Cow::Borrowed(text),
-            Self::Other(text) => text,
-        };
-        Cow::Borrowed(text.as_bytes())
+            _ => "NOSCRIPT No matching script. Please use EVAL.",
+        }
     }
 
     /// The code: the first word of the text.
@@ -201,6 +199,13 @@ impl CommandError {
             .unwrap_or(text.len());
         String::from_utf8_lossy(&text[..end]).into_owned()
     }
+}
+
+fn subscribed_text(name: &str) -> String {
+    format!(
+        "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this \
+         context"
+    )
 }
 
 fn protected_text(name: &str) -> String {
