@@ -186,55 +186,57 @@ fn keys_and_arguments_are_given() {
     );
 }
 
+/// Scripts that fail, and the texts of their errors.
+const FAILING: &[(&str, &str)] = &[
+    ("error(\"boo\")", "ERR user_script:1: boo"),
+    ("error({err = \"MY own\"})", "MY own"),
+    (
+        "return x",
+        "ERR user_script:1: Script attempted to access nonexistent global variable 'x'",
+    ),
+    (
+        "x = 1",
+        "ERR user_script:1: Attempt to modify a readonly table",
+    ),
+    (
+        "redis.call(\"nope\")",
+        "ERR Unknown Redis command called from script",
+    ),
+    (
+        "redis.call(\"get\")",
+        "ERR Wrong number of args calling Redis command from script",
+    ),
+    (
+        "redis.call(\"eval\", \"return 1\", 0)",
+        "ERR This Redis command is not allowed from script",
+    ),
+    (
+        "redis.call()",
+        "ERR Please specify at least one argument for this redis lib call",
+    ),
+    (
+        "redis.call({})",
+        "ERR Lua redis lib command arguments must be strings or integers",
+    ),
+    ("redis.setresp(4)", "ERR RESP version must be 2 or 3."),
+    (
+        "redis.log(1)",
+        "ERR redis.log() requires two arguments or more.",
+    ),
+    ("redis.log(9, 1)", "ERR Invalid debug level."),
+    (
+        "redis.set_repl(8)",
+        "ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.",
+    ),
+    (
+        "redis.acl_check_cmd(\"nope\")",
+        "ERR Invalid command passed to redis.acl_check_cmd()",
+    ),
+];
+
 #[test]
 fn errors_say_where_they_happened() {
-    let cases = [
-        ("error(\"boo\")", "ERR user_script:1: boo"),
-        ("error({err = \"MY own\"})", "MY own"),
-        (
-            "return x",
-            "ERR user_script:1: Script attempted to access nonexistent global variable 'x'",
-        ),
-        (
-            "x = 1",
-            "ERR user_script:1: Attempt to modify a readonly table",
-        ),
-        (
-            "redis.call(\"nope\")",
-            "ERR Unknown Redis command called from script",
-        ),
-        (
-            "redis.call(\"get\")",
-            "ERR Wrong number of args calling Redis command from script",
-        ),
-        (
-            "redis.call(\"eval\", \"return 1\", 0)",
-            "ERR This Redis command is not allowed from script",
-        ),
-        (
-            "redis.call()",
-            "ERR Please specify at least one argument for this redis lib call",
-        ),
-        (
-            "redis.call({})",
-            "ERR Lua redis lib command arguments must be strings or integers",
-        ),
-        ("redis.setresp(4)", "ERR RESP version must be 2 or 3."),
-        (
-            "redis.log(1)",
-            "ERR redis.log() requires two arguments or more.",
-        ),
-        ("redis.log(9, 1)", "ERR Invalid debug level."),
-        (
-            "redis.set_repl(8)",
-            "ERR Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.",
-        ),
-        (
-            "redis.acl_check_cmd(\"nope\")",
-            "ERR Invalid command passed to redis.acl_check_cmd()",
-        ),
-    ];
-    let lines: Vec<(String, String)> = cases
+    let lines: Vec<(String, String)> = FAILING
         .iter()
         .map(|(script, text)| (format!("EVAL '{script}' 0"), error(script, text)))
         .collect();
@@ -405,6 +407,10 @@ fn only_so_many_scripts_of_eval_are_kept() {
 
 #[test]
 fn a_result_that_contains_itself_ends() {
+    if is_other_server() {
+        // Redis nests such a result deeper than this test's reader goes.
+        return;
+    }
     let server = Server::start(&[]);
     let mut client = server.connect();
     let reply = client.run("EVAL 'local a = {} a[1] = a return a' 0");
@@ -451,14 +457,17 @@ const LIMIT: &[&str] = &["--busy-reply-threshold", "20"];
 fn a_script_that_takes_long_can_be_ended() {
     let server = Server::start(LIMIT);
     let (mut caller, mut other) = (server.connect(), server.connect());
-    for script in [
+    // Redis does not end the last ones.
+    let count = if is_other_server() { 2 } else { usize::MAX };
+    let scripts = [
         "while true do end",
         "while true do pcall(function() while true do end end) end",
         "local function deep() pcall(deep) while true do end end deep()",
         "local c = coroutine.wrap(function() while true do pcall(function() while true do end end) end end) \
          while true do pcall(c) end",
         "while true do pcall(redis.call, 'get', 'x') end",
-    ] {
+    ];
+    for script in scripts.into_iter().take(count) {
         caller.send(&common::encode(&["EVAL", script, "0"]));
         wait_for_busy(&mut other, true);
         check(
@@ -551,4 +560,14 @@ fn scripts_run_in_transactions() {
             ),
         ],
     );
+}
+
+#[test]
+fn subcommands_are_listed() {
+    let server = Server::start(&[]);
+    let mut client = server.connect();
+    for line in ["SCRIPT HELP", "FUNCTION HELP"] {
+        let help = client.run(line).to_string();
+        assert!(help.contains("KILL") && help.contains("HELP"), "{help}");
+    }
 }

@@ -123,6 +123,7 @@ impl Session {
             import_source: self.import_source,
             place: Place::Script,
             parked: Parked::No,
+            has_woken: false,
             transaction: Transaction::default(),
             tracking: self.tracking,
             close_after_reply: false,

@@ -63,6 +63,20 @@ impl Scripts {
         self.engine.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Has INFO show what interpreters take after a script has run.
+    pub fn publish_run(&self, engine: &Engine) {
+        let set = |figure: &AtomicUsize, value| figure.store(value, Ordering::Relaxed);
+        let figures = &self.figures;
+        if let Some(vm) = &engine.eval {
+            set(&figures.eval_vm_bytes, vm.lua.used_memory());
+            set(&figures.eval_bytes, vm.scripts.memory_bytes());
+            set(&figures.scripts, vm.scripts.len());
+        }
+        if let Some(vm) = &engine.functions {
+            set(&figures.function_vm_bytes, vm.lua.used_memory());
+        }
+    }
+
     /// Has INFO show what there is now.
     pub fn publish(&self, engine: &Engine) {
         let set = |figure: &AtomicUsize, value| figure.store(value, Ordering::Relaxed);
@@ -152,6 +166,8 @@ fn no_vm(error: &mlua::Error) -> CommandError {
 pub struct EvalVm {
     lua: Lua,
     host: Host,
+    /// What its globals show.
+    globals: Table,
     /// The scripts that it knows.
     pub scripts: Cache,
 }
@@ -172,6 +188,7 @@ impl EvalVm {
         hook::install(&lua, &host)?;
         sandbox::set_memory_limit(&lua, super::MEMORY_LIMIT)?;
         Ok(EvalVm {
+            globals: sandbox::shown_globals(&lua)?,
             lua,
             host,
             scripts: Cache::default(),
@@ -229,11 +246,11 @@ impl EvalVm {
         check(&start)?;
         let prepare = |key: &RegistryKey| -> mlua::Result<Function> {
             let (keys, args) = call.tables(&self.lua)?;
-            sandbox::set_global(&self.lua, "KEYS", keys)?;
-            sandbox::set_global(&self.lua, "ARGV", args)?;
+            self.globals.raw_set("KEYS", keys)?;
+            self.globals.raw_set("ARGV", args)?;
             self.lua.registry_value(key)
         };
-        let function = prepare(&script.function).map_err(|error| CommandError::err(error))?;
+        let function = prepare(&script.function).map_err(CommandError::err)?;
         run(&self.lua, &self.host, context, request, &start, || {
             sandbox::call(&self.lua, &function, ())
         })
@@ -265,7 +282,7 @@ impl FunctionVm {
                 call.tables(&self.lua)?,
             ))
         };
-        let (function, tables) = prepare().map_err(|error| CommandError::err(error))?;
+        let (function, tables) = prepare().map_err(CommandError::err)?;
         run(&self.lua, &self.host, context, request, &start, || {
             sandbox::call(&self.lua, &function, tables)
         })
@@ -331,7 +348,7 @@ fn run(
     let protocol = lent.protocol();
     drop(lent);
     if host.take_alarm() {
-        hook::install(lua, host).map_err(|error| CommandError::err(error))?;
+        hook::install(lua, host).map_err(CommandError::err)?;
     }
     let failure = match outcome {
         Ok(Ok(value)) => return answer(context, &value, protocol),

@@ -82,8 +82,15 @@ pub fn protect(lua: &Lua, table: Table, missing: Missing) -> Result<Table> {
 /// # Errors
 /// Out of memory.
 pub fn set_global(lua: &Lua, name: &str, value: impl IntoLua) -> Result<()> {
-    lua.named_registry_value::<Table>(STORE)?
-        .raw_set(name, value)
+    shown_globals(lua)?.raw_set(name, value)
+}
+
+/// The table that the globals show: for who sets some of them often. It is not to be given to a script.
+///
+/// # Errors
+/// Out of memory.
+pub fn shown_globals(lua: &Lua) -> Result<Table> {
+    lua.named_registry_value(STORE)
 }
 
 /// The table that `table` shows if it is a protected one, else itself.

@@ -70,7 +70,7 @@ fn run_text(context: &mut Context<'_>, request: Request<'_>, read_only: bool) ->
     let vm = engine.eval()?;
     let learned = vm.learn(request.get(1), &scripts.figures.evicted);
     let result = learned.and_then(|sha| vm.run(context, request, &sha, &call));
-    scripts.publish(&engine);
+    scripts.publish_run(&engine);
     result
 }
 
@@ -88,7 +88,7 @@ fn run_known(context: &mut Context<'_>, request: Request<'_>, read_only: bool) -
         return Err(CommandError::NoScript);
     }
     let result = engine.eval()?.run(context, request, sha, &call);
-    scripts.publish(&engine);
+    scripts.publish_run(&engine);
     result
 }
 

@@ -45,7 +45,7 @@ fn run(context: &mut Context<'_>, request: Request<'_>, read_only: bool) -> Comm
     let no_number = CommandError::fixed("ERR Bad number of keys provided");
     let call = call_of(request, read_only, no_number)?;
     let result = engine.functions()?.run(context, request, &function, &call);
-    scripts.publish(&engine);
+    scripts.publish_run(&engine);
     result
 }
 
