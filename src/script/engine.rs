@@ -15,7 +15,7 @@ use super::flags::{self, ScriptFlags};
 use super::functions::FunctionVm;
 use super::host::{Host, Start};
 use super::running::{Kind, Running};
-use super::sandbox::{self, Failure};
+use super::sandbox::{self, Entry, Failure};
 use super::{api, convert, hook, raise};
 use crate::command::{CommandError, CommandResult, Context};
 use crate::resp::{Protocol, Request};
@@ -151,6 +151,7 @@ fn no_vm(error: &mlua::Error) -> CommandError {
 /// EVAL's interpreter, with its scripts.
 pub struct EvalVm {
     lua: Lua,
+    entry: Entry,
     host: Host,
     /// The scripts that it knows.
     pub scripts: Cache,
@@ -170,8 +171,8 @@ impl EvalVm {
         let host = Host::default();
         api::install_for_scripts(&lua, &host)?;
         hook::install(&lua, &host)?;
-        sandbox::set_memory_limit(&lua, super::MEMORY_LIMIT)?;
         Ok(EvalVm {
+            entry: Entry::of(&lua, super::MEMORY_LIMIT)?,
             lua,
             host,
             scripts: Cache::default(),
@@ -227,15 +228,13 @@ impl EvalVm {
             read_only: call.read_only,
         };
         check(&start)?;
-        let prepare = |key: &RegistryKey| -> mlua::Result<Function> {
-            let (keys, args) = call.tables(&self.lua)?;
-            sandbox::set_global(&self.lua, "KEYS", keys)?;
-            sandbox::set_global(&self.lua, "ARGV", args)?;
-            self.lua.registry_value(key)
+        let prepare = || -> mlua::Result<()> {
+            let words = call.words.iter_from(0);
+            self.entry.stage(&self.lua, call.keys, words)
         };
-        let function = prepare(&script.function).map_err(|error| CommandError::err(error))?;
+        prepare().map_err(|error| CommandError::err(error))?;
         run(&self.lua, &self.host, context, request, &start, || {
-            sandbox::call(&self.lua, &function, ())
+            self.entry.call(&self.lua, &script.function, ())
         })
     }
 }
@@ -262,12 +261,12 @@ impl FunctionVm {
         let prepare = || -> mlua::Result<(Function, (Table, Table))> {
             Ok((
                 self.lua.registry_value(&function.function)?,
-                call.tables(&self.lua)?,
+                sandbox::tables(&self.lua, call.keys, call.words.iter_from(0))?,
             ))
         };
         let (function, tables) = prepare().map_err(|error| CommandError::err(error))?;
         run(&self.lua, &self.host, context, request, &start, || {
-            sandbox::call(&self.lua, &function, tables)
+            self.entry.call(&self.lua, &function, tables)
         })
     }
 }
@@ -289,18 +288,6 @@ impl<'a> Call<'a> {
             keys,
             read_only,
         }
-    }
-
-    /// The keys and the other arguments as tables.
-    fn tables(&self, lua: &Lua) -> mlua::Result<(Table, Table)> {
-        let table = |from: usize, to: usize| {
-            let table = lua.create_table_with_capacity(to - from, 0)?;
-            for at in from..to {
-                table.raw_set(at - from + 1, lua.create_string(self.words.get(at))?)?;
-            }
-            Ok::<_, mlua::Error>(table)
-        };
-        Ok((table(0, self.keys)?, table(self.keys, self.words.len())?))
     }
 }
 
