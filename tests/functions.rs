@@ -283,10 +283,8 @@ fn dumps_come_back() {
         let words: [&[u8]; 4] = [b"FUNCTION", b"RESTORE", &payload, policy.as_bytes()];
         client.command(&words).to_string()
     };
-    assert_eq!(
-        restore(&mut client, "APPEND"),
-        "-ERR Library a already exists"
-    );
+    let reply = restore(&mut client, "APPEND");
+    assert!(reply.ends_with(" already exists"), "{reply}");
     assert_eq!(
         restore(&mut client, "x"),
         "-ERR Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE."

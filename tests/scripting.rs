@@ -405,6 +405,10 @@ fn only_so_many_scripts_of_eval_are_kept() {
 
 #[test]
 fn a_result_that_contains_itself_ends() {
+    if is_other_server() {
+        // Redis nests such a result deeper than this test's reader goes.
+        return;
+    }
     let server = Server::start(&[]);
     let mut client = server.connect();
     let reply = client.run("EVAL 'local a = {} a[1] = a return a' 0");
@@ -451,14 +455,17 @@ const LIMIT: &[&str] = &["--busy-reply-threshold", "20"];
 fn a_script_that_takes_long_can_be_ended() {
     let server = Server::start(LIMIT);
     let (mut caller, mut other) = (server.connect(), server.connect());
-    for script in [
+    // Redis does not end the last ones.
+    let count = if is_other_server() { 2 } else { usize::MAX };
+    let scripts = [
         "while true do end",
         "while true do pcall(function() while true do end end) end",
         "local function deep() pcall(deep) while true do end end deep()",
         "local c = coroutine.wrap(function() while true do pcall(function() while true do end end) end end) \
          while true do pcall(c) end",
         "while true do pcall(redis.call, 'get', 'x') end",
-    ] {
+    ];
+    for script in scripts.into_iter().take(count) {
         caller.send(&common::encode(&["EVAL", script, "0"]));
         wait_for_busy(&mut other, true);
         check(

@@ -8,6 +8,7 @@ use std::time::Instant;
 use super::context::Context;
 use super::error::CommandError;
 use super::flags::Flags;
+use super::session::Parked;
 use super::{reads, redact};
 use crate::instance::attention::MONITORS;
 use crate::instance::{Instance, monitors, news};
@@ -30,6 +31,11 @@ pub fn call(context: &mut Context<'_>, request: Request<'_>) -> bool {
     if instance.attention.has(MONITORS) {
         monitors::show(context, request, true);
     }
+    if context.session.parked == Parked::Blocked {
+        // It is counted when it has its answer; what it has changed on its way is told.
+        tell(context);
+        return true;
+    }
     let counters = &instance.stats.commands[command.id];
     counters.calls.add(1);
     if let Some(start) = start {
@@ -45,13 +51,18 @@ pub fn call(context: &mut Context<'_>, request: Request<'_>) -> bool {
         context.reply.rewind(mark);
         write_error(instance, &error, &mut context.reply);
     }
-    if !context.db.journal.is_empty() {
-        news::tell(context.db, instance, Some(&context.session.handle));
-    }
+    tell(context);
     if context.session.tracking.on {
         reads::note(context, request);
     }
     succeeded
+}
+
+#[inline]
+fn tell(context: &mut Context<'_>) {
+    if !context.db.journal.is_empty() {
+        news::tell(context.db, context.instance, Some(&context.session.handle));
+    }
 }
 
 #[cold]

@@ -4,7 +4,7 @@
 //! until it is woken. When a key that it waits for changes, the command that changed it (after its transaction or script)
 //! comes to [`serve`], which runs the waiting commands again, in the order in which their clients came, through the same
 //! handlers. One that still finds nothing calls [`Context::block`] again, and keeps its place. The answer goes into the
-//! client's outbox.
+//! client's outbox. A command counts as called when it has its answer.
 
 use std::sync::Arc;
 
@@ -26,20 +26,27 @@ impl Context<'_> {
         matches!(self.session.place, Place::Client | Place::Waking)
     }
 
-    /// Parks the client until the command can answer. The handler must return without having written an answer.
-    pub fn block(&mut self, wait: Wait) {
-        debug_assert!(self.may_block(), "a script cannot wait");
-        self.session.parked = Parked::Blocked;
-        if self.session.place == Place::Waking {
-            return;
+    /// Parks the client until the command can answer; where it may not wait, it is answered as if it had waited in vain.
+    /// The handler must not have written an answer, and return.
+    pub fn block(&mut self, wait: impl FnOnce(&mut Self) -> Wait) {
+        match self.session.place {
+            Place::Transaction | Place::Script => (wait(self).in_vain)(&mut self.reply),
+            Place::Waking => self.session.parked = Parked::Blocked,
+            Place::Client => {
+                let wait = wait(self);
+                self.park(wait);
+            }
         }
+    }
+
+    fn park(&mut self, wait: Wait) {
         self.session.handle.set_parked(true);
         let session = Session {
             place: Place::Waking,
-            parked: Parked::No,
             ..self.session.clone()
         };
-        self.instance.waiters().add(Waiter { session, wait });
+        self.session.parked = Parked::Blocked;
+        self.instance.waiters().add(Waiter::new(session, wait));
         self.instance.follow(self.db);
     }
 }
@@ -47,6 +54,7 @@ impl Context<'_> {
 /// Serves the clients that wait for keys that have changed, until no such key is left: serving one may change others.
 #[cold]
 pub fn serve(db: &mut Db, instance: &Instance) {
+    let no_touch = db.no_touch;
     loop {
         let ready = instance.waiters().next_ready();
         let Some((index, key)) = ready else {
@@ -54,26 +62,22 @@ pub fn serve(db: &mut Db, instance: &Instance) {
         };
         serve_key(db, instance, index, &key);
     }
+    db.no_touch = no_touch;
     instance.follow(db);
 }
 
-/// Runs the commands that wait for `key` again, the oldest first.
+/// Runs the commands that wait for `key` again, the oldest first, as long as there may be something for them.
 fn serve_key(db: &mut Db, instance: &Instance, index: DbIndex, key: &[u8]) {
-    let waiting = instance.waiters().waiting_for(index, key);
-    for id in waiting {
-        let takes = {
-            let waiters = instance.waiters();
-            let value = db.peek(index, key);
-            waiters.get(id).is_some_and(|waiter| {
-                waiter
-                    .wait
-                    .on
-                    .is_answered_by(value.map(|entry| entry.value()))
-            })
+    let mut served = None;
+    loop {
+        let value = db.peek(index, key);
+        let value = value.as_ref().map(|entry| entry.value());
+        let next = instance.waiters().next_for(index, key, value, served);
+        let Some((ticket, id)) = next else {
+            break;
         };
-        if takes {
-            run_again(db, instance, id);
-        }
+        served = Some(ticket);
+        run_again(db, instance, id);
     }
 }
 
@@ -82,6 +86,11 @@ fn run_again(db: &mut Db, instance: &Instance, id: u64) {
     let Some(mut waiter) = instance.waiters().take(id) else {
         return;
     };
+    if waiter.session.handle.is_killed() {
+        // What it would get would be lost with its connection.
+        instance.waiters().forget(&waiter);
+        return;
+    }
     let (mut out, mut blobs) = (BytesMut::new(), Vec::new());
     let request = waiter.wait.request.get(0);
     if let Some(command) = instance.registry.resolve(request) {
@@ -101,6 +110,7 @@ fn run_again(db: &mut Db, instance: &Instance, id: u64) {
         waiter.session.parked = Parked::No;
         instance.waiters().put_back(waiter);
     } else {
+        instance.waiters().forget(&waiter);
         wake(instance, waiter, &out, blobs);
     }
 }
@@ -113,22 +123,42 @@ pub fn end_wait(
     id: u64,
     answer: impl FnOnce(&Wait, &mut Reply<'_>) -> Result<(), CommandError>,
 ) -> bool {
-    let Some(waiter) = instance.waiters().take(id) else {
+    let Some(waiter) = take_out(db, instance, id) else {
         return false;
     };
     let (mut out, mut blobs) = (BytesMut::new(), Vec::new());
     let mut reply = Reply::new(&mut out, &mut blobs, waiter.session.protocol);
-    if let Err(error) = answer(&waiter.wait, &mut reply) {
+    let answered = answer(&waiter.wait, &mut reply);
+    if let Some(command) = instance.registry.resolve(waiter.wait.request.get(0)) {
+        let counters = &instance.stats.commands[command.id];
+        counters.calls.add(1);
+        counters.failed.add(u64::from(answered.is_err()));
+    }
+    if let Err(error) = answered {
         write_error(instance, &error, &mut reply);
     }
     wake(instance, waiter, &out, blobs);
-    instance.follow(db);
     true
 }
 
+/// Forgets the wait of a client that gets no answer any more.
+pub fn abandon(db: &mut Db, instance: &Instance, id: u64) {
+    take_out(db, instance, id);
+}
+
+fn take_out(db: &mut Db, instance: &Instance, id: u64) -> Option<Waiter> {
+    let waiter = {
+        let mut waiters = instance.waiters();
+        let waiter = waiters.take(id)?;
+        waiters.forget(&waiter);
+        waiter
+    };
+    instance.follow(db);
+    Some(waiter)
+}
+
 /// Gives a client that waited its answer.
-fn wake(instance: &Instance, mut waiter: Waiter, out: &[u8], blobs: Vec<Blob>) {
-    instance.waiters().forget(&waiter);
+fn wake(instance: &Instance, waiter: Waiter, out: &[u8], blobs: Vec<Blob>) {
     let handle = Arc::clone(&waiter.session.handle);
     if waiter.session.reply_mode.answers() {
         handle.post_reply(out, blobs);
@@ -136,6 +166,5 @@ fn wake(instance: &Instance, mut waiter: Waiter, out: &[u8], blobs: Vec<Blob>) {
     if instance.attention.has(OWN_INVALIDATIONS) {
         tracking::deliver_own(instance);
     }
-    waiter.session.parked = Parked::No;
     handle.set_parked(false);
 }

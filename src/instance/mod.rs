@@ -30,7 +30,7 @@ use crate::command::{Registry, Session};
 use crate::config::Config;
 use crate::observe::slowlog::SlowLog;
 use crate::script::engine::Scripts;
-use crate::store::db::Db;
+use crate::store::db::{Db, DbIndex};
 use crate::store::journal::Events;
 use attention::Attention;
 use clients::Clients;
@@ -297,10 +297,18 @@ impl Instance {
         self.pause_changed.notified().await;
     }
 
+    /// Says that all keys of a database may have changed: it was emptied, or exchanged with another.
+    pub fn database_changed(&self, index: DbIndex) {
+        if self.waiters().database_changed(index) {
+            self.attention.raise(attention::READY_KEYS);
+        }
+    }
+
     /// Has the data set's journal kept for those who follow keys now, and the timer look at the deadlines again. To be
     /// called, under the data set's lock, when somebody has begun or ceased to follow, to wait or to subscribe.
     pub fn follow(&self, db: &mut Db) {
         let waiters = self.waiters();
+        let earlier = waiters.needs_earlier_timer();
         if !waiters.has_ready() {
             self.attention.lower(attention::READY_KEYS);
         }
@@ -308,7 +316,9 @@ impl Instance {
             !(waiters.is_empty() && self.watches().is_empty() && self.tracking().is_empty());
         drop(waiters);
         db.journal.events = events_wanted(self.config().notify_keyspace_events());
-        self.deadline_changed.notify_one();
+        if earlier {
+            self.deadline_changed.notify_one();
+        }
     }
 
     /// Resolves when the first deadline of a blocked client may be another.

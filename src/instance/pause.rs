@@ -54,6 +54,16 @@ impl Pause {
         self.postponed.push_back(Arc::clone(handle));
     }
 
+    /// Wakes those who have waited for a pause that has ended. To be called from no I/O thread: one that wakes its own
+    /// connections runs the last of them first.
+    pub fn wake_postponed(&mut self) {
+        if self.current.is_none() {
+            for client in self.postponed.drain(..) {
+                client.set_parked(false);
+            }
+        }
+    }
+
     /// Gives up the place of a client.
     pub fn forget(&mut self, id: u64) {
         self.postponed.retain(|client| client.id != id);
@@ -73,17 +83,12 @@ pub fn begin(db: &mut Db, instance: &Instance, scope: Scope, until_ms: u64) {
     instance.announce_pause();
 }
 
-/// Ends the pause and wakes those who waited for that.
+/// Ends the pause and has those woken who waited for that.
 pub fn end(db: &mut Db, instance: &Instance) {
-    let mut pause = instance.pause();
-    pause.current = None;
-    let postponed = std::mem::take(&mut pause.postponed);
-    drop(pause);
+    instance.pause().current = None;
     db.keeps_expired = false;
     instance.attention.lower(PAUSED);
-    for client in postponed {
-        client.set_parked(false);
-    }
+    instance.announce_pause();
 }
 
 /// Ends the pause if its time is over.

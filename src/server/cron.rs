@@ -13,6 +13,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::busy;
 use super::clock;
 use crate::command::waiting;
+use crate::instance::waiters::NO_DEADLINE;
 use crate::instance::{Instance, news, pause, tracking};
 use crate::store::db::Db;
 use crate::store::{alloc, huge_pages};
@@ -99,15 +100,17 @@ fn sweep_step(db: &Mutex<Db>, instance: &Instance, index: usize) -> bool {
 /// Ends the waits of blocked clients whose time is over, the earliest first.
 pub async fn end_waits(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
     loop {
-        let first = instance.waiters().first_deadline();
-        let left_ms = first.map(|(deadline_ms, _)| deadline_ms.saturating_sub(clock::unix_ms()));
-        match left_ms {
-            Some(0) => busy::when_free(&db, &instance, |db| end_due_waits(db, &instance)).await,
-            Some(left_ms) => tokio::select! {
+        let first_ms = instance.waiters().set_timer();
+        let left_ms = first_ms.saturating_sub(clock::unix_ms());
+        if left_ms == 0 {
+            busy::when_free(&db, &instance, |db| end_due_waits(db, &instance)).await;
+        } else if first_ms == NO_DEADLINE {
+            instance.deadline_changed().await;
+        } else {
+            tokio::select! {
                 () = tokio::time::sleep(Duration::from_millis(left_ms.min(MAX_SLEEP_MS))) => {}
                 () = instance.deadline_changed() => {}
-            },
-            None => instance.deadline_changed().await,
+            }
         }
     }
 }
@@ -116,8 +119,8 @@ fn end_due_waits(db: &mut Db, instance: &Instance) {
     let now_ms = clock::unix_ms();
     db.set_clock(now_ms);
     loop {
-        let first = instance.waiters().first_deadline();
-        let Some((_, id)) = first.filter(|(deadline_ms, _)| *deadline_ms <= now_ms) else {
+        let overdue = instance.waiters().next_overdue(now_ms);
+        let Some(id) = overdue else {
             break;
         };
         waiting::end_wait(db, instance, id, |wait, reply| {
@@ -127,9 +130,10 @@ fn end_due_waits(db: &mut Db, instance: &Instance) {
     }
 }
 
-/// Ends pauses of clients when their time is over.
+/// Ends pauses of clients when their time is over, and wakes the clients when a pause has ended.
 pub async fn end_pauses(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
     loop {
+        instance.pause().wake_postponed();
         let until_ms = instance.pause().until_ms();
         let left_ms = until_ms.map(|until_ms| until_ms.saturating_sub(clock::unix_ms()));
         match left_ms {

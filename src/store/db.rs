@@ -319,7 +319,20 @@ impl Db {
     }
 
     /// Stores a value under `key`, whatever was there; `deadline_ms` is [`NEVER`] for none.
+    #[inline]
     pub fn set(&mut self, index: DbIndex, key: &[u8], value: NewValue<'_>, deadline_ms: u64) {
+        self.put(index, key, value, deadline_ms, true);
+    }
+
+    /// As [`Db::set`]; `is_new` is false where an old value was taken out before, so that the key is no new one.
+    pub fn put(
+        &mut self,
+        index: DbIndex,
+        key: &[u8],
+        value: NewValue<'_>,
+        deadline_ms: u64,
+        is_new: bool,
+    ) {
         let keyspace = &mut self.keyspaces[index];
         let mut value = Some(value);
         let (mut slot, inserted) = keyspace.table.find_or_insert_with(key, || {
@@ -333,7 +346,9 @@ impl Db {
         }
         if inserted {
             slot.set_access(self.access.made(self.now_ms));
-            self.journal.event(index, key, Events::NEW, "new");
+            if is_new {
+                self.journal.event(index, key, Events::NEW, "new");
+            }
         } else {
             let noted = self.access.used(slot.access(), self.now_ms, &mut self.rng);
             slot.set_access(noted);

@@ -39,9 +39,15 @@ impl Events {
     pub const NEW: Events = Events(1 << 12);
     /// Keys that were asked for and are not there (`m`); not part of `A`.
     pub const KEY_MISS: Events = Events(1 << 13);
+    /// Values that gave way to others (`o`); not part of `A`.
+    pub const OVERWRITTEN: Events = Events(1 << 14);
+    /// Keys that hold another type than before (`c`); not part of `A`.
+    pub const TYPE_CHANGED: Events = Events(1 << 15);
+    /// Either of the two that say what was there before.
+    pub const REPLACED: Events = Events(Self::OVERWRITTEN.0 | Self::TYPE_CHANGED.0);
 
     const ALL_CLASSES: u16 = 0b1111_1111_1100;
-    const LETTERS: [(u8, Events); 14] = [
+    const LETTERS: [(u8, Events); 16] = [
         (b'g', Self::GENERIC),
         (b'$', Self::STRING),
         (b'l', Self::LIST),
@@ -56,6 +62,8 @@ impl Events {
         (b'K', Self::KEYSPACE),
         (b'E', Self::KEYEVENT),
         (b'm', Self::KEY_MISS),
+        (b'o', Self::OVERWRITTEN),
+        (b'c', Self::TYPE_CHANGED),
     ];
 
     /// Whether nothing is to be published.
@@ -66,6 +74,12 @@ impl Events {
     /// Whether all of `other` are on.
     pub fn contains(self, other: Events) -> bool {
         self.0 & other.0 == other.0
+    }
+
+    /// Whether any of `other` is on.
+    #[inline]
+    pub fn intersects(self, other: Events) -> bool {
+        self.0 & other.0 != 0
     }
 
     /// Reads the letters; `None` when one of them is no class.

@@ -213,7 +213,7 @@ impl<'a> Lines<'a> {
 }
 
 /// The letters that stand for a client's state, `N` for none of them.
-fn flags(client: &ClientHandle) -> String {
+pub(super) fn flags(client: &ClientHandle) -> String {
     let of = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
     let figures = &client.figures;
     let letters = [

@@ -1,16 +1,36 @@
-//! The forms that wait for a list: BLPOP, BRPOP.
+//! The forms that wait for a list: BLPOP, BRPOP, BLMPOP, BLMOVE, BRPOPLPUSH.
+//!
+//! Each does what its form without waiting does, through the same functions; where that finds no list the client is
+//! blocked, and the handler runs again when one of its keys has become a list.
 
-use super::{fill, list_mut};
-use super::{list_of, reply_element, settle};
+use std::ops::Range;
+
+use super::push_pop::{Choice, POP_KEY_FLAGS, pop_one};
+use super::transfer::{MOVE_KEYS, move_element};
+use super::{ENDS, list_of, parse_end};
 use crate::command::{
-    Arg, CommandResult, CommandSpec, Context, Flags, Group, Handler, KeyFlags, KeySpec,
+    Arg, ArgKind, Args, CommandResult, CommandSpec, Context, Flags, Group, Handler, KeySpec,
 };
 use crate::commands::waiting::deadline;
 use crate::instance::waiters::{Wait, WaitsFor};
 use crate::resp::{CommandQueue, Request};
 use crate::store::tree::End;
 
-const POP_KEY_FLAGS: KeyFlags = KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::DELETE);
+const WAITING_READ: &[Flags] = &[Flags::WRITE, Flags::BLOCKING];
+const WAITING_MOVE: &[Flags] = &[Flags::WRITE, Flags::DENYOOM, Flags::BLOCKING];
+const TIMEOUT: Arg = Arg::new("timeout", ArgKind::Double);
+const FRACTION: &[(&str, &str)] = &[("6.0.0", "`timeout` may have a fraction.")];
+
+/// Blocks the client until one of the keys in `keys` is a list.
+fn block(context: &mut Context<'_>, request: Request<'_>, keys: Range<usize>, deadline_ms: u64) {
+    context.block(|_| Wait {
+        request: CommandQueue::of(request),
+        keys: keys.map(|at| request.get(at).to_vec()).collect(),
+        on: WaitsFor::List,
+        deadline_ms,
+        in_vain: |reply| reply.null_array(),
+    });
+}
 
 /// What the specs of BLPOP and BRPOP have in common.
 const fn waiting_popper(
@@ -21,17 +41,10 @@ const fn waiting_popper(
     CommandSpec::new(name, Group::List, handler)
         .doc(summary, "2.0.0", "O(N), N being the number of keys.")
         .arity(-3)
-        .flags(&[Flags::WRITE, Flags::BLOCKING])
+        .flags(WAITING_READ)
         .keys(const { &[KeySpec::range(1, -2, 1, POP_KEY_FLAGS)] })
-        .args(
-            const {
-                &[
-                    Arg::key("key", 0).multiple(),
-                    Arg::new("timeout", crate::command::ArgKind::Double),
-                ]
-            },
-        )
-        .history(&[("6.0.0", "`timeout` may have a fraction.")])
+        .args(const { &[Arg::key("key", 0).multiple(), TIMEOUT] })
+        .history(FRACTION)
 }
 
 /// BLPOP key [key ...] timeout
@@ -65,39 +78,99 @@ fn pop_first(context: &mut Context<'_>, request: Request<'_>, end: End) -> Comma
             continue;
         };
         list_of(entry.value())?;
-        pop_with_key(context, key, end);
-        return Ok(());
+        context.reply.array(2);
+        context.reply.bulk(key);
+        return pop_one(context, key, end);
     }
-    if !context.may_block() {
-        context.reply.null_array();
-        return Ok(());
-    }
-    context.block(Wait {
-        request: CommandQueue::of(request),
-        keys: keys.map(|at| request.get(at).to_vec()).collect(),
-        on: WaitsFor::List,
-        deadline_ms,
-        in_vain: |reply| reply.null_array(),
-    });
+    block(context, request, keys, deadline_ms);
     Ok(())
 }
 
-/// Pops an element of a list that is there, and answers the key with it.
-fn pop_with_key(context: &mut Context<'_>, key: &[u8], end: End) {
-    let fill = fill(context);
-    let Context {
-        db, session, reply, ..
-    } = context;
-    let Some(mut slot) = db.write(session.db, key) else {
-        return;
-    };
-    let Ok(list) = list_mut(&mut slot) else {
-        return;
-    };
-    reply.array(2);
-    reply.bulk(key);
-    list.pop(end, fill, |element| reply_element(reply, element));
-    let empty = list.is_empty();
-    drop(slot);
-    settle(context, key, empty, 1);
+/// BLMPOP timeout numkeys key [key ...] LEFT | RIGHT [COUNT count]
+pub static BLMPOP: CommandSpec = CommandSpec::new("BLMPOP", Group::List, blmpop)
+    .doc(
+        "Removes elements from an end of the first of several lists that is there and answers them with its key; waits \
+         for one if none is.",
+        "7.0.0",
+        "O(N+M), N being the number of keys and M that of the elements answered.",
+    )
+    .arity(-5)
+    .flags(WAITING_READ)
+    .keys(&[KeySpec::counted(2, 1, POP_KEY_FLAGS)])
+    .args(&[
+        TIMEOUT,
+        Arg::integer("numkeys"),
+        Arg::key("key", 0).multiple(),
+        Arg::one_of("where", ENDS),
+        Arg::integer("count").with_token("COUNT").optional(),
+    ]);
+
+fn blmpop(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
+    let deadline_ms = deadline(context, request.get(1))?;
+    let choice = Choice::parse(request, 2)?;
+    if !choice.pop(context, request)? {
+        block(context, request, choice.keys_at(), deadline_ms);
+    }
+    Ok(())
+}
+
+/// BLMOVE source destination LEFT | RIGHT LEFT | RIGHT timeout
+pub static BLMOVE: CommandSpec = CommandSpec::new("BLMOVE", Group::List, blmove)
+    .doc(
+        "Moves an element from an end of one list to an end of another, or of the same, and answers it; waits for one if \
+         there is none.",
+        "6.2.0",
+        "O(1)",
+    )
+    .arity(6)
+    .flags(WAITING_MOVE)
+    .keys(MOVE_KEYS)
+    .args(&[
+        Arg::key("source", 0),
+        Arg::key("destination", 1),
+        Arg::one_of("wherefrom", ENDS),
+        Arg::one_of("whereto", ENDS),
+        TIMEOUT,
+    ]);
+
+fn blmove(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
+    let mut args = Args::new(request, 3);
+    let (from, to) = (parse_end(&mut args)?, parse_end(&mut args)?);
+    let deadline_ms = deadline(context, request.get(5))?;
+    wait_and_move(context, request, (from, to), deadline_ms)
+}
+
+/// BRPOPLPUSH source destination timeout
+pub static BRPOPLPUSH: CommandSpec = CommandSpec::new("BRPOPLPUSH", Group::List, brpoplpush)
+    .doc(
+        "Moves the last element of a list in front of another, or of the same, and answers it; waits for one if there is \
+         none.",
+        "2.2.0",
+        "O(1)",
+    )
+    .arity(4)
+    .flags(WAITING_MOVE)
+    .keys(MOVE_KEYS)
+    .args(&[Arg::key("source", 0), Arg::key("destination", 1), TIMEOUT])
+    .history(FRACTION)
+    .deprecated("6.2.0", "`BLMOVE` with the `RIGHT` and `LEFT` arguments");
+
+fn brpoplpush(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
+    let deadline_ms = deadline(context, request.get(3))?;
+    wait_and_move(context, request, (End::Back, End::Front), deadline_ms)
+}
+
+fn wait_and_move(
+    context: &mut Context<'_>,
+    request: Request<'_>,
+    (from, to): (End, End),
+    deadline_ms: u64,
+) -> CommandResult {
+    let (source, destination) = (request.get(1), request.get(2));
+    // Where it may not wait it answers as the forms that do not: with null, not with the null array of a timeout.
+    if context.peek(source).is_some() || !context.may_block() {
+        return move_element(context, source, destination, from, to);
+    }
+    block(context, request, 1..2, deadline_ms);
+    Ok(())
 }

@@ -23,8 +23,11 @@ use crate::store::types::list::{self, Element, Fill, List};
 
 /// The family's commands.
 pub static COMMANDS: &[&CommandSpec] = &[
+    &blocking::BLMOVE,
+    &blocking::BLMPOP,
     &blocking::BLPOP,
     &blocking::BRPOP,
+    &blocking::BRPOPLPUSH,
     &read::LINDEX,
     &edit::LINSERT,
     &read::LLEN,
@@ -115,6 +118,22 @@ fn settle(context: &mut Context<'_>, key: &[u8], empty: bool, changes: usize) {
     let dirty = context.db.dirty;
     context.changed(key);
     context.db.dirty = dirty + changes as u64;
+}
+
+/// The name of the event of a push at `end`.
+fn push_event(end: End) -> &'static str {
+    match end {
+        End::Front => "lpush",
+        End::Back => "rpush",
+    }
+}
+
+/// The name of the event of a pop at `end`.
+fn pop_event(end: End) -> &'static str {
+    match end {
+        End::Front => "lpop",
+        End::Back => "rpop",
+    }
 }
 
 /// Answers an element from where it lies.

@@ -105,6 +105,7 @@ fn flush(context: &mut Context<'_>, index: DbIndex) {
     if keys > 0 {
         context.db.dirty += keys as u64;
         context.instance.reclaimer.hand_over(keys, flushed);
+        context.instance.database_changed(index);
     }
 }
 
@@ -147,6 +148,10 @@ fn swapdb(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     }
     context.db.swap(first, second);
     context.db.dirty += 1;
+    if first != second {
+        context.instance.database_changed(first);
+        context.instance.database_changed(second);
+    }
     context.reply.ok();
     Ok(())
 }

@@ -96,6 +96,7 @@ pub(super) fn clients(page: &mut Page, context: &Context<'_>) {
     let watches = context.instance.watches();
     let (watching, watched) = (watches.clients(), watches.keys());
     drop(watches);
+    let waiters = context.instance.waiters();
     page.fields([
         ("connected_clients", connected),
         ("cluster_connections", 0),
@@ -109,10 +110,10 @@ pub(super) fn clients(page: &mut Page, context: &Context<'_>) {
         ("tracking_clients", context.instance.tracking().clients()),
         ("pubsub_clients", context.instance.pubsub().client_count()),
         ("watching_clients", watching),
-        ("clients_in_timeout_table", 0),
+        ("clients_in_timeout_table", waiters.deadlines()),
         ("total_watched_keys", watched),
-        ("total_blocking_keys", 0),
-        ("total_blocking_keys_on_nokey", 0),
+        ("total_blocking_keys", waiters.keys()),
+        ("total_blocking_keys_on_nokey", waiters.keys_on_loss()),
     ]);
 }
 
@@ -179,7 +180,10 @@ fn scripts(page: &mut Page, figures: &Figures) {
     let of = |figure: &AtomicUsize| figure.load(Ordering::Relaxed);
     let (eval_vm, function_vm) = (of(&figures.eval_vm_bytes), of(&figures.function_vm_bytes));
     let (eval, functions) = (of(&figures.eval_bytes), of(&figures.function_bytes));
-    page.fields([("used_memory_lua", eval_vm), ("used_memory_vm_eval", eval_vm)]);
+    page.fields([
+        ("used_memory_lua", eval_vm),
+        ("used_memory_vm_eval", eval_vm),
+    ]);
     page.field("used_memory_lua_human", human_bytes(eval_vm));
     page.fields([
         ("used_memory_scripts_eval", eval),
@@ -296,7 +300,10 @@ pub(super) fn stats(page: &mut Page, context: &Context<'_>) {
         ),
         ("evicted_keys", 0),
         ("evicted_clients", 0),
-        ("evicted_scripts", load(&context.instance.scripts.figures.evicted)),
+        (
+            "evicted_scripts",
+            load(&context.instance.scripts.figures.evicted),
+        ),
         ("total_eviction_exceeded_time", 0),
         ("current_eviction_exceeded_time", 0),
         ("keyspace_hits", keys.hits),
