@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mlua::chunk::ChunkMode;
-use mlua::{Function, Lua, RegistryKey, Table, Value};
+use mlua::{Function, Lua, Table, Value};
 
 use super::cache::Cache;
 use super::flags::{self, ScriptFlags};
