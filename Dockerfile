@@ -11,6 +11,7 @@
 FROM rust:1-alpine AS build
 RUN apk add --no-cache build-base
 WORKDIR /build
+COPY .cargo .cargo
 COPY Cargo.toml Cargo.lock ./
 COPY src src
 COPY benches benches

@@ -188,13 +188,6 @@ impl CommandError {
     }
 }
 
-fn subscribed_text(name: &str) -> String {
-    format!(
-        "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this \
-         context"
-    )
-}
-
 fn protected_text(name: &str) -> String {
     let option = name.to_ascii_lowercase();
     format!(

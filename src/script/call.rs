@@ -16,6 +16,7 @@ use crate::command::call::{call as run_command, write_error};
 use crate::command::{Command, CommandError, Context, Flags};
 use crate::resp::{CommandQueue, Reply};
 use crate::text::double;
+use crate::text::number::parse_i64;
 
 /// A word of at least that length is given to the command as a buffer that it may keep.
 const SHARED_WORD: usize = 32 * 1024;
@@ -31,12 +32,12 @@ pub fn call(lua: &Lua, host: &Host, words: &MultiValue, raises: bool) -> Result<
         return fail(lua, b"redis.call cannot be used within another command");
     };
     let state = &mut *state;
-    let Some(run) = &mut state.run else {
+    if state.run.is_none() {
         return fail(
             lua,
             b"redis.call/pcall can only be called inside a script invocation",
         );
-    };
+    }
     if let Err(text) = gather(&mut state.queue, words) {
         let table = Value::Table(convert::error_table(lua, text)?);
         return if raises {
@@ -47,19 +48,34 @@ pub fn call(lua: &Lua, host: &Host, words: &MultiValue, raises: bool) -> Result<
     }
     state.out.clear();
     state.blobs.clear();
+    let Some(run) = &mut state.run else {
+        return Ok(Value::Nil);
+    };
     if run.busy && run.instance.scripts.running.is_killed() {
         return Err(hook::killed(lua)?);
     }
     let request = state.queue.get(0);
     let reply = Reply::new(&mut state.out, &mut state.blobs, run.session.protocol);
     execute(run, request, reply);
+    if let Some(number) = integer(&state.out) {
+        return Ok(Value::Integer(number));
+    }
     let failed = state.out.first() == Some(&b'-');
-    let value = convert::to_lua(lua, &state.out, &state.blobs)?;
+    // What is made of the reply is bounded by the reply.
+    lua.set_memory_limit(0)?;
+    let value = convert::to_lua(lua, &state.out, &state.blobs);
+    lua.set_memory_limit(super::MEMORY_LIMIT)?;
     trim(state);
+    let value = value?;
     if failed && raises {
         return Err(raise::throw(value));
     }
     Ok(value)
+}
+
+/// The reply, if it is an integer: of all replies the one that takes nothing to be made.
+fn integer(reply: &[u8]) -> Option<i64> {
+    parse_i64(reply.strip_prefix(b":")?.strip_suffix(b"\r\n")?)
 }
 
 /// Raises an error that has nothing to do with a command.

@@ -8,14 +8,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mlua::chunk::ChunkMode;
-use mlua::{Function, Lua, RegistryKey, Table, Value};
+use mlua::{Function, Lua, Table, Value};
 
 use super::cache::Cache;
 use super::flags::{self, ScriptFlags};
 use super::functions::FunctionVm;
 use super::host::{Host, Start};
 use super::running::{Kind, Running};
-use super::sandbox::{self, Failure};
+use super::sandbox::{self, Entry, Failure};
 use super::{api, convert, hook, raise};
 use crate::command::{CommandError, CommandResult, Context};
 use crate::resp::{Protocol, Request};
@@ -165,9 +165,8 @@ fn no_vm(error: &mlua::Error) -> CommandError {
 /// EVAL's interpreter, with its scripts.
 pub struct EvalVm {
     lua: Lua,
+    entry: Entry,
     host: Host,
-    /// What its globals show.
-    globals: Table,
     /// The scripts that it knows.
     pub scripts: Cache,
 }
@@ -186,9 +185,8 @@ impl EvalVm {
         let host = Host::default();
         api::install_for_scripts(&lua, &host)?;
         hook::install(&lua, &host)?;
-        sandbox::set_memory_limit(&lua, super::MEMORY_LIMIT)?;
         Ok(EvalVm {
-            globals: sandbox::shown_globals(&lua)?,
+            entry: Entry::of(&lua, super::MEMORY_LIMIT)?,
             lua,
             host,
             scripts: Cache::default(),
@@ -244,15 +242,13 @@ impl EvalVm {
             read_only: call.read_only,
         };
         check(&start)?;
-        let prepare = |key: &RegistryKey| -> mlua::Result<Function> {
-            let (keys, args) = call.tables(&self.lua)?;
-            self.globals.raw_set("KEYS", keys)?;
-            self.globals.raw_set("ARGV", args)?;
-            self.lua.registry_value(key)
+        let prepare = || -> mlua::Result<()> {
+            let words = call.words.iter_from(0);
+            self.entry.stage(&self.lua, call.keys, words)
         };
-        let function = prepare(&script.function).map_err(CommandError::err)?;
+        prepare().map_err(CommandError::err)?;
         run(&self.lua, &self.host, context, request, &start, || {
-            sandbox::call(&self.lua, &function, ())
+            self.entry.call(&self.lua, &script.function, ())
         })
     }
 }
@@ -279,12 +275,12 @@ impl FunctionVm {
         let prepare = || -> mlua::Result<(Function, (Table, Table))> {
             Ok((
                 self.lua.registry_value(&function.function)?,
-                call.tables(&self.lua)?,
+                sandbox::tables(&self.lua, call.keys, call.words.iter_from(0))?,
             ))
         };
         let (function, tables) = prepare().map_err(CommandError::err)?;
         run(&self.lua, &self.host, context, request, &start, || {
-            sandbox::call(&self.lua, &function, tables)
+            self.entry.call(&self.lua, &function, tables)
         })
     }
 }
@@ -306,18 +302,6 @@ impl<'a> Call<'a> {
             keys,
             read_only,
         }
-    }
-
-    /// The keys and the other arguments as tables.
-    fn tables(&self, lua: &Lua) -> mlua::Result<(Table, Table)> {
-        let table = |from: usize, to: usize| {
-            let table = lua.create_table_with_capacity(to - from, 0)?;
-            for at in from..to {
-                table.raw_set(at - from + 1, lua.create_string(self.words.get(at))?)?;
-            }
-            Ok::<_, mlua::Error>(table)
-        };
-        Ok((table(0, self.keys)?, table(self.keys, self.words.len())?))
     }
 }
 

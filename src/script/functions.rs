@@ -14,7 +14,7 @@ use mlua::{Lua, RegistryKey, Table, Value};
 use super::flags::{self, LibraryHead, ScriptFlags};
 use super::host::Host;
 use super::load::{self, BAD_NAME, Load, Registered};
-use super::sandbox::{self, Failure, Missing};
+use super::sandbox::{self, Entry, Failure, Missing};
 use super::{api, hook};
 
 /// The only language.
@@ -199,6 +199,8 @@ pub struct FunctionVm {
     pub libraries: Libraries,
     /// The globals of all libraries.
     environment: Table,
+    /// How its functions are entered.
+    pub entry: Entry,
     for_calls: Table,
     for_loading: Table,
 }
@@ -222,10 +224,10 @@ impl FunctionVm {
             libraries: Libraries::default(),
             environment,
             for_loading,
+            entry: Entry::of(&lua, super::MEMORY_LIMIT)?,
             lua,
         };
         vm.show(&vm.for_calls)?;
-        sandbox::set_memory_limit(&vm.lua, super::MEMORY_LIMIT)?;
         Ok(vm)
     }
 
@@ -310,7 +312,7 @@ impl FunctionVm {
         self.host.state().load = Some(Load::begin());
         let outcome = self
             .show(&self.for_loading)
-            .and_then(|()| sandbox::call::<Value>(&self.lua, chunk, ()));
+            .and_then(|()| self.entry.call::<Value>(&self.lua, chunk, ()));
         let load = self.host.state().load.take();
         self.show(&self.for_calls).map_err(trouble)?;
         if self.host.take_alarm() {

@@ -20,8 +20,9 @@
 //! Life cycle: [`new_vm`] builds an interpreter; whoever adds a library to it puts it through [`protect`] and
 //! [`set_global`]; a script is run by [`call`].
 
+use bstr::BStr;
 use mlua::{
-    FromLuaMulti, Function, IntoLua, IntoLuaMulti, Lua, LuaOptions, LuaString, MultiValue, Result,
+    FromLua, Function, IntoLua, IntoLuaMulti, Lua, LuaOptions, LuaString, MultiValue, Result,
     StdLib, Table, Value, Variadic,
 };
 
@@ -41,6 +42,9 @@ const PROTECT_STRICT: &str = "ruddle.protect_strict";
 /// called by another in its last statement: such a call leaves a level of its own.
 const BEHIND_TAIL_CALL: usize = 3;
 const RUN: &str = "ruddle.run";
+const STAGE: &str = "ruddle.stage";
+/// So many words go to Lua as arguments of one call; what its stack takes is far more.
+const STAGED_AT_ONCE: usize = 64;
 
 /// An interpreter with the libraries that scripts may use, all globals protected.
 ///
@@ -134,15 +138,110 @@ pub struct Failure {
 ///
 /// # Errors
 /// The outer ones are of the interpreter itself; the script's own is the inner.
-pub fn call<R: FromLuaMulti>(
+pub fn call<R: FromLua>(
     lua: &Lua,
     function: &Function,
     arguments: impl IntoLuaMulti,
 ) -> Result<std::result::Result<R, Failure>> {
-    let run: Function = lua.named_registry_value(RUN)?;
-    let mut call = MultiValue::from_vec(vec![Value::Function(function.clone())]);
-    call.extend(arguments.into_lua_multi(lua)?);
-    let mut results: MultiValue = match run.call(call) {
+    Entry::of(lua, 0)?.call(lua, function, arguments)
+}
+
+/// How scripts are entered, and what they may allocate.
+///
+/// The bound holds while a script's own code runs. Outside of it there is none, for then the interpreter needs no guard
+/// around each value that is made in it, which would cost more than a small script.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    run: Function,
+    stage: Function,
+    memory_limit: usize,
+}
+
+impl Entry {
+    /// Of an interpreter that [`new_vm`] has built; a bound of 0 bytes leaves the one that it has.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn of(lua: &Lua, memory_limit: usize) -> Result<Self> {
+        Ok(Entry {
+            run: lua.named_registry_value(RUN)?,
+            stage: lua.named_registry_value(STAGE)?,
+            memory_limit,
+        })
+    }
+
+    /// Gives the next script its `KEYS`, the first `keys` of `words`, and its `ARGV`, the others.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn stage<'w>(
+        &self,
+        lua: &Lua,
+        keys: usize,
+        words: impl ExactSizeIterator<Item = &'w [u8]>,
+    ) -> Result<()> {
+        if words.len() <= STAGED_AT_ONCE {
+            let words: Variadic<&BStr> = words.map(BStr::new).collect();
+            return self.stage.call((keys, words));
+        }
+        let (keys, args) = tables(lua, keys, words)?;
+        set_global(lua, "KEYS", keys)?;
+        set_global(lua, "ARGV", args)
+    }
+
+    /// As [`call`].
+    ///
+    /// # Errors
+    /// As those of [`call`].
+    pub fn call<R: FromLua>(
+        &self,
+        lua: &Lua,
+        function: impl IntoLua,
+        arguments: impl IntoLuaMulti,
+    ) -> Result<std::result::Result<R, Failure>> {
+        let arguments = arguments.into_lua_multi(lua)?;
+        if self.memory_limit > 0 {
+            lua.set_memory_limit(self.memory_limit)?;
+        }
+        let results = self.run.call((function, arguments));
+        if self.memory_limit > 0 {
+            lua.set_memory_limit(0)?;
+        }
+        outcome(lua, results)
+    }
+}
+
+/// The first `keys` of `words` and the others as tables.
+///
+/// # Errors
+/// Out of memory.
+pub fn tables<'w>(
+    lua: &Lua,
+    keys: usize,
+    words: impl ExactSizeIterator<Item = &'w [u8]>,
+) -> Result<(Table, Table)> {
+    let first = lua.create_table_with_capacity(keys, 0)?;
+    let others = lua.create_table_with_capacity(words.len() - keys, 0)?;
+    for (at, word) in words.enumerate() {
+        let word = lua.create_string(word)?;
+        match at.checked_sub(keys) {
+            None => first.raw_set(at + 1, word)?,
+            Some(at) => others.raw_set(at + 1, word)?,
+        }
+    }
+    Ok((first, others))
+}
+
+/// What the function behind [`Entry::call`] returns: whether the script has succeeded, its first result or its error, and
+/// the error's place.
+type Results = (bool, Value, Value);
+
+/// What has come of a call.
+fn outcome<R: FromLua>(
+    lua: &Lua,
+    results: Result<Results>,
+) -> Result<std::result::Result<R, Failure>> {
+    let (succeeded, value, found) = match results {
         Ok(results) => results,
         // An error on the way out of another one, as where the stack is used up.
         Err(error) => {
@@ -150,17 +249,16 @@ pub fn call<R: FromLuaMulti>(
             return Ok(Err(Failure { value, place: None }));
         }
     };
-    if results.pop_front() == Some(Value::Boolean(true)) {
-        return R::from_lua_multi(results, lua).map(Ok);
+    if succeeded {
+        return R::from_lua(value, lua).map(Ok);
     }
-    let value = results.pop_front().unwrap_or_default();
     if let Value::String(text) = &value
         && text == "not enough memory"
     {
         lua.gc_collect()?;
     }
     let mut place = None;
-    if let Some(Value::Table(found)) = results.pop_front() {
+    if let Value::Table(found) = found {
         place = Some(Place {
             source: found.raw_get("source")?,
             short_source: found.raw_get("short_source")?,
@@ -176,6 +274,7 @@ fn install_prelude(lua: &Lua, next_match: Function) -> Result<()> {
     let pcall: Function = globals.raw_get("pcall")?;
     let xpcall: Function = globals.raw_get("xpcall")?;
     let kind: Function = globals.raw_get("type")?;
+    let select: Function = globals.raw_get("select")?;
     let prelude = lua
         .load(PRELUDE)
         .set_name(raise::INTERNAL_SOURCE)
@@ -198,11 +297,11 @@ fn install_prelude(lua: &Lua, next_match: Function) -> Result<()> {
     lua.set_named_registry_value(CONTENTS, contents)?;
     lua.set_named_registry_value(PROTECT, protect)?;
     lua.set_named_registry_value(PROTECT_STRICT, protect_strict)?;
-    install_run(lua, xpcall, kind)
+    install_run(lua, xpcall, kind, select)
 }
 
 /// The function behind [`call`]: an error leaves it as `false`, its value and the place.
-fn install_run(lua: &Lua, xpcall: Function, kind: Function) -> Result<()> {
+fn install_run(lua: &Lua, xpcall: Function, kind: Function, select: Function) -> Result<()> {
     let handler = lua.create_function(|lua, problem: Value| {
         let found = lua.create_table()?;
         found.raw_set(1, opened(lua, problem)?)?;
@@ -213,20 +312,38 @@ fn install_run(lua: &Lua, xpcall: Function, kind: Function) -> Result<()> {
         }
         Ok(found)
     })?;
-    let source = "local xpcall, handler, type = ...
+    let source = "local xpcall, handler, type, store, select = ...
         local function finish(ok, ...)
           if ok then return true, ... end
           local found = ...
           if type(found) ~= 'table' then return false, found end
           return false, found[1], found.line and found
         end
-        return function(body, first, second)
+        local function run(body, ...)
+          if select('#', ...) == 0 then return finish(xpcall(body, handler)) end
+          local first, second = ...
           return finish(xpcall(function() return body(first, second) end, handler))
-        end";
-    let run: Function = lua
+        end
+        local function stage(count, ...)
+          local words, keys, args = {...}, nil, nil
+          if count == #words then
+            keys, args = words, {}
+          elseif count == 0 then
+            keys, args = {}, words
+          else
+            keys, args = {}, {}
+            for at = 1, count do keys[at] = words[at] end
+            for at = count + 1, #words do args[at - count] = words[at] end
+          end
+          store.KEYS, store.ARGV = keys, args
+        end
+        return run, stage";
+    let store: Table = lua.named_registry_value(STORE)?;
+    let (run, stage): (Function, Function) = lua
         .load(source)
         .set_name(raise::INTERNAL_SOURCE)
-        .call((xpcall, handler, kind))?;
+        .call((xpcall, handler, kind, store, select))?;
+    lua.set_named_registry_value(STAGE, stage)?;
     lua.set_named_registry_value(RUN, run)
 }
 

@@ -48,11 +48,15 @@ impl IoThreads {
     /// Starts `count` threads that serve connections on `db`.
     pub fn start(count: usize, db: &Arc<Mutex<Db>>, instance: &Arc<Instance>) -> io::Result<Self> {
         let start = |number: usize| {
-            tokio::runtime::Builder::new_multi_thread()
+            let mut builder = tokio::runtime::Builder::new_multi_thread();
+            builder
                 .worker_threads(1)
                 .thread_name(format!("io-{number}"))
-                .enable_io()
-                .build()
+                .enable_io();
+            // Who came first is served first; by default the task that was woken last runs first.
+            #[cfg(tokio_unstable)]
+            builder.disable_lifo_slot();
+            builder.build()
         };
         Ok(IoThreads {
             runtimes: (0..count.max(1)).map(start).collect::<io::Result<_>>()?,
