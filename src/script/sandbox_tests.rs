@@ -584,7 +584,8 @@ fn no_bytes_harm_a_library() {
             .map(|_| letters[random.usize(0..letters.len())])
             .collect();
         let input = lua.create_string(&input).expect("there is memory");
-        let ended = sandbox::call::<Value>(&lua, &script, input).expect("the interpreter is sound");
+        let ended =
+            sandbox::call::<mlua::Value>(&lua, &script, input).expect("the interpreter is sound");
         assert!(ended.is_ok(), "{ended:?}");
     }
     assert_eq!(run(&lua, "return 'still alive'"), "still alive");
