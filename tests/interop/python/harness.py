@@ -122,6 +122,8 @@ def server_program():
 
 def is_ruddle():
     """Whether the server under test is Ruddle, and not the real one that the suites are checked against."""
+    if server_program().startswith("redis://"):
+        return False
     output = subprocess.run([server_program(), "--version"], capture_output=True, text=True, check=True, timeout=10)
     return output.stdout.lower().startswith("ruddle")
 
