@@ -116,6 +116,11 @@ async fn subscriptions(setting: Setting, client: Client) -> Result<()> {
     let mut messages = subscriber.message_rx();
     subscriber.subscribe("news").await?;
     subscriber.psubscribe("n?ws*").await?;
+    wait_until("both subscriptions", async || {
+        let channels: HashMap<String, i64> = client.pubsub_numsub("news").await?;
+        Ok(channels["news"] == 1 && client.pubsub_numpat::<i64>().await? == 1)
+    })
+    .await?;
     ensure!(client.publish::<i64, _, _>("news", "first").await? == 2);
     ensure!(client.publish::<i64, _, _>("newspaper", "second").await? == 1);
     let mut heard = Vec::new();
