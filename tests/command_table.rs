@@ -64,6 +64,10 @@ const LOOSE_ARITY: &[Exception] = &[
 /// Commands about which a fact differs from the table's.
 const OTHER_FACTS: &[Exception] = &[
     Exception {
+        name: "EXEC",
+        reason: "its flag is called skip_slowlog, as Redis has it, and skip_commandlog by Valkey",
+    },
+    Exception {
         name: "DELEX",
         reason: "of Redis 8.4: compare and delete as its clients know it",
     },

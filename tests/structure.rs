@@ -46,6 +46,7 @@ const LAYERS: &[Layer] = &[
         crates: &["tokio"],
         modules: &[
             "store", "command", "commands", "config", "instance", "observe", "server", "client",
+            "script",
         ],
     },
     Layer {

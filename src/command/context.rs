@@ -8,8 +8,9 @@ use super::registry::Command;
 use super::session::Session;
 use crate::instance::Instance;
 use crate::resp::{Reply, Request};
-use crate::store::db::{Db, DbIndex, EntryRef};
-use crate::store::entry::{Entry, NewValue};
+use crate::store::db::{Db, DbIndex, EntryRef, type_name};
+use crate::store::entry::{Entry, NEVER, NewValue};
+use crate::store::journal::{Events, What};
 
 /// The surroundings of a command that runs. A handler sees no socket: a script, a transaction or a
 /// replica's stream can stand where the client is.
@@ -26,7 +27,21 @@ pub struct Context<'a> {
     pub command: &'a Command,
 }
 
-impl Context<'_> {
+impl<'a> Context<'a> {
+    /// The surroundings of another command that runs within this one: from a transaction's queue, from a script.
+    pub fn nested<'n>(&'n mut self, command: &'n Command) -> Context<'n>
+    where
+        'a: 'n,
+    {
+        Context {
+            db: self.db,
+            session: self.session,
+            instance: self.instance,
+            reply: self.reply.reborrow(),
+            command,
+        }
+    }
+
     /// The number of the client's database.
     #[inline]
     pub fn index(&self) -> DbIndex {
@@ -53,18 +68,82 @@ impl Context<'_> {
 
     /// Says that `key` of the client's database has changed. Every handler that changes a key calls it once a key.
     #[inline]
-    pub fn changed(&mut self, _key: &[u8]) {
-        self.db.dirty += 1;
+    pub fn changed(&mut self, key: &[u8]) {
+        self.db.changed(self.session.db, key);
+    }
+
+    /// Publishes an event of `key` of the client's database to those who follow such events. Handlers call it after
+    /// [`Context::changed`].
+    #[inline]
+    pub fn event(&mut self, class: Events, name: &'static str, key: &[u8]) {
+        self.db.journal.event(self.session.db, key, class, name);
+    }
+
+    /// As [`Context::event`], of a change that may have taken the last of a collection, and the key with it.
+    #[inline]
+    pub fn event_and_end(&mut self, class: Events, name: &'static str, key: &[u8], gone: bool) {
+        self.event(class, name, key);
+        if gone {
+            self.event(Events::GENERIC, "del", key);
+        }
+    }
+
+    /// Stores a value in place of whatever `key` holds, as a command does that does not look at it: that is an event.
+    #[inline]
+    pub fn overwrite(&mut self, key: &[u8], value: NewValue<'_>, deadline_ms: u64) {
+        if self.db.journal.events.intersects(Events::REPLACED) {
+            let old = self.db.peek(self.session.db, key);
+            let old = old.map(|entry| type_name(entry.value()));
+            let new = value.type_name();
+            self.set(key, value, deadline_ms);
+            return self.overwritten(key, old, new);
+        }
+        self.set(key, value, deadline_ms);
+    }
+
+    /// As [`Context::overwrite`], for a value that stays for ever; a heavy old one goes where nobody has to wait for it.
+    pub fn replace(&mut self, key: &[u8], value: NewValue<'_>) {
+        let old = self.db.delete(self.session.db, key);
+        let old_type = old.as_ref().map(|entry| type_name(entry.value()));
+        let new_type = value.type_name();
+        self.db
+            .put(self.session.db, key, value, NEVER, old.is_none());
+        self.overwritten(key, old_type, new_type);
+        if let Some(old) = old {
+            self.discard(old);
+        }
+    }
+
+    /// Publishes that a value of type `old`, if there was one, has given way to one of type `new`.
+    pub fn overwritten(&mut self, key: &[u8], old: Option<&str>, new: &str) {
+        self.overwritten_in(self.session.db, key, old, new);
+    }
+
+    /// As [`Context::overwritten`], in a database that need not be the client's.
+    pub fn overwritten_in(&mut self, index: DbIndex, key: &[u8], old: Option<&str>, new: &str) {
+        let Some(old) = old else {
+            return;
+        };
+        self.event_in(index, Events::OVERWRITTEN, "overwritten", key);
+        if old != new {
+            self.event_in(index, Events::TYPE_CHANGED, "type_changed", key);
+        }
+    }
+
+    /// As [`Context::event`], in a database that need not be the client's.
+    pub fn event_in(&mut self, index: DbIndex, class: Events, name: &'static str, key: &[u8]) {
+        self.db.journal.event(index, key, class, name);
     }
 
     /// Says that one change, which counts once, has changed a key in each of two places (RENAME, MOVE).
-    pub fn changed_both(&mut self, _from: (DbIndex, &[u8]), _to: (DbIndex, &[u8])) {
-        self.db.dirty += 1;
+    pub fn changed_both(&mut self, from: (DbIndex, &[u8]), to: (DbIndex, &[u8])) {
+        self.db.changed(from.0, from.1);
+        self.db.journal.note(to.0, to.1, What::Changed);
     }
 
     /// Says that `key` of a database that need not be the client's has changed (COPY).
-    pub fn changed_in(&mut self, _index: DbIndex, _key: &[u8]) {
-        self.db.dirty += 1;
+    pub fn changed_in(&mut self, index: DbIndex, key: &[u8]) {
+        self.db.changed(index, key);
     }
 
     /// Drops an entry that was taken out of the data set: a heavy one where nobody has to wait for that.

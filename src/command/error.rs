@@ -5,6 +5,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use crate::script::running::Kind;
+
 /// What a handler returns: its reply is written, or there is an error to write.
 pub type CommandResult = Result<(), CommandError>;
 
@@ -51,6 +53,8 @@ pub enum CommandError {
     InvalidExpire(&'static str),
     /// Too many or too few words for the command of that name (in lower case, `config|get`).
     WrongArity(String),
+    /// A client that is subscribed to something may not use the command of that name (in lower case) in RESP2.
+    Subscribed(String),
     /// No such command; the words after it, quoted and cut as Redis does, are part of the text.
     UnknownCommand {
         /// The name as it was sent, cut at 128 bytes.
@@ -74,6 +78,14 @@ pub enum CommandError {
         /// The command's name in upper case.
         command: &'static str,
     },
+    /// A script of that kind has run for so long that nothing else is answered.
+    Busy(Kind),
+    /// No script runs that could be stopped.
+    NotBusy,
+    /// The script that runs has written, and is not stopped for that.
+    Unkillable,
+    /// No script has that hash.
+    NoScript,
     /// Any other text that quotes the request, with its code in front.
     Quoting(Vec<u8>),
     /// Any other text, with its code in front (`ERR ...`).
@@ -125,6 +137,14 @@ impl CommandError {
                     .into_bytes()
                     .into();
             }
+            Self::Subscribed(name) => {
+                return format!(
+                    "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are \
+                     allowed in this context"
+                )
+                .into_bytes()
+                .into();
+            }
             Self::UnknownCommand { name, args } => {
                 return [
                     b"ERR unknown command '",
@@ -154,6 +174,18 @@ impl CommandError {
                     .concat()
                     .into();
             }
+            Self::Busy(Kind::Eval) => {
+                "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
+            }
+            Self::Busy(Kind::Function) => {
+                "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
+            }
+            Self::NotBusy => "NOTBUSY No scripts in execution right now.",
+            Self::Unkillable => {
+                "UNKILLABLE Sorry the script already executed write commands against the dataset. You can either wait \
+                 the script termination or kill the server in a hard way using the SHUTDOWN NOSAVE command."
+            }
+            Self::NoScript => "NOSCRIPT No matching script. Please use EVAL.",
             Self::Quoting(text) => return Cow::Borrowed(text),
             Self::Other(text) => text,
         };

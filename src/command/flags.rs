@@ -98,6 +98,8 @@ bit_names! { Flags, u32, FLAG_NAMES,
 impl Flags {
     /// Refused unless a parameter of the configuration allows it. COMMAND INFO does not show it.
     pub const PROTECTED: Flags = Flags(1 << 31);
+    /// Runs at once while a transaction is open, instead of being queued. COMMAND INFO does not show it.
+    pub const NOT_QUEUED: Flags = Flags(1 << 30);
 }
 
 /// A set of ACL categories.

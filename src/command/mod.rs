@@ -3,14 +3,18 @@
 //! To add a command see `commands`; this module changes only when every command gets something new.
 
 pub mod args;
+pub mod call;
 pub mod context;
 pub mod error;
 pub mod flags;
 pub mod keys;
+pub mod reads;
 pub mod redact;
 pub mod registry;
 pub mod session;
 pub mod spec;
+pub mod transaction;
+pub mod waiting;
 
 pub use args::Args;
 pub use context::Context;

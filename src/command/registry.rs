@@ -7,6 +7,7 @@
 use super::flags::Flags;
 use super::keys::{Begin, Find, KeyRange};
 use super::spec::CommandSpec;
+use crate::instance::Instance;
 use crate::resp::Request;
 
 /// A command as the server runs it.
@@ -58,6 +59,15 @@ impl Command {
             .find(|sub| sub.spec.name.as_bytes().eq_ignore_ascii_case(name))
     }
 
+    /// The flags that hold for this request: a script's own may make it a reader.
+    #[inline]
+    pub fn flags_on(&self, instance: &Instance, request: Request<'_>) -> Flags {
+        match self.spec.flags_on {
+            None => self.spec.flags,
+            Some(flags_on) => flags_on(instance, request, self.spec.flags),
+        }
+    }
+
     /// The flags as COMMAND INFO shows them, those included that follow from the key specs.
     pub fn flags(&self) -> Flags {
         if KeyRange::of(self.spec.keys).movable {
@@ -74,7 +84,8 @@ pub struct Registry {
     commands: Vec<(Vec<u8>, Command)>,
     /// Index into `commands` plus one, 0 for an empty place; its length is a power of two.
     slots: Vec<u16>,
-    ids: usize,
+    /// By the ids of the commands where each is: its index in `commands`, and the one among its subcommands plus one.
+    places: Vec<Option<(u16, u16)>>,
 }
 
 impl Registry {
@@ -106,10 +117,22 @@ impl Registry {
             }
             slots[at] = index as u16 + 1;
         }
+        let places = places(&commands, ids);
         Registry {
             commands,
             slots,
-            ids,
+            places,
+        }
+    }
+
+    /// The command or subcommand with that id, unless the configuration hides it.
+    #[inline]
+    pub fn by_id(&self, id: usize) -> Option<&Command> {
+        let (command, subcommand) = (*self.places.get(id)?)?;
+        let (_, command) = &self.commands[usize::from(command)];
+        match usize::from(subcommand).checked_sub(1) {
+            None => Some(command),
+            Some(subcommand) => command.subcommands.get(subcommand),
         }
     }
 
@@ -160,7 +183,7 @@ impl Registry {
 
     /// The full names by the ids of the commands; empty for a command that the configuration hides.
     pub fn names(&self) -> Vec<&str> {
-        let mut names = vec![""; self.ids];
+        let mut names = vec![""; self.ids()];
         for command in self.iter_all() {
             names[command.id] = &command.full_name;
         }
@@ -169,8 +192,20 @@ impl Registry {
 
     /// How many ids of commands there are: the length of a table of counters.
     pub fn ids(&self) -> usize {
-        self.ids
+        self.places.len()
     }
+}
+
+/// Where the command of each id is.
+fn places(commands: &[(Vec<u8>, Command)], ids: usize) -> Vec<Option<(u16, u16)>> {
+    let mut places = vec![None; ids];
+    for (at, (_, command)) in commands.iter().enumerate() {
+        places[command.id] = Some((at as u16, 0));
+        for (sub_at, subcommand) in command.subcommands.iter().enumerate() {
+            places[subcommand.id] = Some((at as u16, sub_at as u16 + 1));
+        }
+    }
+    places
 }
 
 /// A hash that does not see ASCII case.

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::reads::ReadTracking;
+use super::transaction::Transaction;
 use crate::instance::Instance;
 use crate::instance::clients::ClientHandle;
 use crate::resp::Protocol;
@@ -22,8 +24,41 @@ pub enum ReplyMode {
     Skip,
 }
 
+impl ReplyMode {
+    /// Whether the command under way is answered.
+    pub fn answers(self) -> bool {
+        matches!(self, ReplyMode::On | ReplyMode::SkipNext)
+    }
+}
+
+/// Where the command under way comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Place {
+    /// From the client.
+    #[default]
+    Client,
+    /// From the queue of a transaction.
+    Transaction,
+    /// From a script or a function.
+    Script,
+    /// From the client, who was blocked in it and is about to be woken.
+    Waking,
+}
+
+/// Why a client's further commands have to wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Parked {
+    /// They need not.
+    #[default]
+    No,
+    /// The last command waits for its keys.
+    Blocked,
+    /// The next command was not let in, and is to be tried again when the client is woken (CLIENT PAUSE).
+    Postponed,
+}
+
 /// One client's state.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Session {
     /// What other clients can see and do: the entry in the registry of clients.
     pub handle: Arc<ClientHandle>,
@@ -37,6 +72,14 @@ pub struct Session {
     pub reply_mode: ReplyMode,
     /// Whether the client's reads leave the access clocks alone.
     pub no_touch: bool,
+    /// Where the command under way comes from.
+    pub place: Place,
+    /// Whether further commands have to wait.
+    pub parked: Parked,
+    /// The commands queued since MULTI.
+    pub transaction: Transaction,
+    /// Whether its reads are remembered.
+    pub tracking: ReadTracking,
     /// Whether the connection closes once its replies are written.
     pub close_after_reply: bool,
     /// Whether the client has asked for a shutdown, and its connection stays until that is far enough.
@@ -53,6 +96,10 @@ impl Session {
             authenticated,
             reply_mode: ReplyMode::default(),
             no_touch: false,
+            place: Place::default(),
+            parked: Parked::default(),
+            transaction: Transaction::default(),
+            tracking: ReadTracking::default(),
             close_after_reply: false,
             awaits_shutdown: false,
         }
@@ -63,11 +110,42 @@ impl Session {
         self.handle.id
     }
 
+    /// Whether no further command of the client may run now.
+    #[inline]
+    pub fn stops(&self) -> bool {
+        self.close_after_reply || self.parked != Parked::No
+    }
+
     /// Whether the client may do nothing before it has authenticated. A password that is taken away again lets those in
     /// who have not.
     #[inline]
     pub fn needs_authentication(&self, instance: &Instance) -> bool {
         !self.authenticated && instance.config().requirepass().is_some()
+    }
+
+    /// Shows others the state of the transaction.
+    pub fn show_transaction(&self) {
+        let figures = &self.handle.figures;
+        let transaction = &self.transaction;
+        let commands = if transaction.is_open() {
+            transaction.len() + 1
+        } else {
+            0
+        };
+        figures.queued.store(commands, Ordering::Relaxed);
+        figures
+            .queued_bytes
+            .store(transaction.bytes(), Ordering::Relaxed);
+    }
+
+    /// Speaks another version of the protocol from now on; those who send messages see it at once.
+    pub fn set_protocol(&mut self, protocol: Protocol) {
+        self.protocol = protocol;
+        let version = if protocol == Protocol::Resp3 { 3 } else { 2 };
+        self.handle
+            .figures
+            .protocol
+            .store(version, Ordering::Relaxed);
     }
 
     /// CLIENT NO-EVICT.

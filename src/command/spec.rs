@@ -8,10 +8,14 @@ use super::context::Context;
 use super::error::CommandResult;
 use super::flags::{Categories, Flags, Group};
 use super::keys::{self, KeyAt, KeyFinder, KeyFlags, KeySpec, Misfit};
+use crate::instance::Instance;
 use crate::resp::Request;
 
 /// The code of a command: parses its arguments, changes the data set, writes its reply.
 pub type Handler = fn(&mut Context<'_>, Request<'_>) -> CommandResult;
+
+/// Tells which flags hold for a request, of which the spec's are given: those of a script come from its own head.
+pub type FlagsFinder = fn(&Instance, Request<'_>, Flags) -> Flags;
 
 /// A command, or a subcommand of one.
 #[derive(Debug)]
@@ -50,6 +54,8 @@ pub struct CommandSpec {
     pub element: Option<u16>,
     /// Finds the keys where the key specs cannot.
     pub key_finder: Option<KeyFinder>,
+    /// Tells which flags hold for a request, where that depends on the request.
+    pub flags_on: Option<FlagsFinder>,
     /// Whether the group gives it its ACL category.
     pub category_of_group: bool,
     /// Whether it is for the server's own use or its developers', and not for applications.
@@ -77,6 +83,7 @@ impl CommandSpec {
             handler,
             element: None,
             key_finder: None,
+            flags_on: None,
             category_of_group: true,
             internal: false,
         }
@@ -166,6 +173,12 @@ impl CommandSpec {
     /// Finds the keys of requests for which the key specs do not suffice.
     pub const fn key_finder(mut self, finder: KeyFinder) -> Self {
         self.key_finder = Some(finder);
+        self
+    }
+
+    /// Finds the flags of requests of which not all have the same.
+    pub const fn flags_on(mut self, finder: FlagsFinder) -> Self {
+        self.flags_on = Some(finder);
         self
     }
 

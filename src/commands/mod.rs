@@ -13,12 +13,16 @@ pub mod hash;
 pub mod hyperloglog;
 pub mod introspection;
 pub mod list;
+pub mod pubsub;
 pub mod scan_options;
+pub mod scripting;
 pub mod server;
 pub mod set;
 pub mod sorted_set;
 pub mod stream;
 pub mod string;
+pub mod transaction;
+pub mod waiting;
 
 use crate::command::CommandSpec;
 
@@ -33,11 +37,14 @@ pub fn all() -> impl Iterator<Item = &'static CommandSpec> + Clone {
         hyperloglog::COMMANDS,
         introspection::COMMANDS,
         list::COMMANDS,
+        pubsub::COMMANDS,
+        scripting::COMMANDS,
         server::COMMANDS,
         set::COMMANDS,
         sorted_set::COMMANDS,
         stream::COMMANDS,
         string::COMMANDS,
+        transaction::COMMANDS,
     ]
     .into_iter()
     .flatten()

@@ -10,10 +10,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use bytes::BytesMut;
 use tokio::sync::Notify;
 
+use super::output::{OutputClass, OutputLimits, SoftClock, UNCOUNTED_BYTES};
+use super::pubsub::Kind;
+use super::tracking::Marks;
+use crate::resp::Blob;
+
 /// A client that has been idle for longer gives its read buffer back.
 pub const IDLE_BUFFER_MS: u64 = 2000;
 /// A read buffer beyond this is made small again when less than half of it is needed.
 const GROWN_QUERY_BYTES: usize = 32 * 1024;
+
+/// An outbox that has grown beyond this is given back when it is empty.
+const MAX_IDLE_OUTBOX: usize = 16 * 1024;
 
 /// What a client has told about itself.
 #[derive(Clone, Debug, Default)]
@@ -55,6 +63,14 @@ pub struct ClientFigures {
     pub output_value_bytes: AtomicUsize,
     /// Memory of arguments that have not arrived whole.
     pub argument_bytes: AtomicUsize,
+    /// The commands queued in its transaction, plus one; 0 while none is open.
+    pub queued: AtomicUsize,
+    /// Bytes that these, and the keys that it watches, take.
+    pub queued_bytes: AtomicUsize,
+    /// Keys that it watches.
+    pub watched: AtomicUsize,
+    /// Whether one of the keys that it watched has changed. Read and written under the data set's lock.
+    pub touched: AtomicBool,
     /// 2 or 3.
     pub protocol: AtomicU32,
     /// Commands executed.
@@ -63,6 +79,52 @@ pub struct ClientFigures {
     pub input_total: AtomicU64,
     /// Bytes written.
     pub output_total: AtomicU64,
+}
+
+/// How many subscriptions of each kind a client has; changed under the lock of the subscriptions.
+#[derive(Debug, Default)]
+pub struct Subscriptions {
+    counts: [AtomicUsize; Kind::ALL.len()],
+    any: AtomicBool,
+}
+
+impl Subscriptions {
+    /// How many there are of `kind`.
+    pub fn count(&self, kind: Kind) -> usize {
+        self.counts[kind as usize].load(Ordering::Relaxed)
+    }
+
+    /// Whether there is any.
+    #[inline]
+    pub fn any(&self) -> bool {
+        self.any.load(Ordering::Relaxed)
+    }
+
+    /// Says how many there are of `kind` now.
+    pub(super) fn set(&self, kind: Kind, count: usize) {
+        self.counts[kind as usize].store(count, Ordering::Relaxed);
+        let any = Kind::ALL.into_iter().any(|kind| self.count(kind) > 0);
+        self.any.store(any, Ordering::Relaxed);
+    }
+}
+
+/// Output that waits for a client, as CLIENT LIST counts it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WaitingOutput {
+    /// Bytes that may always wait (`obl`).
+    pub uncounted_bytes: usize,
+    /// Bytes beyond them (`omem`), which the limits are about.
+    pub counted_bytes: usize,
+    /// The pieces that those are in (`oll`).
+    pub pieces: usize,
+}
+
+/// What others have put out for a client, until its connection takes it.
+#[derive(Debug, Default)]
+struct Outbox {
+    bytes: BytesMut,
+    /// Large values, which are not copied, with their places in `bytes`.
+    blobs: Vec<Blob>,
 }
 
 /// One client, as others see it.
@@ -88,12 +150,24 @@ pub struct ClientHandle {
     pub no_touch: AtomicBool,
     /// Figures for others.
     pub figures: ClientFigures,
+    /// Whether the client is told of changes of keys.
+    pub tracking: Marks,
     names: Mutex<ClientNames>,
     killed: AtomicBool,
     killing: Notify,
     trim_asked: AtomicBool,
+    parked: AtomicBool,
+    /// What it is subscribed to.
+    pub subscriptions: Subscriptions,
+    leaving: AtomicBool,
     has_messages: AtomicBool,
-    messages: Mutex<BytesMut>,
+    outbox: Mutex<Outbox>,
+    /// Bytes in the outbox, large values included.
+    outbox_bytes: AtomicUsize,
+    /// Large values in the outbox.
+    outbox_values: AtomicUsize,
+    limits: Arc<OutputLimits>,
+    soft_clock: SoftClock,
     wake: Notify,
 }
 
@@ -150,20 +224,170 @@ impl ClientHandle {
         self.killed.load(Ordering::Acquire)
     }
 
-    /// Puts an encoded message into the client's outbox. Called under the data set's lock, which gives the order.
-    pub fn post(&self, message: &[u8]) {
-        self.outbox().extend_from_slice(message);
-        self.has_messages.store(true, Ordering::Release);
-        self.wake.notify_one();
+    /// Says that the connection will end once its replies are written. Called under the data set's lock.
+    pub fn set_leaving(&self) {
+        self.leaving.store(true, Ordering::Release);
     }
 
-    /// Moves the outbox's content to the end of `out`.
-    pub fn take_messages(&self, out: &mut BytesMut) {
-        if self.has_messages.swap(false, Ordering::AcqRel) {
-            let mut outbox = self.outbox();
-            out.extend_from_slice(&outbox);
-            outbox.clear();
+    /// Whether messages to the client would come too late.
+    pub fn is_gone(&self) -> bool {
+        self.leaving.load(Ordering::Acquire) || self.is_killed()
+    }
+
+    /// Puts an encoded message into the client's outbox. Called under the data set's lock, which gives the order.
+    pub fn post(&self, message: &[u8]) {
+        self.post_shared(message, &[]);
+    }
+
+    /// As [`ClientHandle::post`], for a message with large values.
+    pub fn post_reply(&self, message: &[u8], blobs: Vec<Blob>) {
+        self.post_shared(message, &blobs);
+    }
+
+    /// As [`ClientHandle::post`], for a message to several clients. False if this one takes nothing any more: it is to
+    /// close, now perhaps because this message would have been too much.
+    pub fn post_shared(&self, message: &[u8], blobs: &[Blob]) -> bool {
+        if self.is_killed() {
+            return false;
         }
+        let mut outbox = self.outbox();
+        let start = outbox.bytes.len();
+        outbox.bytes.extend_from_slice(message);
+        let mut added = message.len();
+        for blob in blobs {
+            added += blob.bytes.len();
+            outbox.blobs.push(Blob {
+                at: blob.at + start,
+                bytes: Arc::clone(&blob.bytes),
+            });
+        }
+        // Only the holder of the outbox changes these.
+        let bytes = self.outbox_bytes.load(Ordering::Relaxed) + added;
+        self.outbox_bytes.store(bytes, Ordering::Relaxed);
+        self.outbox_values
+            .store(outbox.blobs.len(), Ordering::Relaxed);
+        let was_waiting = self.has_messages.swap(true, Ordering::AcqRel);
+        drop(outbox);
+        if bytes > UNCOUNTED_BYTES && self.close_if_output_is_too_much() {
+            return false;
+        }
+        if !was_waiting {
+            self.wake.notify_one();
+        }
+        true
+    }
+
+    /// The output that waits for the client.
+    pub fn waiting_output(&self) -> WaitingOutput {
+        let of = |figure: &AtomicUsize| figure.load(Ordering::Relaxed);
+        let figures = &self.figures;
+        let values = of(&figures.output_values) + of(&self.outbox_values);
+        let total =
+            of(&figures.output_bytes) + of(&figures.output_value_bytes) + of(&self.outbox_bytes);
+        let counted_bytes = total.saturating_sub(UNCOUNTED_BYTES);
+        WaitingOutput {
+            uncounted_bytes: total.min(UNCOUNTED_BYTES),
+            counted_bytes,
+            pieces: counted_bytes.div_ceil(UNCOUNTED_BYTES).max(values),
+        }
+    }
+
+    /// Makes the connection close if more output waits for the client than the configuration allows; whether it does.
+    #[inline]
+    pub fn close_if_output_is_too_much(&self) -> bool {
+        let counted_bytes = self.waiting_output().counted_bytes;
+        let class = if self.subscriptions.any() {
+            OutputClass::PubSub
+        } else {
+            OutputClass::Normal
+        };
+        let exceeded = self.limits.exceeded(class, counted_bytes, &self.soft_clock);
+        if exceeded {
+            self.close_for_output(counted_bytes);
+        }
+        exceeded
+    }
+
+    #[cold]
+    fn close_for_output(&self, counted_bytes: usize) {
+        if self.is_killed() {
+            return;
+        }
+        tracing::warn!(
+            "Client id={} addr={} name={} sub={} psub={} ssub={} omem={counted_bytes} scheduled to be closed ASAP for \
+             overcoming of output buffer limits.",
+            self.id,
+            self.addr,
+            String::from_utf8_lossy(&self.names().name),
+            self.subscriptions.count(Kind::Channel),
+            self.subscriptions.count(Kind::Pattern),
+            self.subscriptions.count(Kind::Shard),
+        );
+        self.limits.disconnections.fetch_add(1, Ordering::Relaxed);
+        self.kill();
+        self.empty_outbox();
+    }
+
+    /// Drops what waits in the outbox: nobody will get it.
+    fn empty_outbox(&self) {
+        *self.outbox() = Outbox::default();
+        self.outbox_bytes.store(0, Ordering::Relaxed);
+        self.outbox_values.store(0, Ordering::Relaxed);
+    }
+
+    /// The byte with which a push begins in the protocol version that the client speaks.
+    #[inline]
+    pub fn push_byte(&self) -> u8 {
+        if self.figures.protocol.load(Ordering::Relaxed) == 3 {
+            b'>'
+        } else {
+            b'*'
+        }
+    }
+
+    /// Whether there is something in the outbox.
+    #[inline]
+    pub fn has_messages(&self) -> bool {
+        self.has_messages.load(Ordering::Acquire)
+    }
+
+    /// Moves the outbox's content to the end of `out` and `blobs`.
+    pub fn take_messages(&self, out: &mut BytesMut, blobs: &mut Vec<Blob>) {
+        if !self.has_messages() {
+            return;
+        }
+        let mut outbox = self.outbox();
+        self.has_messages.store(false, Ordering::Release);
+        self.outbox_bytes.store(0, Ordering::Relaxed);
+        self.outbox_values.store(0, Ordering::Relaxed);
+        let start = out.len();
+        if start == 0 {
+            // The buffers change places, and nothing is copied.
+            std::mem::swap(&mut outbox.bytes, out);
+        } else {
+            out.extend_from_slice(&outbox.bytes);
+        }
+        blobs.extend(outbox.blobs.drain(..).map(|blob| Blob {
+            at: blob.at + start,
+            ..blob
+        }));
+        outbox.bytes.clear();
+        if outbox.bytes.capacity() > MAX_IDLE_OUTBOX {
+            outbox.bytes = BytesMut::new();
+        }
+    }
+
+    /// Says whether the client's commands have to wait until it is woken. Called under the data set's lock.
+    pub fn set_parked(&self, parked: bool) {
+        self.parked.store(parked, Ordering::Release);
+        if !parked {
+            self.wake.notify_one();
+        }
+    }
+
+    /// Whether the client's commands have to wait.
+    pub fn is_parked(&self) -> bool {
+        self.parked.load(Ordering::Acquire)
     }
 
     /// Resolves when the client is killed, has messages, or is asked to trim its buffers.
@@ -171,8 +395,8 @@ impl ClientHandle {
         self.wake.notified().await;
     }
 
-    fn outbox(&self) -> MutexGuard<'_, BytesMut> {
-        self.messages.lock().unwrap_or_else(PoisonError::into_inner)
+    fn outbox(&self) -> MutexGuard<'_, Outbox> {
+        self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -197,6 +421,8 @@ pub struct Clients {
     connected: Mutex<BTreeMap<u64, Arc<ClientHandle>>>,
     last_id: AtomicU64,
     empty: Notify,
+    /// How much output may wait for each.
+    pub output_limits: Arc<OutputLimits>,
 }
 
 /// A client's place in the registry; dropping it gives the place up.
@@ -240,8 +466,16 @@ impl Clients {
             killed: AtomicBool::new(false),
             killing: Notify::new(),
             trim_asked: AtomicBool::new(false),
+            parked: AtomicBool::new(false),
+            subscriptions: Subscriptions::default(),
+            leaving: AtomicBool::new(false),
+            tracking: Marks::default(),
             has_messages: AtomicBool::new(false),
-            messages: Mutex::new(BytesMut::new()),
+            outbox: Mutex::default(),
+            outbox_bytes: AtomicUsize::new(0),
+            outbox_values: AtomicUsize::new(0),
+            limits: Arc::clone(&self.output_limits),
+            soft_clock: SoftClock::default(),
             wake: Notify::new(),
         });
         handle

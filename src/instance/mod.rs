@@ -2,25 +2,42 @@
 //!
 //! Everything here is behind its own short lock or an atomic, and is taken after the data set's lock, never before.
 
+pub mod attention;
 pub mod clients;
 pub mod limits;
+pub mod news;
+pub mod output;
+pub mod pubsub;
 pub mod reclaim;
 pub mod stats;
+pub mod tracking;
+pub mod waiters;
+pub mod watches;
 
 use std::sync::atomic::{AtomicBool, AtomicU16, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{
-    Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard,
+    Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak,
 };
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Notify;
 
-use crate::command::Registry;
+use crate::command::reads::ReadTracking;
+use crate::command::transaction::Transaction;
+use crate::command::{Registry, Session};
 use crate::config::Config;
 use crate::observe::slowlog::SlowLog;
+use crate::script::engine::Scripts;
+use crate::store::db::{Db, DbIndex};
+use crate::store::journal::Events;
+use attention::Attention;
 use clients::Clients;
+use pubsub::PubSub;
 use reclaim::Reclaimer;
 use stats::Stats;
+use tracking::Tracking;
+use waiters::Waiters;
+use watches::Watches;
 
 /// The version of Redis whose behaviour and commands the server offers; clients decide by it what they may send.
 pub const REDIS_VERSION: &str = "8.2.0";
@@ -73,6 +90,16 @@ pub struct Instance {
     pub startup_bytes: AtomicUsize,
     /// Unix seconds of the last save; of the start before there was one.
     pub last_save_s: AtomicU64,
+    /// What every command has to look at.
+    pub attention: Attention,
+    /// Scripts and functions.
+    pub scripts: Scripts,
+    itself: OnceLock<Weak<Instance>>,
+    waiters: Mutex<Waiters>,
+    watches: Mutex<Watches>,
+    tracking: Mutex<Tracking>,
+    pubsub: Mutex<PubSub>,
+    deadline_changed: Notify,
     rebind: OnceLock<Rebind>,
     replication_id: Mutex<String>,
     config: RwLock<Config>,
@@ -92,9 +119,13 @@ impl Instance {
         let unix_s = SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .map_or(0, |elapsed| elapsed.as_secs());
+        let clients = Clients::default();
+        clients
+            .output_limits
+            .configure(config.client_output_buffer_limits());
         Instance {
             registry,
-            clients: Clients::default(),
+            clients,
             stats,
             started: Instant::now(),
             run_id,
@@ -108,6 +139,14 @@ impl Instance {
             cron_paused: AtomicBool::new(false),
             startup_bytes: AtomicUsize::new(0),
             last_save_s: AtomicU64::new(unix_s),
+            attention: Attention::default(),
+            scripts: Scripts::default(),
+            itself: OnceLock::new(),
+            waiters: Mutex::default(),
+            watches: Mutex::default(),
+            tracking: Mutex::default(),
+            pubsub: Mutex::default(),
+            deadline_changed: Notify::new(),
             rebind: OnceLock::new(),
             replication_id: Mutex::new(String::new()),
             config: RwLock::new(config),
@@ -115,6 +154,19 @@ impl Instance {
             shutdown_requested: Notify::new(),
             config_changed: Notify::new(),
         }
+    }
+
+    /// This state where it is shared: scripts hold on to it while they run.
+    pub fn share(self) -> Arc<Self> {
+        let shared = Arc::new(self);
+        // It is new, and so has not been told before.
+        let _ = shared.itself.set(Arc::downgrade(&shared));
+        shared
+    }
+
+    /// The owner of this state that others may become; none before [`Instance::share`].
+    pub fn shared(&self) -> Option<Arc<Self>> {
+        self.itself.get()?.upgrade()
     }
 
     /// The configuration, to be read for a moment.
@@ -195,6 +247,81 @@ impl Instance {
         Ok(())
     }
 
+    /// The clients that wait in a blocking command.
+    pub fn waiters(&self) -> MutexGuard<'_, Waiters> {
+        locked(&self.waiters)
+    }
+
+    /// The keys that are watched for transactions.
+    pub fn watches(&self) -> MutexGuard<'_, Watches> {
+        locked(&self.watches)
+    }
+
+    /// Who caches which keys.
+    pub fn tracking(&self) -> MutexGuard<'_, Tracking> {
+        locked(&self.tracking)
+    }
+
+    /// The subscriptions.
+    pub fn pubsub(&self) -> MutexGuard<'_, PubSub> {
+        locked(&self.pubsub)
+    }
+
+    /// Says that all keys of a database may have changed: it was emptied, or exchanged with another.
+    pub fn database_changed(&self, index: DbIndex) {
+        if self.waiters().database_changed(index) {
+            self.attention.raise(attention::READY_KEYS);
+        }
+    }
+
+    /// Has the data set's journal kept for those who follow keys now, and the timer look at the deadlines again. To be
+    /// called, under the data set's lock, when somebody has begun or ceased to follow, to wait or to subscribe.
+    pub fn follow(&self, db: &mut Db) {
+        let waiters = self.waiters();
+        let earlier = waiters.needs_earlier_timer();
+        if !waiters.has_ready() {
+            self.attention.lower(attention::READY_KEYS);
+        }
+        db.journal.follows_changes =
+            !(waiters.is_empty() && self.watches().is_empty() && self.tracking().is_empty());
+        drop(waiters);
+        db.journal.events = events_wanted(self.config().notify_keyspace_events());
+        if earlier {
+            self.deadline_changed.notify_one();
+        }
+    }
+
+    /// Resolves when the first deadline of a blocked client may be another.
+    pub async fn deadline_changed(&self) {
+        self.deadline_changed.notified().await;
+    }
+
+    /// Forgets all that a client has begun: it is leaving, or starts anew.
+    pub fn forget_client(&self, db: &mut Db, session: &mut Session) {
+        let id = session.id();
+        {
+            let mut waiters = self.waiters();
+            if let Some(waiter) = waiters.take(id) {
+                waiters.forget(&waiter);
+            }
+        }
+        self.watches().forget(id);
+        session.transaction = Transaction::default();
+        session
+            .handle
+            .figures
+            .touched
+            .store(false, Ordering::Relaxed);
+        session.show_transaction();
+        tracking::disable(self, &session.handle);
+        session.tracking = ReadTracking::default();
+        if session.handle.subscriptions.any() {
+            self.pubsub().forget(&session.handle);
+        }
+        session.handle.set_parked(false);
+        self.follow(db);
+    }
+
     /// The 40 hexadecimal digits that name the history of this data set to replicas.
     pub fn replication_id(&self) -> String {
         self.replication_id
@@ -209,6 +336,19 @@ impl Instance {
             .replication_id
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = random_id(rng);
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The classes of events that are published at all under this setting of `notify-keyspace-events`.
+pub fn events_wanted(events: Events) -> Events {
+    if events.contains(Events::KEYSPACE) || events.contains(Events::KEYEVENT) {
+        events
+    } else {
+        Events::default()
     }
 }
 

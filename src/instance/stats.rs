@@ -62,6 +62,8 @@ pub struct Stats {
     pub net_input: Counter,
     /// Bytes of replies.
     pub net_output: Counter,
+    /// Clients closed because what they have sent, or queued, was too much.
+    pub query_limit_disconnections: AtomicU64,
     /// Replies that were errors.
     pub error_replies: Counter,
     /// Batches of commands executed, which is about how often clients' sockets were read.
@@ -89,6 +91,7 @@ impl Stats {
             rejected_connections: AtomicU64::new(0),
             net_input: Counter::default(),
             net_output: Counter::default(),
+            query_limit_disconnections: AtomicU64::new(0),
             error_replies: Counter::default(),
             batches: Counter::default(),
             sweep_us: AtomicU64::new(0),
@@ -140,6 +143,7 @@ impl Stats {
         for total in [
             &self.connections,
             &self.rejected_connections,
+            &self.query_limit_disconnections,
             &self.sweep_us,
         ] {
             total.store(0, Ordering::Relaxed);

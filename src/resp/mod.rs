@@ -7,9 +7,11 @@
 //! a change to the wire format touches nothing else.
 
 pub mod codec;
+pub mod queue;
 pub mod reply;
 pub mod request;
 
 pub use codec::{Decoded, RespCodec};
+pub use queue::CommandQueue;
 pub use reply::{Blob, Protocol, Reply};
 pub use request::{Limits, ProtocolError, Request};

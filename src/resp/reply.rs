@@ -50,6 +50,20 @@ impl<'a> Reply<'a> {
         }
     }
 
+    /// The buffers behind, for what is encoded already.
+    pub fn buffers(&mut self) -> (&mut BytesMut, &mut Vec<Blob>) {
+        (self.out, self.blobs)
+    }
+
+    /// The same writer, lent.
+    pub fn reborrow(&mut self) -> Reply<'_> {
+        Reply {
+            out: self.out,
+            blobs: self.blobs,
+            protocol: self.protocol,
+        }
+    }
+
     /// The protocol version in which this writer answers.
     pub fn protocol(&self) -> Protocol {
         self.protocol

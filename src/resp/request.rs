@@ -69,7 +69,7 @@ impl Span {
         }
     }
 
-    fn large(index: usize) -> Self {
+    pub(super) fn large(index: usize) -> Self {
         Span {
             start: Self::LARGE,
             len: index as u32,

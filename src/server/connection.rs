@@ -6,20 +6,24 @@
 
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Buf, BytesMut};
-use futures_util::{SinkExt, StreamExt};
-use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
+use futures_util::StreamExt;
+use parking_lot::Mutex;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio_util::codec::Framed;
 
 use super::clock;
 use super::dispatch::Gate;
 use super::prefetch;
 use crate::command::Session;
-use crate::instance::Instance;
+use crate::command::session::Parked;
+use crate::instance::attention::BROADCASTS;
 use crate::instance::clients::{ClientFigures, IDLE_BUFFER_MS, Registration};
+use crate::instance::output::UNCOUNTED_BYTES;
+use crate::instance::{Instance, tracking};
 use crate::resp::codec::{Decoded, READ_BUFFER, RespCodec};
 use crate::resp::{Blob, Limits, ProtocolError, Reply};
 use crate::store::db::Db;
@@ -28,6 +32,11 @@ use crate::store::db::Db;
 const MAX_PENDING_REPLIES: usize = 1024 * 1024;
 /// A write buffer that has grown beyond this is given back when it is empty.
 const MAX_IDLE_WRITE_BUFFER: usize = 256 * 1024;
+
+/// What a parked client may send ahead, beside one argument of the largest size.
+const MAX_PARKED_INPUT: usize = 1024 * 1024;
+/// Room for each read while a client is parked.
+const PARKED_READ: usize = 4096;
 
 /// A client's connection over a stream of any kind.
 pub struct Connection<'a, S> {
@@ -92,6 +101,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                 self.session.handle.woken().await;
             }
         }
+        self.session.handle.set_leaving();
+        self.instance
+            .forget_client(&mut self.db.lock(), &mut self.session);
         // A peer that is told why should get to read it.
         let _ = self.framed.get_mut().shutdown().await;
     }
@@ -112,7 +124,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                     if handle.is_asked_to_trim() {
                         self.trim();
                     }
-                    handle.take_messages(self.framed.write_buffer_mut());
+                    handle.take_messages(self.framed.write_buffer_mut(), &mut self.blobs);
                     self.flush().await?;
                     continue;
                 }
@@ -142,6 +154,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                 return Ok(Next::Close);
             }
             self.flush().await?;
+            if self.session.parked != Parked::No && !self.wait_unparked().await? {
+                return Ok(Next::Close);
+            }
         }
         let taken = self.framed.codec_mut().finish_batch();
         let buffer = self.framed.read_buffer_mut();
@@ -159,6 +174,46 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         })
     }
 
+    /// Waits until the client is woken, while its outbox is written and what it sends is read; false if it is to close.
+    async fn wait_unparked(&mut self) -> io::Result<bool> {
+        let handle = Arc::clone(&self.session.handle);
+        while handle.is_parked() {
+            let Connection {
+                framed,
+                blobs,
+                limits,
+                ..
+            } = self;
+            let may_read =
+                framed.read_buffer().len() < MAX_PARKED_INPUT.max(limits.max_bulk as usize);
+            // The buffer grows as what comes needs it; the batch's places in it stay true.
+            let mut arrived = std::mem::take(framed.read_buffer_mut());
+            arrived.reserve(PARKED_READ);
+            let read = tokio::select! {
+                biased;
+                () = handle.woken() => None,
+                read = framed.get_mut().read_buf(&mut arrived), if may_read => Some(read),
+            };
+            *framed.read_buffer_mut() = arrived;
+            match read {
+                Some(Ok(0)) => return Ok(false),
+                Some(Ok(_)) => continue,
+                Some(Err(error)) => return Err(error),
+                None => {}
+            }
+            if handle.is_killed() {
+                return Ok(false);
+            }
+            handle.take_messages(framed.write_buffer_mut(), blobs);
+            self.flush().await?;
+        }
+        self.session.parked = Parked::No;
+        // What woke it may have come before its answer was looked for.
+        handle.take_messages(self.framed.write_buffer_mut(), &mut self.blobs);
+        self.flush().await?;
+        Ok(true)
+    }
+
     /// Executes commands from the one at `from` on under one lock; returns how many of the batch are done.
     fn execute_batch(&mut self, from: usize) -> usize {
         // The read buffer is only looked at and the write buffer only written; Framed lends one at a time.
@@ -167,11 +222,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         let buffer = self.framed.read_buffer();
         let commands = codec.batch_len();
         let pending = out.len();
-        let mut db = self.db.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut db = self.db.lock();
         self.now_ms = clock::unix_ms();
         db.set_clock(self.now_ms);
         db.no_touch = self.session.no_touch;
-        self.session.handle.take_messages(&mut out);
+        self.session.handle.take_messages(&mut out, &mut self.blobs);
         let mut gate = Gate {
             db: &mut db,
             session: &mut self.session,
@@ -179,7 +234,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         };
         let mut at = from;
         let mut found = [None; prefetch::WINDOW];
-        while at < commands && !gate.session.close_after_reply {
+        while at < commands && !gate.session.stops() {
             let ahead = (at - from) % prefetch::WINDOW;
             if ahead == 0 && commands - at > 1 {
                 let window = at..commands.min(at + prefetch::WINDOW);
@@ -188,10 +243,20 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             }
             let reply = Reply::new(&mut out, &mut self.blobs, gate.session.protocol);
             gate.execute(codec.request(buffer, at), found[ahead].take(), reply);
+            if gate.session.parked == Parked::Postponed {
+                break;
+            }
             at += 1;
             if out.len() > MAX_PENDING_REPLIES || !self.blobs.is_empty() {
                 break;
             }
+        }
+        if self.session.close_after_reply {
+            self.session.handle.set_leaving();
+        }
+        if self.instance.attention.has(BROADCASTS) {
+            tracking::broadcast(self.instance);
+            self.session.handle.take_messages(&mut out, &mut self.blobs);
         }
         let stats = &self.instance.stats;
         stats.commands_processed.add((at - from) as u64);
@@ -206,7 +271,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         at
     }
 
-    /// Writes everything that waits, large values from where they lie, unless the client is killed meanwhile.
+    /// Writes everything that waits, large values from where they lie, unless the client is killed meanwhile; more than
+    /// the configuration lets wait is not begun with.
     async fn flush(&mut self) -> io::Result<()> {
         let Connection {
             framed,
@@ -216,17 +282,23 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         } = self;
         let handle = &session.handle;
         let bytes = publish_pending(&handle.figures, framed.write_buffer().len(), blobs);
+        if bytes > UNCOUNTED_BYTES && handle.close_if_output_is_too_much() {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
+        // Framed lends its stream and its buffer one at a time.
+        let mut buffer = std::mem::take(framed.write_buffer_mut());
         tokio::select! {
             biased;
-            written = write_pending(framed, blobs) => written?,
+            written = write_pending(framed.get_mut(), &buffer, blobs, &handle.figures) => written?,
             // A peer that reads nothing must not keep the connection alive.
             () = handle.closed() => return Err(io::ErrorKind::ConnectionAborted.into()),
         }
+        blobs.clear();
         publish_pending(&handle.figures, 0, &[]);
         add(&handle.figures.output_total, bytes);
-        let buffer = self.framed.write_buffer_mut();
-        if buffer.capacity() > MAX_IDLE_WRITE_BUFFER {
-            *buffer = BytesMut::new();
+        buffer.clear();
+        if buffer.capacity() <= MAX_IDLE_WRITE_BUFFER {
+            *framed.write_buffer_mut() = buffer;
         }
         Ok(())
     }
@@ -318,24 +390,39 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     }
 }
 
-/// Writes the large values of `blobs` and what is in the write buffer around them.
-async fn write_pending<S: AsyncRead + AsyncWrite + Unpin>(
-    framed: &mut Framed<S, RespCodec>,
-    blobs: &mut Vec<Blob>,
+/// Writes `buffer` with the large values of `blobs` in their places.
+async fn write_pending<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    buffer: &[u8],
+    blobs: &[Blob],
+    figures: &ClientFigures,
 ) -> io::Result<()> {
-    if !blobs.is_empty() {
-        let mut written = 0;
-        let mut rest = std::mem::take(framed.write_buffer_mut());
-        for blob in std::mem::take(blobs) {
-            let head = rest.split_to(blob.at - written);
-            written = blob.at;
-            let stream = framed.get_mut();
-            stream.write_all(&head).await?;
-            stream.write_all(&blob.bytes).await?;
-        }
-        *framed.write_buffer_mut() = rest;
+    let mut written = 0;
+    for blob in blobs {
+        write_bytes(stream, &buffer[written..blob.at], &figures.output_bytes).await?;
+        write_bytes(stream, &blob.bytes, &figures.output_value_bytes).await?;
+        lower(&figures.output_values, 1);
+        written = blob.at;
     }
-    SinkExt::<bytes::Bytes>::flush(framed).await
+    write_bytes(stream, &buffer[written..], &figures.output_bytes).await?;
+    stream.flush().await
+}
+
+/// Writes `bytes`; `waiting` is lowered by what the peer has room for, as it has it.
+async fn write_bytes<S: AsyncWrite + Unpin>(
+    stream: &mut S,
+    mut bytes: &[u8],
+    waiting: &AtomicUsize,
+) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let written = stream.write(bytes).await?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        lower(waiting, written);
+        bytes = &bytes[written..];
+    }
+    Ok(())
 }
 
 /// Tells others how much waits to be written; returns the bytes.
@@ -346,6 +433,14 @@ fn publish_pending(figures: &ClientFigures, buffered: usize, blobs: &[Blob]) -> 
     figures.output_value_bytes.store(values, Ordering::Relaxed);
     raise(&figures.output_peak_bytes, buffered);
     buffered + values
+}
+
+/// Lowers a figure that only its connection changes.
+fn lower(figure: &AtomicUsize, by: usize) {
+    figure.store(
+        figure.load(Ordering::Relaxed).saturating_sub(by),
+        Ordering::Relaxed,
+    );
 }
 
 /// Adds to a figure that only its connection changes.

@@ -3,14 +3,17 @@
 //! Each is an interval task on the main runtime. The sweep takes the data set's lock for a bounded number of keys at a
 //! time, so a command never waits long behind it.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::clock;
-use crate::instance::Instance;
+use crate::command::waiting;
+use crate::instance::waiters::NO_DEADLINE;
+use crate::instance::{Instance, news, tracking};
 use crate::store::db::Db;
 use crate::store::{alloc, huge_pages};
 
@@ -20,6 +23,9 @@ const SWEEP_STEP: usize = 128;
 const SAMPLE_PERIOD: Duration = Duration::from_millis(100);
 /// How often idle clients are looked for.
 const CLIENTS_PERIOD: Duration = Duration::from_millis(500);
+
+/// A timer sleeps no longer than this, whatever the deadline.
+const MAX_SLEEP_MS: u64 = 3_600_000;
 
 /// The share of the time that a sweep may take, in percent, by `active-expire-effort` (1 to 10).
 fn sweep_budget(period: Duration, effort: u32) -> Duration {
@@ -37,9 +43,15 @@ pub async fn sweep_expired(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
             )
         };
         tokio::time::sleep(period).await;
-        if instance.sweeps() && !instance.cron_rests() {
+        if instance.cron_rests() {
+            continue;
+        }
+        if tracking::needs_trim(&instance) {
+            tracking::trim(&instance, &mut db.lock(), None);
+        }
+        if instance.sweeps() {
             let start = Instant::now();
-            sweep_once(&db, sweep_budget(period, effort)).await;
+            sweep_once(&db, &instance, sweep_budget(period, effort)).await;
             let took_us = u64::try_from(start.elapsed().as_micros()).unwrap_or(u64::MAX);
             instance
                 .stats
@@ -49,13 +61,13 @@ pub async fn sweep_expired(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
     }
 }
 
-async fn sweep_once(db: &Mutex<Db>, budget: Duration) {
+async fn sweep_once(db: &Mutex<Db>, instance: &Instance, budget: Duration) {
     let start = Instant::now();
-    let databases = lock(db).databases();
+    let databases = db.lock().databases();
     for index in 0..databases {
-        while sweep_step(db, index) {
+        while sweep_step(db, instance, index) {
             if start.elapsed() > budget {
-                lock(db).stats.expire_time_cap_reached += 1;
+                db.lock().stats.expire_time_cap_reached += 1;
                 return;
             }
             // The I/O threads have been waiting for the lock; let them have it.
@@ -64,14 +76,50 @@ async fn sweep_once(db: &Mutex<Db>, budget: Duration) {
     }
 }
 
-fn sweep_step(db: &Mutex<Db>, index: usize) -> bool {
-    let mut db = lock(db);
+fn sweep_step(db: &Mutex<Db>, instance: &Instance, index: usize) -> bool {
+    let mut db = db.lock();
     db.set_clock(clock::unix_ms());
-    db.sweep(index, SWEEP_STEP)
+    let more = db.sweep(index, SWEEP_STEP);
+    if !db.journal.is_empty() {
+        news::tell(&mut db, instance, None);
+        waiting::serve(&mut db, instance);
+        tracking::broadcast(instance);
+    }
+    more
 }
 
-fn lock(db: &Mutex<Db>) -> std::sync::MutexGuard<'_, Db> {
-    db.lock().unwrap_or_else(PoisonError::into_inner)
+/// Ends the waits of blocked clients whose time is over, the earliest first.
+pub async fn end_waits(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
+    loop {
+        let first_ms = instance.waiters().set_timer();
+        let left_ms = first_ms.saturating_sub(clock::unix_ms());
+        if left_ms == 0 {
+            end_due_waits(&db, &instance);
+        } else if first_ms == NO_DEADLINE {
+            instance.deadline_changed().await;
+        } else {
+            tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(left_ms.min(MAX_SLEEP_MS))) => {}
+                () = instance.deadline_changed() => {}
+            }
+        }
+    }
+}
+
+fn end_due_waits(db: &Mutex<Db>, instance: &Instance) {
+    let mut db = db.lock();
+    let now_ms = clock::unix_ms();
+    db.set_clock(now_ms);
+    loop {
+        let overdue = instance.waiters().next_overdue(now_ms);
+        let Some(id) = overdue else {
+            break;
+        };
+        waiting::end_wait(&mut db, instance, id, |wait, reply| {
+            (wait.in_vain)(reply);
+            Ok(())
+        });
+    }
 }
 
 /// Closes clients that have been idle for longer than `timeout`, and has others give back buffers.
@@ -87,9 +135,13 @@ pub async fn close_idle_clients(instance: Arc<Instance>) {
         let now_ms = clock::unix_ms();
         for client in instance.clients.list() {
             client.tidy(now_ms);
+            // Only a timer sees that the soft limit has been exceeded for long.
+            client.close_if_output_is_too_much();
             let idle_ms =
                 now_ms.saturating_sub(client.figures.last_command_ms.load(Ordering::Relaxed));
-            if timeout_s > 0 && idle_ms > timeout_s * 1000 {
+            // Who is subscribed to something waits for others.
+            let may_idle = client.subscriptions.any() || client.is_parked();
+            if timeout_s > 0 && idle_ms > timeout_s * 1000 && !may_idle {
                 tracing::debug!("Closing idle client");
                 client.kill();
             }

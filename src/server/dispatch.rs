@@ -1,16 +1,19 @@
 //! The gate: every command passes here, and all policy is here and not in handlers.
 //!
-//! In this order: look-up, subcommand, arity, permission, then the handler, then statistics and the slow log. To add
-//! a rule that holds for all commands, add it to [`refuse`].
+//! In this order: look-up, subcommand, arity, permission, then the command itself ([`call`]), then those who have waited
+//! for what it changed. To add a rule that holds for all commands, add it to [`refuse`].
 
 use std::sync::atomic::Ordering;
-use std::time::Instant;
 
-use super::clock;
+use crate::command::call::{call, write_error};
 use crate::command::session::ReplyMode;
-use crate::command::{Command, CommandError, Context, Flags, Registry, Session, redact};
-use crate::instance::Instance;
-use crate::resp::{Reply, Request};
+use crate::command::{
+    Command, CommandError, Context, Flags, Registry, Session, transaction, waiting,
+};
+use crate::commands::transaction::EXEC;
+use crate::instance::attention::{OWN_INVALIDATIONS, READY_KEYS};
+use crate::instance::{Instance, tracking};
+use crate::resp::{Protocol, Reply, Request};
 use crate::store::db::Db;
 use crate::text::words::until_nul;
 
@@ -58,10 +61,10 @@ impl Gate<'_> {
         if let Some(error) = refuse(command, request, self.session, self.instance) {
             return self.reject(Some(command), error, &mut reply, mark);
         }
-        // The clock costs as much as a small command; those that cannot take long go without, unless all are asked for.
-        let slow_log = &self.instance.slow_log;
-        let timed = !command.spec.flags.has(Flags::FAST) || slow_log.times_quick_commands();
-        let start = timed.then(Instant::now);
+        if self.session.transaction.is_open() && !command.spec.flags.has(Flags::NOT_QUEUED) {
+            self.queue(command, request, &mut reply);
+            return mute(self.session, &mut reply, mark);
+        }
         let mut context = Context {
             db: self.db,
             session: self.session,
@@ -69,22 +72,31 @@ impl Gate<'_> {
             reply,
             command,
         };
-        let result = (command.spec.handler)(&mut context, request);
-        let counters = &self.instance.stats.commands[command.id];
-        counters.calls.add(1);
-        if let Some(start) = start {
-            let took_ns = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
-            counters.nanoseconds.add(took_ns);
-            if slow_log.is_slow(took_ns) {
-                log_slow(&context, request, took_ns);
-            }
-        }
-        if let Err(error) = result {
-            counters.failed.add(1);
-            context.reply.rewind(mark);
-            write_error(self.instance, &error, &mut context.reply);
+        call(&mut context, request);
+        if context
+            .instance
+            .attention
+            .has(READY_KEYS | OWN_INVALIDATIONS)
+        {
+            settle(context.db, context.instance);
         }
         mute(context.session, &mut context.reply, mark);
+        if context.session.handle.has_messages() {
+            // What the command has sent to its own client comes after its answer.
+            let (out, blobs) = context.reply.buffers();
+            context.session.handle.take_messages(out, blobs);
+        }
+    }
+
+    /// Puts a command into the client's transaction.
+    fn queue(&mut self, command: &Command, request: Request<'_>, reply: &mut Reply<'_>) {
+        let flags = command.flags_on(self.instance, request);
+        self.session.transaction.push(command, flags, request);
+        if self.session.transaction.is_too_large(self.instance) {
+            return transaction::cut(self.session, self.instance);
+        }
+        self.session.show_transaction();
+        reply.raw(b"+QUEUED\r\n");
     }
 
     #[cold]
@@ -125,9 +137,45 @@ impl Gate<'_> {
         if let Some(command) = command {
             self.instance.stats.commands[command.id].rejected.add(1);
         }
+        self.session.transaction.fail();
+        let error = if command.is_some_and(|command| std::ptr::eq(command.spec, &EXEC)) {
+            self.abort(&error)
+        } else {
+            error
+        };
         write_error(self.instance, &error, reply);
         mute(self.session, reply, mark);
     }
+
+    /// Ends the transaction of an EXEC that was refused; what the client is told.
+    fn abort(&mut self, error: &CommandError) -> CommandError {
+        let text = error.wire_text();
+        let text = text.strip_prefix(b"ERR ").unwrap_or(&text);
+        let session = &mut *self.session;
+        session.transaction.close();
+        if session.transaction.watches() {
+            session.transaction.unwatch();
+            self.instance.watches().forget(session.id());
+            self.instance.follow(self.db);
+        }
+        session
+            .handle
+            .figures
+            .touched
+            .store(false, Ordering::Relaxed);
+        session.show_transaction();
+        let head: &[u8] = b"EXECABORT Transaction discarded because of: ";
+        CommandError::Quoting([head, text].concat())
+    }
+}
+
+/// Does what a command leaves to be done for others, and what is to come after its answer.
+#[cold]
+fn settle(db: &mut Db, instance: &Instance) {
+    if instance.attention.has(READY_KEYS) {
+        waiting::serve(db, instance);
+    }
+    tracking::deliver_own(instance);
 }
 
 /// Whether a line is the first one, or the one that names the host, of an HTTP request.
@@ -188,8 +236,35 @@ fn refuse(
     if session.needs_authentication(instance) && !command.spec.flags.has(Flags::NO_AUTH) {
         return Some(CommandError::NoAuth);
     }
+    if session.transaction.is_open()
+        && command.spec.flags.has(Flags::NO_MULTI)
+        && !command.spec.flags.has(Flags::NOT_QUEUED)
+    {
+        return Some(CommandError::fixed(
+            "ERR Command not allowed inside a transaction",
+        ));
+    }
+    if session.handle.subscriptions.any()
+        && session.protocol == Protocol::Resp2
+        && !SUBSCRIBER_COMMANDS.contains(&command.spec.name)
+    {
+        return Some(CommandError::Subscribed(command.full_name.clone()));
+    }
     None
 }
+
+/// What a client that is subscribed to something may do in RESP2, which cannot tell a message from an answer.
+const SUBSCRIBER_COMMANDS: [&str; 9] = [
+    "PING",
+    "SUBSCRIBE",
+    "SSUBSCRIBE",
+    "UNSUBSCRIBE",
+    "SUNSUBSCRIBE",
+    "PSUBSCRIBE",
+    "PUNSUBSCRIBE",
+    "QUIT",
+    "RESET",
+];
 
 /// Whether the configuration lets this client use a protected command.
 #[cold]
@@ -200,27 +275,6 @@ fn protection_allows(command: &Command, session: &Session, instance: &Instance) 
         _ => config.enable_module_command(),
     };
     allowed.allows(session.handle.is_local())
-}
-
-#[cold]
-fn log_slow(context: &Context<'_>, request: Request<'_>, took_ns: u64) {
-    if context.command.spec.flags.has(Flags::SKIP_SLOWLOG) {
-        return;
-    }
-    let handle = &context.session.handle;
-    let name = handle.names().name.clone();
-    let words = redact::shown(context.command, request);
-    let now_s = clock::unix_ms() / 1000;
-    context
-        .instance
-        .slow_log
-        .record(words, took_ns, now_s, &handle.addr, &name);
-}
-
-#[cold]
-fn write_error(instance: &Instance, error: &CommandError, reply: &mut Reply<'_>) {
-    instance.stats.count_error(&error.code());
-    reply.error(&error.wire_text());
 }
 
 #[cold]

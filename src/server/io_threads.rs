@@ -1,16 +1,17 @@
-//! The I/O threads: each runs a tokio runtime of its own, and a connection stays on the thread that it was given.
+//! The I/O threads: each is a tokio runtime of its own, and a connection stays on the thread that it was given.
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::os::fd::AsRawFd;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::runtime::Runtime;
 
 use super::clock;
 use super::connection::{Connection, refuse};
@@ -34,54 +35,51 @@ pub enum Accepted {
 }
 
 /// The threads that serve connections.
-#[derive(Debug)]
 pub struct IoThreads {
-    senders: Vec<UnboundedSender<Accepted>>,
+    /// Of one thread each. The kind that can have several, because a script that runs for long gives its thread's other
+    /// connections away to a new one.
+    runtimes: Vec<Runtime>,
     next: AtomicUsize,
+    db: Arc<Mutex<Db>>,
+    instance: Arc<Instance>,
 }
 
 impl IoThreads {
-    /// Starts `count` threads that serve connections on `db`. They end when this is dropped and their clients are gone.
+    /// Starts `count` threads that serve connections on `db`.
     pub fn start(count: usize, db: &Arc<Mutex<Db>>, instance: &Arc<Instance>) -> io::Result<Self> {
-        let mut senders = Vec::with_capacity(count);
-        for number in 0..count.max(1) {
-            let (sender, receiver) = unbounded_channel();
-            let (db, instance) = (Arc::clone(db), Arc::clone(instance));
-            let runtime = tokio::runtime::Builder::new_current_thread()
+        let start = |number: usize| {
+            tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(1)
+                .thread_name(format!("io-{number}"))
                 .enable_io()
-                .build()?;
-            std::thread::Builder::new()
-                .name(format!("io-{number}"))
-                .spawn(move || runtime.block_on(serve_all(receiver, number, db, instance)))?;
-            senders.push(sender);
-        }
+                .build()
+        };
         Ok(IoThreads {
-            senders,
+            runtimes: (0..count.max(1)).map(start).collect::<io::Result<_>>()?,
             next: AtomicUsize::new(0),
+            db: Arc::clone(db),
+            instance: Arc::clone(instance),
         })
     }
 
     /// Gives a socket to the thread whose turn it is.
     pub fn serve(&self, stream: Accepted) {
-        let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.senders.len();
-        // A thread ends only with the process; a socket it cannot take is closed by being dropped.
-        let _ = self.senders[turn].send(stream);
-    }
-}
-
-async fn serve_all(
-    mut receiver: UnboundedReceiver<Accepted>,
-    number: usize,
-    db: Arc<Mutex<Db>>,
-    instance: Arc<Instance>,
-) {
-    while let Some(accepted) = receiver.recv().await {
-        let (db, instance) = (Arc::clone(&db), Arc::clone(&instance));
-        tokio::spawn(async move {
-            if let Err(error) = serve_one(accepted, number, &db, &instance).await {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.runtimes.len();
+        let (db, instance) = (Arc::clone(&self.db), Arc::clone(&self.instance));
+        self.runtimes[turn].spawn(async move {
+            if let Err(error) = serve_one(stream, turn, &db, &instance).await {
                 tracing::debug!("Setting up a client connection: {error}");
             }
         });
+    }
+}
+
+impl Drop for IoThreads {
+    fn drop(&mut self) {
+        for runtime in self.runtimes.drain(..) {
+            // To wait for its end is not allowed where this may be dropped; its clients are gone anyway.
+            runtime.shutdown_background();
+        }
     }
 }
 

@@ -15,9 +15,10 @@ pub mod shutdown;
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex};
 
+use parking_lot::Mutex;
 use tokio::net::UnixListener;
 use tokio::task::JoinHandle;
 
@@ -68,8 +69,9 @@ impl Server {
         if let Some(address) = listeners.addresses().first() {
             *instance.port.get_mut() = address.port();
         }
+        instance.follow(&mut db);
         Ok(Server {
-            instance: Arc::new(instance),
+            instance: instance.share(),
             db: Arc::new(Mutex::new(db)),
             listeners,
         })
@@ -109,6 +111,10 @@ impl Server {
         }
         instance.set_rebind(rebind_with(Arc::clone(&rebinder)));
         tasks.push(tokio::spawn(cron::sweep_expired(
+            Arc::clone(&db),
+            Arc::clone(&instance),
+        )));
+        tasks.push(tokio::spawn(cron::end_waits(
             Arc::clone(&db),
             Arc::clone(&instance),
         )));

@@ -8,12 +8,24 @@ mod field_deadlines;
 
 use super::access::AccessPolicy;
 use super::entry::{Entry, NEVER, NewValue, Object, Value};
+use super::journal::{Events, Journal, What};
 use super::member::Member;
 use super::table::{DueBudget, HashSeed, NodeRef, Slot, Table};
 use field_deadlines::FieldDeadlines;
 
 /// An entry borrowed from the data set.
 pub type EntryRef<'a> = NodeRef<'a, Entry>;
+
+/// Whether a key is there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presence {
+    /// It is not.
+    Absent,
+    /// Its time is over, and it is not deleted yet.
+    Expired,
+    /// It is.
+    Living,
+}
 
 /// A number of a keyspace.
 pub type DbIndex = usize;
@@ -117,6 +129,8 @@ pub struct Db {
     pub no_touch: bool,
     /// What entries remember of their uses.
     pub access: AccessPolicy,
+    /// What has happened to keys that somebody wants to know.
+    pub journal: Journal,
     /// Randomness for RANDOMKEY and the like.
     pub rng: fastrand::Rng,
     seed: HashSeed,
@@ -136,9 +150,15 @@ impl Db {
             limits: EncodingLimits::default(),
             no_touch: false,
             access: AccessPolicy::default(),
+            journal: Journal::default(),
             rng: seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed),
             seed: hash_seed,
         }
+    }
+
+    /// What stands where the data set was while it is moved elsewhere: it has no keyspaces, and costs nothing to make.
+    pub fn placeholder() -> Self {
+        Db::new(0, Some(0))
     }
 
     /// Sets the time, in Unix milliseconds, for everything until the next call.
@@ -216,6 +236,7 @@ impl Db {
             }
             None => {
                 self.stats.misses += 1;
+                self.journal.event(index, key, Events::KEY_MISS, "keymiss");
                 None
             }
         }
@@ -244,6 +265,13 @@ impl Db {
         Some(slot)
     }
 
+    /// Notes a change of `key`, which counts as one.
+    #[inline]
+    pub fn changed(&mut self, index: DbIndex, key: &[u8]) {
+        self.dirty += 1;
+        self.journal.note(index, key, What::Changed);
+    }
+
     /// Whether `key` is there.
     #[inline]
     pub fn contains(&mut self, index: DbIndex, key: &[u8]) -> bool {
@@ -261,15 +289,39 @@ impl Db {
                 .is_some_and(|entry| entry.deadline_ms() <= self.now_ms)
     }
 
+    /// Whether `key` is there, without any trace: one whose time is over is left where it is.
+    pub fn presence(&self, index: DbIndex, key: &[u8]) -> Presence {
+        match self.keyspaces[index].table.get(key) {
+            None => Presence::Absent,
+            Some(entry) if entry.deadline_ms() <= self.now_ms => Presence::Expired,
+            Some(_) => Presence::Living,
+        }
+    }
+
     #[cold]
     fn expire(&mut self, index: DbIndex, key: &[u8]) {
         if self.remove(index, key).is_some() {
             self.stats.expired += 1;
+            self.journal.note(index, key, What::Removed);
+            self.journal.event(index, key, Events::EXPIRED, "expired");
         }
     }
 
     /// Stores a value under `key`, whatever was there; `deadline_ms` is [`NEVER`] for none.
+    #[inline]
     pub fn set(&mut self, index: DbIndex, key: &[u8], value: NewValue<'_>, deadline_ms: u64) {
+        self.put(index, key, value, deadline_ms, true);
+    }
+
+    /// As [`Db::set`]; `is_new` is false where an old value was taken out before, so that the key is no new one.
+    pub fn put(
+        &mut self,
+        index: DbIndex,
+        key: &[u8],
+        value: NewValue<'_>,
+        deadline_ms: u64,
+        is_new: bool,
+    ) {
         let keyspace = &mut self.keyspaces[index];
         let mut value = Some(value);
         let (mut slot, inserted) = keyspace.table.find_or_insert_with(key, || {
@@ -283,6 +335,9 @@ impl Db {
         }
         if inserted {
             slot.set_access(self.access.made(self.now_ms));
+            if is_new {
+                self.journal.event(index, key, Events::NEW, "new");
+            }
         } else {
             let noted = self.access.used(slot.access(), self.now_ms, &mut self.rng);
             slot.set_access(noted);
@@ -295,6 +350,9 @@ impl Db {
         let keyspace = &mut self.keyspaces[index];
         keyspace.expires += usize::from(entry.deadline_ms() != NEVER);
         entry.set_access(self.access.moved(entry.access(), self.now_ms));
+        if self.journal.events.contains(Events::NEW) && keyspace.table.get(entry.key()).is_none() {
+            self.journal.event(index, entry.key(), Events::NEW, "new");
+        }
         let earliest_ms = field_deadlines::earliest_ms(&entry);
         let noted = (earliest_ms != NEVER).then(|| entry.key().to_vec());
         if let Some(old) = keyspace.table.insert(entry) {
@@ -388,7 +446,12 @@ impl Db {
         };
         let swept = keyspace.table.pop_due(self.now_ms, budget, &mut due);
         keyspace.expires -= due.len();
-        due.iter().for_each(|entry| keyspace.fields.forget(entry));
+        for entry in &due {
+            keyspace.fields.forget(entry);
+            self.journal.note(index, entry.key(), What::Removed);
+            self.journal
+                .event(index, entry.key(), Events::EXPIRED, "expired");
+        }
         self.stats.expired += due.len() as u64;
         swept.more
     }

@@ -107,6 +107,14 @@ pub enum NewValue<'a> {
 }
 
 impl<'a> NewValue<'a> {
+    /// The name of its type, as TYPE answers it.
+    pub fn type_name(&self) -> &'static str {
+        match self {
+            NewValue::Object(object) => super::db::type_name(Value::Object(object)),
+            _ => "string",
+        }
+    }
+
     /// The string `bytes`, taken over from `shared` where it is long and arrived as a buffer of its own.
     pub fn from_argument(bytes: &'a [u8], shared: Option<&Arc<Vec<u8>>>) -> Self {
         match shared {

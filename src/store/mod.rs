@@ -6,6 +6,7 @@
 //! * [`member`]: an element of a large set, hash or sorted set, one allocation.
 //! * [`types`]: the collections, made of flat buffers ([`encoding`]) while small and of table and tree when large.
 //! * [`access`]: what an entry remembers of its uses.
+//! * [`journal`]: what has happened to keys that somebody follows.
 //! * [`alloc`]: the allocator's wrapper that counts the memory in use.
 //! * [`huge_pages`]: asks the kernel for huge pages where the heap is full.
 //!
@@ -18,6 +19,7 @@ pub mod db;
 pub mod encoding;
 pub mod entry;
 pub mod huge_pages;
+pub mod journal;
 pub mod member;
 pub mod table;
 pub mod tree;

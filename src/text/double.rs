@@ -108,22 +108,33 @@ pub fn integral(value: f64) -> Option<i64> {
 
 /// The text that C's `%.17g` makes of a number.
 pub fn seventeen_digits(value: f64) -> String {
+    general(value, 17)
+}
+
+/// The text that C's `%g` makes of a number with so many significant digits, 1 at least.
+pub fn general(value: f64, digits: usize) -> String {
     if !value.is_finite() {
         return Buffer::new().format(value).to_owned();
     }
-    let text = format!("{value:.16e}");
+    let text = format!("{value:.*e}", digits - 1);
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     let exponent: i32 = exponent.parse().expect("the exponent of a double is small");
     let trimmed = |text: &str| match text.contains('.') {
         true => text.trim_end_matches('0').trim_end_matches('.').to_owned(),
         false => text.to_owned(),
     };
-    if (-4..17).contains(&exponent) {
-        let decimals = (16 - exponent).unsigned_abs() as usize;
+    if (-4..digits as i32).contains(&exponent) {
+        let decimals = (digits as i32 - 1 - exponent).unsigned_abs() as usize;
         return trimmed(&format!("{value:.decimals$}"));
     }
     let sign = if exponent < 0 { '-' } else { '+' };
     format!("{}e{sign}{:02}", trimmed(mantissa), exponent.abs())
+}
+
+/// The number that a text begins with, in C's way, and how many bytes of the text it takes; 0 bytes if there is none.
+pub fn parse_beginning(text: &[u8]) -> (f64, usize) {
+    let number = Prefix::of(text);
+    (number.value, number.len)
 }
 
 /// The shortest digits that make a number: it is the integer that they spell, times ten to the power of `scale`.

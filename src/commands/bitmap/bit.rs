@@ -6,6 +6,7 @@ use crate::command::{
 };
 use crate::commands::string::{Str, edit};
 use crate::resp::Request;
+use crate::store::journal::Events;
 
 const VALUE: CommandError = CommandError::fixed("ERR bit is not an integer or out of range");
 
@@ -76,6 +77,7 @@ fn setbit(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     })?;
     if grown || was != set {
         context.changed(key);
+        context.event(Events::STRING, "setbit", key);
     }
     context.reply.flag(was);
     Ok(())

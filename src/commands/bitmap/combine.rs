@@ -9,6 +9,7 @@ use crate::command::{
 use crate::commands::string::{Str, set_bytes};
 use crate::resp::Request;
 use crate::store::entry::NEVER;
+use crate::store::journal::Events;
 
 const OPERATIONS: &[Arg] = &[
     Arg::token("and", "AND"),
@@ -57,9 +58,11 @@ fn bitop(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     if len > 0 {
         set_bytes(context, target, result, NEVER);
         context.changed(target);
+        context.event(Events::STRING, "set", target);
     } else if let Some(entry) = context.db.delete(context.session.db, target) {
         context.discard(entry);
         context.changed(target);
+        context.event(Events::GENERIC, "del", target);
     }
     context.reply.count(len);
     Ok(())

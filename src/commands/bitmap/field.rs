@@ -10,6 +10,7 @@ use crate::command::{
 };
 use crate::commands::string::{Str, edit};
 use crate::resp::Request;
+use crate::store::journal::Events;
 use crate::text::number::parse_i64;
 
 const TYPE: CommandError = CommandError::fixed(
@@ -173,6 +174,7 @@ fn write(context: &mut Context<'_>, key: &[u8], operations: &[Operation]) -> Com
         // Every change counts, but the key has changed once.
         context.changed(key);
         context.db.dirty += changes - 1;
+        context.event(Events::STRING, "setbit", key);
     }
     context.reply.array(answers.len());
     for answer in answers {

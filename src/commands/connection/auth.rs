@@ -133,7 +133,7 @@ fn hello(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         context.session.handle.names().name = name.to_vec();
     }
     if let Some(protocol) = greeting.protocol {
-        context.session.protocol = protocol;
+        context.session.set_protocol(protocol);
         context.reply.set_protocol(protocol);
     }
     introduce(context);

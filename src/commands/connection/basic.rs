@@ -19,10 +19,24 @@ pub static PING: CommandSpec = CommandSpec::new("PING", Group::Connection, ping)
     .tips(&["request_policy:all_shards", "response_policy:all_succeeded"]);
 
 fn ping(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
+    if request.len() > 2 {
+        return Err(context.wrong_arity());
+    }
+    if context.session.protocol == Protocol::Resp2 && context.session.handle.subscriptions.any() {
+        // Among messages the answer looks like one.
+        let message = if request.len() == 2 {
+            request.get(1)
+        } else {
+            b""
+        };
+        context.reply.array(2);
+        context.reply.bulk(b"pong");
+        context.reply.bulk(message);
+        return Ok(());
+    }
     match request.len() {
         1 => context.reply.simple("PONG"),
-        2 => context.reply.bulk(request.get(1)),
-        _ => return Err(context.wrong_arity()),
+        _ => context.reply.bulk(request.get(1)),
     }
     Ok(())
 }
@@ -112,9 +126,10 @@ pub static RESET: CommandSpec = CommandSpec::new("RESET", Group::Connection, res
 /// The library's name and version stay: they say what is at the other end, whatever state it is in.
 fn reset(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
     auth::deauthenticate(context);
+    context.instance.forget_client(context.db, context.session);
     let session = &mut *context.session;
     session.db = 0;
-    session.protocol = Protocol::Resp2;
+    session.set_protocol(Protocol::Resp2);
     session.reply_mode = ReplyMode::On;
     session.handle.names().name.clear();
     session.set_no_evict(false);

@@ -2,11 +2,12 @@
 
 use super::client_filter::{self, Filter};
 use super::client_line::{self, Lines};
-use super::{NO_REDIRECTION, check_name, is_printable_word};
+use super::client_unblock;
+use super::{check_name, is_printable_word, tracking};
 use crate::command::session::ReplyMode;
+use crate::command::waiting;
 use crate::command::{Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group};
 use crate::resp::Request;
-use crate::text::number::parse_i64;
 
 /// CLIENT subcommand ...
 pub static CLIENT: CommandSpec = CommandSpec::new("CLIENT", Group::Connection, container)
@@ -17,8 +18,9 @@ pub static CLIENT: CommandSpec = CommandSpec::new("CLIENT", Group::Connection, c
     )
     .arity(-2)
     .subcommands(&[
+        &tracking::CACHING,
         &GETNAME,
-        &GETREDIR,
+        &tracking::GETREDIR,
         &HELP,
         &ID,
         &INFO,
@@ -29,8 +31,9 @@ pub static CLIENT: CommandSpec = CommandSpec::new("CLIENT", Group::Connection, c
         &REPLY,
         &SETINFO,
         &SETNAME,
-        &TRACKINGINFO,
-        &UNBLOCK,
+        &tracking::TRACKING,
+        &tracking::TRACKINGINFO,
+        &client_unblock::UNBLOCK,
     ]);
 
 /// Runs for the container alone, which its arity rules out.
@@ -46,11 +49,15 @@ const OWN_FLAGS: &[Flags] = &[
     Flags::ALLOW_BUSY,
 ];
 /// The flags of those for administrators.
-const ADMIN_FLAGS: &[Flags] = &[Flags::ADMIN, Flags::NOSCRIPT, Flags::LOADING, Flags::STALE];
+pub(super) const ADMIN_FLAGS: &[Flags] =
+    &[Flags::ADMIN, Flags::NOSCRIPT, Flags::LOADING, Flags::STALE];
 const ON_OFF: &[Arg] = &[Arg::token("on", "ON"), Arg::token("off", "OFF")];
 const ALL_NODES: &[&str] = &["request_policy:all_nodes", "response_policy:all_succeeded"];
 
-const fn subcommand(name: &'static str, handler: crate::command::Handler) -> CommandSpec {
+pub(super) const fn subcommand(
+    name: &'static str,
+    handler: crate::command::Handler,
+) -> CommandSpec {
     CommandSpec::new(name, Group::Connection, handler)
 }
 
@@ -63,6 +70,8 @@ fn help(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
     context.help(
         "CLIENT",
         &[
+            "CACHING (YES|NO)",
+            "    Whether the next command's reads are tracked, in OPTIN and OPTOUT mode.",
             "GETNAME",
             "    The name of this connection.",
             "GETREDIR",
@@ -94,6 +103,8 @@ fn help(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
             "    Names the client library and its version.",
             "SETNAME <name>",
             "    Names this connection.",
+            "TRACKING (ON|OFF) [REDIRECT <id>] [BCAST] [PREFIX <prefix> [...]] [OPTIN] [OPTOUT] [NOLOOP]",
+            "    Whether this connection is told when keys change that it may have cached.",
             "TRACKINGINFO",
             "    The state of client-side caching for this connection.",
             "UNBLOCK <client-id> [TIMEOUT|ERROR]",
@@ -354,6 +365,7 @@ fn close_matching(context: &mut Context<'_>, filter: &Filter<'_>) -> usize {
             context.session.close_after_reply = true;
         } else {
             context.instance.clients.kill(client);
+            waiting::abandon(context.db, context.instance, client.id);
         }
     }
     found.len()
@@ -433,82 +445,4 @@ fn on_or_off(word: &[u8]) -> Result<bool, CommandError> {
     } else {
         Err(CommandError::Syntax)
     }
-}
-
-static GETREDIR: CommandSpec = subcommand("GETREDIR", getredir)
-    .doc(
-        "Answers which client gets the connection's invalidation messages.",
-        "6.0.0",
-        "O(1)",
-    )
-    .arity(2)
-    .flags(OWN_FLAGS);
-
-fn getredir(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
-    context.reply.integer(NO_REDIRECTION);
-    Ok(())
-}
-
-static TRACKINGINFO: CommandSpec = subcommand("TRACKINGINFO", trackinginfo)
-    .doc(
-        "Answers the state of client-side caching for the connection.",
-        "6.2.0",
-        "O(1)",
-    )
-    .arity(2)
-    .flags(&[Flags::NOSCRIPT, Flags::LOADING, Flags::STALE]);
-
-fn trackinginfo(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
-    let reply = &mut context.reply;
-    reply.map(3);
-    reply.text("flags");
-    reply.set(1);
-    reply.text("off");
-    reply.text("redirect");
-    reply.integer(NO_REDIRECTION);
-    reply.text("prefixes");
-    reply.array(0);
-    Ok(())
-}
-
-const UNBLOCK_HOW: &[Arg] = &[
-    Arg::token("timeout", "TIMEOUT"),
-    Arg::token("error", "ERROR"),
-];
-
-static UNBLOCK: CommandSpec = subcommand("UNBLOCK", unblock)
-    .doc(
-        "Ends the blocking command in which another connection waits.",
-        "5.0.0",
-        "O(log N), N being the connections",
-    )
-    .arity(-3)
-    .flags(ADMIN_FLAGS)
-    .args(&[
-        Arg::integer("client-id"),
-        Arg::one_of("unblock-type", UNBLOCK_HOW).optional(),
-    ]);
-
-/// No command blocks, so there is nothing to end.
-fn unblock(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
-    match request.len() {
-        3 => {}
-        4 if [b"TIMEOUT".as_slice(), b"ERROR"]
-            .iter()
-            .any(|how| request.get(3).eq_ignore_ascii_case(how)) => {}
-        4 => {
-            return Err(CommandError::fixed(
-                "ERR CLIENT UNBLOCK reason should be TIMEOUT or ERROR",
-            ));
-        }
-        _ => {
-            return Err(CommandError::UnknownForm {
-                word: request.get(1).to_vec(),
-                command: CLIENT.name,
-            });
-        }
-    }
-    parse_i64(request.get(2)).ok_or(CommandError::NotInteger)?;
-    context.reply.flag(false);
-    Ok(())
 }

@@ -34,9 +34,13 @@ impl ClientType {
         })
     }
 
-    /// The type of `client`: every connection is one of a normal client so far.
-    fn of(_client: &ClientHandle) -> Self {
-        ClientType::Normal
+    /// The type of `client`.
+    fn of(client: &ClientHandle) -> Self {
+        if client.subscriptions.any() {
+            ClientType::PubSub
+        } else {
+            ClientType::Normal
+        }
     }
 }
 

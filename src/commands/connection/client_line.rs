@@ -5,11 +5,11 @@
 
 use std::fmt::Write;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-use super::NO_REDIRECTION;
 use crate::command::Context;
 use crate::instance::clients::{ClientHandle, ClientNames};
+use crate::instance::pubsub::Kind;
 use crate::resp::{Protocol, Request};
 
 /// The lines of `clients`.
@@ -106,12 +106,15 @@ impl<'a> Lines<'a> {
         } else {
             client.figures.db.load(Ordering::Relaxed) as usize
         };
-        // Subscriptions and transactions come with their commands.
+        let [sub, psub, ssub] = Kind::ALL.map(|kind| client.subscriptions.count(kind));
         write!(
             line,
-            " flags={} db={db} sub=0 psub=0 ssub=0 multi=-1 watch=0",
+            " flags={} db={db} sub={sub} psub={psub} ssub={ssub}",
             flags(client)
-        )
+        )?;
+        let multi = client.figures.queued.load(Ordering::Relaxed) as i64 - 1;
+        let watched = client.figures.watched.load(Ordering::Relaxed);
+        write!(line, " multi={multi} watch={watched}")
     }
 
     fn buffers(
@@ -129,8 +132,9 @@ impl<'a> Lines<'a> {
             of(&figures.argument_bytes)
         };
         let (query, query_free) = (of(&figures.query_bytes), of(&figures.query_free_bytes));
+        let queued = of(&figures.queued_bytes);
         let replies = of(&figures.output_buffer_bytes);
-        let (values, value_bytes) = (of(&figures.output_values), of(&figures.output_value_bytes));
+        let output = client.waiting_output();
         let names_bytes =
             names.name.len() + names.lib_name.len() + names.lib_version.len() + names.user.len();
         let total = size_of::<ClientHandle>()
@@ -140,22 +144,29 @@ impl<'a> Lines<'a> {
             + query
             + query_free
             + arguments
+            + queued
             + replies
-            + value_bytes;
-        let pending = of(&figures.output_bytes);
+            + output.counted_bytes;
         write!(
             line,
-            " qbuf={query} qbuf-free={query_free} argv-mem={arguments} multi-mem=0 rbs={replies}"
+            " qbuf={query} qbuf-free={query_free} argv-mem={arguments} multi-mem={queued} rbs={replies}"
         )?;
         write!(
             line,
-            " rbp={} obl={pending} oll={values} omem={value_bytes}",
-            of(&figures.output_peak_bytes)
+            " rbp={} obl={} oll={} omem={}",
+            of(&figures.output_peak_bytes),
+            output.uncounted_bytes,
+            output.pieces,
+            output.counted_bytes
         )?;
         write!(
             line,
             " tot-mem={total} events={}",
-            if pending + value_bytes > 0 { "rw" } else { "r" }
+            if output.uncounted_bytes > 0 {
+                "rw"
+            } else {
+                "r"
+            }
         )
     }
 
@@ -179,8 +190,9 @@ impl<'a> Lines<'a> {
         };
         write!(
             line,
-            " cmd={command} user={} redir={NO_REDIRECTION} resp={version}",
-            text(&names.user)
+            " cmd={command} user={} redir={} resp={version}",
+            text(&names.user),
+            client.tracking.redirect()
         )?;
         write!(
             line,
@@ -202,11 +214,20 @@ impl<'a> Lines<'a> {
 
 /// The letters that stand for a client's state, `N` for none of them.
 fn flags(client: &ClientHandle) -> String {
+    let of = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
+    let figures = &client.figures;
     let letters = [
+        (client.subscriptions.any(), 'P'),
+        (figures.queued.load(Ordering::Relaxed) > 0, 'x'),
+        (client.is_parked(), 'b'),
+        (client.tracking.is_on(), 't'),
+        (client.tracking.is_broken(), 'R'),
+        (client.tracking.broadcasts(), 'B'),
+        (of(&figures.touched), 'd'),
         (client.is_killed(), 'A'),
         (client.unix, 'U'),
-        (client.no_evict.load(Ordering::Relaxed), 'e'),
-        (client.no_touch.load(Ordering::Relaxed), 'T'),
+        (of(&client.no_evict), 'e'),
+        (of(&client.no_touch), 'T'),
     ];
     let flags: String = letters
         .into_iter()

@@ -9,6 +9,8 @@ pub mod basic;
 pub mod client;
 pub mod client_filter;
 pub mod client_line;
+pub mod client_unblock;
+pub mod tracking;
 
 use crate::command::{CommandError, CommandResult, CommandSpec};
 
@@ -38,6 +40,3 @@ fn check_name(name: &[u8]) -> CommandResult {
 fn is_printable_word(text: &[u8]) -> bool {
     text.iter().all(u8::is_ascii_graphic)
 }
-
-/// What stands for a client where there is none, as long as no client tracks keys.
-const NO_REDIRECTION: i64 = -1;

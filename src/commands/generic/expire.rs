@@ -12,6 +12,7 @@ use crate::command::{
 use crate::commands::expiry::Unit;
 use crate::resp::Request;
 use crate::store::entry::NEVER;
+use crate::store::journal::Events;
 
 const CONDITIONS: &[Arg] = &[
     Arg::token("nx", "NX"),
@@ -116,17 +117,20 @@ fn set_deadline(
         .map(|entry| entry.deadline_ms());
     let sets = old_ms.is_some_and(|old_ms| condition.holds(old_ms, deadline_ms));
     if sets {
-        match u64::try_from(deadline_ms) {
+        let event = match u64::try_from(deadline_ms) {
             Ok(deadline_ms) if deadline_ms > now_ms => {
                 context.db.set_deadline(index, key, deadline_ms);
+                "expire"
             }
             _ => {
                 if let Some(entry) = context.db.remove(index, key) {
                     context.discard(entry);
                 }
+                "del"
             }
-        }
+        };
         context.changed(key);
+        context.event(Events::GENERIC, event, key);
     }
     context.reply.flag(sets);
     Ok(())
@@ -312,6 +316,7 @@ fn persist(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     if had_one {
         context.db.set_deadline(index, key, NEVER);
         context.changed(key);
+        context.event(Events::GENERIC, "persist", key);
     }
     context.reply.flag(had_one);
     Ok(())

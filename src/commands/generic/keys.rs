@@ -5,6 +5,7 @@ use crate::command::{
 };
 use crate::resp::Request;
 use crate::store::db::type_name;
+use crate::store::journal::Events;
 use crate::text::pattern;
 
 /// Every word is a key, and clients that shard may split the command and add the answers up.
@@ -50,6 +51,7 @@ fn del(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         if let Some(entry) = context.db.delete(index, key) {
             context.discard(entry);
             context.changed(key);
+            context.event(Events::GENERIC, "del", key);
             deleted += 1;
         }
     }

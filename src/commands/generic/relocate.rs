@@ -8,7 +8,9 @@ use crate::command::{
     Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags, KeySpec,
 };
 use crate::resp::Request;
+use crate::store::db::type_name;
 use crate::store::db::{Db, DbIndex};
+use crate::store::journal::Events;
 
 /// RENAME key newkey
 pub static RENAME: CommandSpec = CommandSpec::new("RENAME", Group::Generic, rename)
@@ -75,11 +77,17 @@ fn rename_unless(
     let Some(entry) = context.db.remove(index, from) else {
         return Err(CommandError::NoSuchKey);
     };
-    if let Some(overwritten) = context.db.remove(index, to) {
-        context.discard(overwritten);
-    }
+    let new_type = type_name(entry.value());
+    let old = context.db.remove(index, to);
+    let old_type = old.as_ref().map(|old| type_name(old.value()));
     context.db.insert(index, entry.with_key(to));
     context.changed_both((index, from), (index, to));
+    context.event(Events::GENERIC, "rename_from", from);
+    context.event(Events::GENERIC, "rename_to", to);
+    context.overwritten(to, old_type, new_type);
+    if let Some(old) = old {
+        context.discard(old);
+    }
     Ok(true)
 }
 
@@ -128,11 +136,16 @@ fn copy(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     if let Some(entry) = copied {
         // It is a new key, whose uses begin now.
         entry.set_access(0);
-        if let Some(overwritten) = context.db.remove(to, destination) {
-            context.discard(overwritten);
-        }
+        let new_type = type_name(entry.value());
+        let old = context.db.remove(to, destination);
+        let old_type = old.as_ref().map(|old| type_name(old.value()));
         context.db.insert(to, entry);
         context.changed_in(to, destination);
+        context.event_in(to, Events::GENERIC, "copy_to", destination);
+        context.overwritten_in(to, destination, old_type, new_type);
+        if let Some(old) = old {
+            context.discard(old);
+        }
     }
     Ok(())
 }
@@ -162,6 +175,8 @@ fn move_key(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     if moves && let Some(entry) = context.db.remove(index, key) {
         context.db.insert(to, entry);
         context.changed_both((index, key), (to, key));
+        context.event(Events::GENERIC, "move_from", key);
+        context.event_in(to, Events::GENERIC, "move_to", key);
     }
     context.reply.flag(moves);
     Ok(())

@@ -21,7 +21,8 @@ use crate::command::{
 use crate::resp::{Reply, Request};
 use crate::store::db::{Db, DbIndex};
 use crate::store::encoding::flat::Item;
-use crate::store::entry::{NEVER, NewValue, Object, Value};
+use crate::store::entry::{NewValue, Object, Value};
+use crate::store::journal::Events;
 use crate::store::tree::End;
 use crate::store::types::list::{self, Element, Fill, List};
 use crate::store::types::set::Set;
@@ -573,17 +574,16 @@ fn store(
         }
     }
     let len = list.len();
-    let overwritten = context.db.delete(context.session.db, destination);
     let dirty = context.db.dirty;
     if len > 0 {
-        context.set(destination, NewValue::Object(Object::List(list)), NEVER);
+        context.replace(destination, NewValue::Object(Object::List(list)));
         context.changed(destination);
         // Redis counts the elements.
         context.db.dirty = dirty + len as u64;
-    } else if overwritten.is_some() {
+        context.event(Events::LIST, "sortstore", destination);
+    } else if let Some(entry) = context.db.delete(context.session.db, destination) {
         context.changed(destination);
-    }
-    if let Some(entry) = overwritten {
+        context.event(Events::GENERIC, "del", destination);
         context.discard(entry);
     }
     context.reply.count(len);

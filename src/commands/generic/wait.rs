@@ -1,14 +1,15 @@
 //! WAIT and WAITAOF: how many replicas, and whether the disk, have got the client's writes.
 //!
-//! There is neither a replica nor an append-only file, so no answer can change by waiting, and both answer at
-//! once. (Redis lets the client wait for its timeout even then, in case a replica connects.)
+//! There is neither a replica nor an append-only file. What is asked for and there already is answered at once; for more
+//! the client waits until its time is over, as a replica could come.
 
 use super::within;
 use crate::command::{
     Arg, Args, Categories, CommandError, CommandResult, CommandSpec, Context, Flags, Group,
 };
-use crate::resp::Request;
-use crate::text::number::parse_i64;
+use crate::commands::waiting::deadline_in_ms;
+use crate::instance::waiters::{Wait, WaitsFor};
+use crate::resp::{CommandQueue, Reply, Request};
 
 const TIPS: &[&str] = &["request_policy:all_shards", "response_policy:agg_min"];
 
@@ -28,10 +29,32 @@ pub static WAIT: CommandSpec = CommandSpec::new("WAIT", Group::Generic, wait)
 
 fn wait(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let mut args = Args::new(request, 1);
-    args.integer()?;
-    timeout_ms(&mut args)?;
-    context.reply.count(0);
+    let replicas = args.integer()?;
+    let deadline_ms = deadline_in_ms(context, args.bytes()?)?;
+    wait_in_vain(context, request, deadline_ms, replicas, |reply| {
+        reply.count(0)
+    });
     Ok(())
+}
+
+/// Waits for more replicas than there are, if `replicas` says so.
+fn wait_in_vain(
+    context: &mut Context<'_>,
+    request: Request<'_>,
+    deadline_ms: u64,
+    replicas: i64,
+    in_vain: fn(&mut Reply<'_>),
+) {
+    if replicas <= 0 {
+        return in_vain(&mut context.reply);
+    }
+    context.block(|_| Wait {
+        request: CommandQueue::of(request),
+        keys: Vec::new(),
+        on: WaitsFor::StreamGroup,
+        deadline_ms,
+        in_vain,
+    });
 }
 
 /// WAITAOF numlocal numreplicas timeout
@@ -51,25 +74,20 @@ pub static WAITAOF: CommandSpec = CommandSpec::new("WAITAOF", Group::Generic, wa
 fn waitaof(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let mut args = Args::new(request, 1);
     let local = within(args.integer()?, 0, 1)?;
-    if args.integer()? < 0 {
+    let replicas = args.integer()?;
+    if replicas < 0 {
         return Err(CommandError::MustBePositive);
     }
-    timeout_ms(&mut args)?;
+    let deadline_ms = deadline_in_ms(context, args.bytes()?)?;
     if local > 0 {
         return Err(CommandError::fixed(
             "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
         ));
     }
-    context.reply.array(2);
-    context.reply.count(0);
-    context.reply.count(0);
+    wait_in_vain(context, request, deadline_ms, replicas, |reply| {
+        reply.array(2);
+        reply.count(0);
+        reply.count(0);
+    });
     Ok(())
-}
-
-/// A timeout in milliseconds, 0 for none.
-fn timeout_ms(args: &mut Args<'_>) -> Result<u64, CommandError> {
-    let timeout = parse_i64(args.bytes()?).ok_or(CommandError::fixed(
-        "ERR timeout is not an integer or out of range",
-    ))?;
-    u64::try_from(timeout).map_err(|_| CommandError::fixed("ERR timeout is negative"))
 }

@@ -9,6 +9,7 @@ use crate::command::{
 };
 use crate::commands::sorted_set::{create, limits, settle, zset_mut};
 use crate::resp::Request;
+use crate::store::journal::Events;
 use crate::store::types::sorted_set::{Change, Limits, SortedSet};
 
 /// `GEOADD key [NX | XX] [CH] longitude latitude member [longitude latitude member ...]`
@@ -84,6 +85,7 @@ fn geoadd(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     }
     if added + moved > 0 {
         settle(context, key, false, added + moved);
+        context.event(Events::ZSET, "zadd", key);
     }
     let counted = if options.count_changes { moved } else { 0 };
     context.reply.count(added + counted);

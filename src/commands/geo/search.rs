@@ -14,9 +14,11 @@ use crate::command::{
     Arg, ArgKind, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, Handler,
     KeyFlags, KeySpec,
 };
-use crate::commands::sorted_set::{create, limits, remove, reply_member, settle};
+use crate::commands::sorted_set::{limits, remove, reply_member, settle};
 use crate::resp::Request;
 use crate::store::encoding::flat::Item;
+use crate::store::entry::{NewValue, Object};
+use crate::store::journal::Events;
 use crate::store::member::{Member, Word};
 use crate::store::types::sorted_set::{ScoreBound, SortedSet};
 
@@ -624,13 +626,18 @@ fn store(context: &mut Context<'_>, key: &[u8], points: &[Point<'_>], search: &S
             Word::Score(score),
         ));
     }
-    let removed = remove(context, key);
     if !members.is_empty() {
         let set = SortedSet::from_members(members, limits(context));
-        create(context, key, set);
+        context.replace(key, NewValue::Object(Object::SortedSet(set)));
         settle(context, key, false, points.len());
-    } else if removed {
+        let event = match search.form {
+            Form::NamedStore => "geosearchstore",
+            _ => "georadiusstore",
+        };
+        context.event(Events::ZSET, event, key);
+    } else if remove(context, key) {
         context.changed(key);
+        context.event(Events::GENERIC, "del", key);
     }
     context.reply.count(points.len());
 }

@@ -1,6 +1,7 @@
 //! Two things at once: HGETDEL, HGETEX, HSETEX.
 
 use super::deadline::{Changes, Condition, check_type, persist, set_deadline};
+use super::event;
 use super::fields::{FIELDS, NOT_POSITIVE, parse_deadline, parse_fields};
 use super::{Edit, Missing, change, reply_item, settle};
 use crate::command::{
@@ -9,6 +10,7 @@ use crate::command::{
 };
 use crate::commands::expiry::Unit;
 use crate::resp::{Reply, Request};
+use crate::store::journal::Events;
 use crate::store::types::hash::{Hash, Ttl};
 use crate::text::number::parse_i64;
 
@@ -51,7 +53,11 @@ fn hgetdel(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         Ok(removed)
     })?;
     match removed {
-        Some(removed) => settle(context, key, removed),
+        Some(0) => {}
+        Some(removed) => {
+            settle(context, key, removed);
+            event(context, "hdel", key);
+        }
         None => (0..args.remaining()).for_each(|_| context.reply.null()),
     }
     Ok(())
@@ -118,6 +124,14 @@ impl After {
         parse_deadline(request, 3, unit, now_ms, "hgetex").map(After::At)
     }
 
+    /// The name of the event of so many changes.
+    fn event(self, changes: Changes) -> &'static str {
+        match self {
+            After::Persist => "hpersist",
+            _ => changes.event(),
+        }
+    }
+
     fn apply(self, hash: &mut Hash, name: &[u8], now_ms: u64) -> i64 {
         match self {
             After::Leave => 0,
@@ -150,6 +164,9 @@ fn hgetex(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         Some(changes) => {
             context.db.stats.expired_fields += changes.removed as u64;
             settle(context, key, changes.all());
+            if changes.all() > 0 {
+                event(context, after.event(changes), key);
+            }
         }
         None => (0..args.remaining()).for_each(|_| context.reply.null()),
     }
@@ -305,7 +322,15 @@ fn hsetex(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     })?
     .flatten();
     context.db.stats.expired_fields += removed.unwrap_or(0);
-    settle(context, key, if removed.is_some() { pairs } else { 0 });
+    if let Some(removed) = removed {
+        settle(context, key, pairs);
+        context.event(Events::HASH, "hset", key);
+        match options.ttl {
+            Ttl::At(_) if removed > 0 => event(context, "hdel", key),
+            Ttl::At(_) => event(context, "hexpire", key),
+            Ttl::Keep | Ttl::Clear => {}
+        }
+    }
     context.reply.flag(removed.is_some());
     Ok(())
 }

@@ -3,6 +3,7 @@
 //! They answer one code for each field, in the order of the request. A field without a deadline counts as one whose
 //! deadline is later than all. A deadline that has passed already removes the field at once.
 
+use super::event;
 use super::fields::{FIELDS, NOT_POSITIVE, parse_deadline, parse_fields};
 use super::{Missing, change, hash_of, settle};
 use crate::command::{
@@ -145,6 +146,9 @@ fn set_deadlines(
         Some(changes) => {
             context.db.stats.expired_fields += changes.removed as u64;
             settle(context, key, changes.all());
+            if changes.all() > 0 {
+                event(context, changes.event(), key);
+            }
         }
         None => (0..args.remaining()).for_each(|_| context.reply.integer(NO_FIELD)),
     }
@@ -165,6 +169,11 @@ impl Changes {
     pub(super) fn count(&mut self, code: i64) {
         self.changed += usize::from(code == DONE);
         self.removed += usize::from(code == REMOVED);
+    }
+
+    /// The name of their event.
+    pub(super) fn event(self) -> &'static str {
+        if self.removed > 0 { "hdel" } else { "hexpire" }
     }
 
     pub(super) fn all(self) -> usize {
@@ -373,7 +382,11 @@ fn hpersist(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     })?;
     match changes {
         // Redis counts one change, however many fields there are.
-        Some(changes) => settle(context, key, changes.all().min(1)),
+        Some(changes) if changes.all() > 0 => {
+            settle(context, key, 1);
+            event(context, "hpersist", key);
+        }
+        Some(_) => {}
         None => (0..args.remaining()).for_each(|_| context.reply.integer(NO_FIELD)),
     }
     Ok(())

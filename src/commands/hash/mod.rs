@@ -23,6 +23,7 @@ use crate::resp::Reply;
 use crate::store::db::{Db, DbIndex};
 use crate::store::encoding::flat::Item;
 use crate::store::entry::{Entry, NEVER, NewValue, Object, Value};
+use crate::store::journal::Events;
 use crate::store::table::Slot;
 use crate::store::types::hash::{Hash, HashLimits, Ttl};
 
@@ -152,6 +153,9 @@ fn change<R>(
         edited
     };
     db.stats.expired_fields += edited.expired as u64;
+    if edited.expired > 0 {
+        db.journal.event(index, key, Events::HASH, "hexpired");
+    }
     if edited.is_timed {
         db.note_fields(index, key);
     }
@@ -201,6 +205,15 @@ fn settle(context: &mut Context<'_>, key: &[u8], changes: usize) {
         let dirty = context.db.dirty;
         context.changed(key);
         context.db.dirty = dirty + changes as u64;
+    }
+}
+
+/// Publishes an event of a hash that has changed, and that its key has gone if no field is left.
+#[inline]
+fn event(context: &mut Context<'_>, name: &'static str, key: &[u8]) {
+    if !context.db.journal.events.is_empty() {
+        let gone = !context.db.contains(context.session.db, key);
+        context.event_and_end(Events::HASH, name, key, gone);
     }
 }
 

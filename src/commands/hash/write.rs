@@ -1,5 +1,6 @@
 //! Changing fields: HSET, HMSET, HSETNX, HDEL, HINCRBY, HINCRBYFLOAT.
 
+use super::event;
 use super::{Missing, change, settle};
 use crate::command::{
     Arg, ArgKind, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, Handler,
@@ -80,6 +81,7 @@ fn set_pairs(context: &mut Context<'_>, request: Request<'_>) -> Result<usize, C
         Ok((2..request.len()).step_by(2).filter(set).count())
     })?;
     settle(context, key, pairs);
+    event(context, "hset", key);
     Ok(created.unwrap_or(0))
 }
 
@@ -104,7 +106,10 @@ fn hsetnx(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         Ok(edit.get(name).is_none() && edit.set(name, value, Ttl::Clear))
     })?;
     let is_new = is_new == Some(true);
-    settle(context, key, usize::from(is_new));
+    if is_new {
+        settle(context, key, 1);
+        event(context, "hset", key);
+    }
     context.reply.flag(is_new);
     Ok(())
 }
@@ -130,7 +135,10 @@ fn hdel(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         Ok(names.filter(|name| edit.hash.remove(name)).count())
     })?;
     let removed = removed.unwrap_or(0);
-    settle(context, key, removed);
+    if removed > 0 {
+        settle(context, key, removed);
+        event(context, "hdel", key);
+    }
     context.reply.count(removed);
     Ok(())
 }
@@ -167,6 +175,7 @@ fn hincrby(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         Ok(sum)
     })?;
     settle(context, key, 1);
+    event(context, "hincrby", key);
     context.reply.integer(sum.unwrap_or(increment));
     Ok(())
 }
@@ -207,6 +216,7 @@ fn hincrbyfloat(context: &mut Context<'_>, request: Request<'_>) -> CommandResul
         Ok(sum)
     })?;
     settle(context, key, 1);
+    event(context, "hincrbyfloat", key);
     context.reply.text(&sum.unwrap_or_default());
     Ok(())
 }

@@ -7,6 +7,7 @@ use crate::command::{
 use crate::commands::string::{Str, edit};
 use crate::resp::Request;
 use crate::store::encoding::hyperloglog::{self, Encoding, Mark, Registers};
+use crate::store::journal::Events;
 
 /// PFADD key [element ...]
 pub static PFADD: CommandSpec = CommandSpec::new("PFADD", Group::HyperLogLog, pfadd)
@@ -50,6 +51,7 @@ fn pfadd(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     // Every element that changes something counts, but the key has changed once.
     context.changed(key);
     context.db.dirty += changes.saturating_sub(1);
+    context.event(Events::STRING, "pfadd", key);
     context.reply.flag(true);
     Ok(())
 }
@@ -142,6 +144,8 @@ fn pfmerge(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         registers.put(bytes, dense, max_bytes)
     })?;
     context.changed(target);
+    // Redis names it like the other one.
+    context.event(Events::STRING, "pfadd", target);
     context.reply.ok();
     Ok(())
 }

@@ -5,6 +5,7 @@ use crate::command::{
     Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags, KeySpec,
 };
 use crate::resp::Request;
+use crate::store::journal::Events;
 
 /// LSET key index element
 pub static LSET: CommandSpec = CommandSpec::new("LSET", Group::List, lset)
@@ -32,6 +33,7 @@ fn lset(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     list.set(index, element_argument(request, 3), fill);
     drop(slot);
     settle(context, key, false, 1);
+    context.event(Events::LIST, "lset", key);
     context.reply.ok();
     Ok(())
 }
@@ -76,6 +78,7 @@ fn linsert(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let len = list.len();
     drop(slot);
     settle(context, key, false, 1);
+    context.event(Events::LIST, "linsert", key);
     context.reply.count(len);
     Ok(())
 }
@@ -109,6 +112,7 @@ fn lrem(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     drop(slot);
     if removed > 0 {
         settle(context, key, empty, removed);
+        context.event_and_end(Events::LIST, "lrem", key, empty);
     }
     context.reply.count(removed);
     Ok(())
@@ -144,6 +148,7 @@ fn ltrim(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let (empty, removed) = (list.is_empty(), before - list.len());
     drop(slot);
     settle(context, key, empty, removed);
+    context.event_and_end(Events::LIST, "ltrim", key, empty);
     context.reply.ok();
     Ok(())
 }

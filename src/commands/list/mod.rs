@@ -1,11 +1,12 @@
 //! Lists: elements at the ends ([`push_pop`]), looking at a list ([`read`]), changes within it ([`edit`]) and moves
-//! from one list to another ([`transfer`]).
+//! from one list to another ([`transfer`]), and the forms that wait for a list ([`blocking`]).
 //!
 //! What a list is and how it is stored is the business of [`crate::store::types::list`]; here are the commands' words,
 //! checks and replies. The life of a list's key is decided here too: a push to a key that is not there makes a list,
 //! and whatever takes the last element takes the key with it ([`settle`]). To add a command, write its spec and its
 //! handler in the file of its kind and name it in [`COMMANDS`].
 
+pub mod blocking;
 pub mod edit;
 pub mod push_pop;
 pub mod read;
@@ -22,6 +23,11 @@ use crate::store::types::list::{self, Element, Fill, List};
 
 /// The family's commands.
 pub static COMMANDS: &[&CommandSpec] = &[
+    &blocking::BLMOVE,
+    &blocking::BLMPOP,
+    &blocking::BLPOP,
+    &blocking::BRPOP,
+    &blocking::BRPOPLPUSH,
     &read::LINDEX,
     &edit::LINSERT,
     &read::LLEN,
@@ -112,6 +118,22 @@ fn settle(context: &mut Context<'_>, key: &[u8], empty: bool, changes: usize) {
     let dirty = context.db.dirty;
     context.changed(key);
     context.db.dirty = dirty + changes as u64;
+}
+
+/// The name of the event of a push at `end`.
+fn push_event(end: End) -> &'static str {
+    match end {
+        End::Front => "lpush",
+        End::Back => "rpush",
+    }
+}
+
+/// The name of the event of a pop at `end`.
+fn pop_event(end: End) -> &'static str {
+    match end {
+        End::Front => "lpop",
+        End::Back => "rpop",
+    }
 }
 
 /// Answers an element from where it lies.

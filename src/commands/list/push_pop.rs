@@ -1,14 +1,18 @@
 //! Elements at the ends of a list: LPUSH, RPUSH, their forms for lists that exist, LPOP, RPOP, LMPOP.
 
+use std::ops::Range;
+
 use super::{
     ENDS, create, element_argument, fill, list_mut, list_of, parse_at_least, parse_end,
     reply_element, settle,
 };
+use super::{pop_event, push_event};
 use crate::command::{
     Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, Handler, KeyFlags,
     KeySpec,
 };
 use crate::resp::Request;
+use crate::store::journal::Events;
 use crate::store::tree::End;
 use crate::store::types::list::List;
 
@@ -114,12 +118,14 @@ fn push(
         return Ok(());
     };
     settle(context, key, false, count);
+    context.event(Events::LIST, push_event(end), key);
     context.reply.count(len);
     Ok(())
 }
 
 const POP_FLAGS: &[Flags] = &[Flags::WRITE, Flags::FAST];
-const POP_KEY_FLAGS: KeyFlags = KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::DELETE);
+pub(super) const POP_KEY_FLAGS: KeyFlags =
+    KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::DELETE);
 
 /// What the specs of LPOP and RPOP have in common.
 const fn popper(name: &'static str, handler: Handler, summary: &'static str) -> CommandSpec {
@@ -180,7 +186,7 @@ fn pop(context: &mut Context<'_>, request: Request<'_>, end: End) -> CommandResu
 }
 
 #[inline]
-fn pop_one(context: &mut Context<'_>, key: &[u8], end: End) -> CommandResult {
+pub(super) fn pop_one(context: &mut Context<'_>, key: &[u8], end: End) -> CommandResult {
     let fill = fill(context);
     let Context {
         db, session, reply, ..
@@ -194,6 +200,7 @@ fn pop_one(context: &mut Context<'_>, key: &[u8], end: End) -> CommandResult {
     let empty = list.is_empty();
     drop(slot);
     settle(context, key, empty, 1);
+    context.event_and_end(Events::LIST, pop_event(end), key, empty);
     Ok(())
 }
 
@@ -217,6 +224,7 @@ fn pop_some(context: &mut Context<'_>, key: &[u8], end: End, count: usize) -> Co
     let empty = list.is_empty();
     drop(slot);
     settle(context, key, empty, count);
+    context.event_and_end(Events::LIST, pop_event(end), key, empty);
     Ok(())
 }
 
@@ -237,31 +245,69 @@ pub static LMPOP: CommandSpec = CommandSpec::new("LMPOP", Group::List, lmpop)
 const NUMKEYS_BELOW_ONE: CommandError = CommandError::fixed("ERR numkeys should be greater than 0");
 const COUNT_BELOW_ONE: CommandError = CommandError::fixed("ERR count should be greater than 0");
 
-fn lmpop(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
-    let mut args = Args::new(request, 1);
-    let numkeys = parse_at_least(&mut args, 1, NUMKEYS_BELOW_ONE)?;
-    let keys = usize::try_from(numkeys)
-        .ok()
-        .filter(|&keys| keys < args.remaining())
-        .ok_or(CommandError::Syntax)?;
-    let mut args = Args::new(request, 2 + keys);
-    let end = parse_end(&mut args)?;
-    let mut count = None;
-    while !args.is_empty() {
-        if count.is_some() || !args.keyword("COUNT") {
-            return Err(CommandError::Syntax);
+/// What LMPOP and BLMPOP pop from which of several keys.
+pub(super) struct Choice {
+    /// The index of the first key, and how many there are.
+    first: usize,
+    keys: usize,
+    end: End,
+    count: usize,
+}
+
+impl Choice {
+    /// Reads the number of keys at `at` and all that follows.
+    pub(super) fn parse(request: Request<'_>, at: usize) -> Result<Choice, CommandError> {
+        let mut args = Args::new(request, at);
+        let numkeys = parse_at_least(&mut args, 1, NUMKEYS_BELOW_ONE)?;
+        let keys = usize::try_from(numkeys)
+            .ok()
+            .filter(|&keys| keys < args.remaining())
+            .ok_or(CommandError::Syntax)?;
+        let mut args = Args::new(request, at + 1 + keys);
+        let end = parse_end(&mut args)?;
+        let mut count = None;
+        while !args.is_empty() {
+            if count.is_some() || !args.keyword("COUNT") {
+                return Err(CommandError::Syntax);
+            }
+            count = Some(parse_at_least(&mut args, 1, COUNT_BELOW_ONE)?);
         }
-        count = Some(parse_at_least(&mut args, 1, COUNT_BELOW_ONE)?);
+        Ok(Choice {
+            first: at + 1,
+            keys,
+            end,
+            count: count.unwrap_or(1) as usize,
+        })
     }
-    for key in request.iter_from(2).take(keys) {
-        let Some(entry) = context.peek(key) else {
-            continue;
-        };
-        list_of(entry.value())?;
-        context.reply.array(2);
-        context.reply.bulk(key);
-        return pop_some(context, key, end, count.unwrap_or(1) as usize);
+
+    /// Where the keys are.
+    pub(super) fn keys_at(&self) -> Range<usize> {
+        self.first..self.first + self.keys
     }
-    context.reply.null_array();
+
+    /// Pops from the first list that is there, and answers its key and the elements; false if there is none.
+    pub(super) fn pop(
+        &self,
+        context: &mut Context<'_>,
+        request: Request<'_>,
+    ) -> Result<bool, CommandError> {
+        for key in request.iter_from(self.first).take(self.keys) {
+            let Some(entry) = context.peek(key) else {
+                continue;
+            };
+            list_of(entry.value())?;
+            context.reply.array(2);
+            context.reply.bulk(key);
+            pop_some(context, key, self.end, self.count)?;
+            return Ok(true);
+        }
+        Ok(false)
+    }
+}
+
+fn lmpop(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
+    if !Choice::parse(request, 1)?.pop(context, request)? {
+        context.reply.null_array();
+    }
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! Moving an element from one list to another, or from one end of a list to the other: LMOVE, RPOPLPUSH.
 
+use super::{pop_event, push_event};
 use std::sync::Arc;
 
 use super::{ENDS, create, fill, list_mut, list_of, parse_end, reply_element, settle};
@@ -7,10 +8,11 @@ use crate::command::{
     Arg, Args, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags, KeySpec,
 };
 use crate::resp::Request;
+use crate::store::journal::Events;
 use crate::store::tree::End;
 use crate::store::types::list::{Element, Fill, List, Value};
 
-const MOVE_KEYS: &[KeySpec] = &[
+pub(super) const MOVE_KEYS: &[KeySpec] = &[
     KeySpec::at(
         1,
         KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::DELETE),
@@ -86,7 +88,8 @@ impl Moved {
     }
 }
 
-fn move_element(
+/// Moves an element and answers it, or null where the source has none.
+pub(super) fn move_element(
     context: &mut Context<'_>,
     source: &[u8],
     destination: &[u8],
@@ -125,6 +128,8 @@ fn move_element(
         moved.push_to(list, to, fill);
         drop(slot);
         settle(context, source, false, 1);
+        context.event(Events::LIST, push_event(to), source);
+        context.event(Events::LIST, pop_event(from), source);
         return Ok(());
     }
     let empty = list.is_empty();
@@ -138,6 +143,8 @@ fn move_element(
     }
     // The move counts as one change.
     settle(context, destination, false, 0);
+    context.event(Events::LIST, push_event(to), destination);
     settle(context, source, empty, 1);
+    context.event_and_end(Events::LIST, pop_event(from), source, empty);
     Ok(())
 }

@@ -12,7 +12,7 @@ use crate::config::error::system_text;
 use crate::config::{
     ChangeSet, Config, ConfigSetError, Param, SetContext, Spec, SystemHost, rewrite,
 };
-use crate::instance::{Instance, limits};
+use crate::instance::{Instance, events_wanted, limits, tracking};
 use crate::observe::log;
 use crate::resp::Request;
 use crate::store::db::{Db, KeyspaceStats};
@@ -95,6 +95,9 @@ fn set(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     }
     drop(config);
     instance.announce_config();
+    if tracking::needs_trim(instance) {
+        tracking::trim(instance, context.db, Some(context.session.id()));
+    }
     context.reply.ok();
     Ok(())
 }
@@ -125,6 +128,13 @@ fn apply(
                 config.slowlog_log_slower_than_us(),
                 config.slowlog_max_len(),
             ),
+            Param::NotifyKeyspaceEvents => {
+                db.journal.events = events_wanted(config.notify_keyspace_events());
+            }
+            Param::ClientOutputBufferLimit => instance
+                .clients
+                .output_limits
+                .configure(config.client_output_buffer_limits()),
             Param::MaxmemoryPolicy | Param::LfuLogFactor | Param::LfuDecayTime => {
                 db.access = crate::commands::generic::object::access_policy(config);
             }

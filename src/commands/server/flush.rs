@@ -6,6 +6,7 @@
 use crate::command::{
     Arg, Args, Categories, CommandError, CommandResult, CommandSpec, Context, Flags, Group, Handler,
 };
+use crate::instance::tracking;
 use crate::resp::Request;
 use crate::store::db::DbIndex;
 use crate::text::number::parse_i64;
@@ -64,6 +65,7 @@ fn flushall(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     for index in 0..context.db.databases() {
         flush(context, index);
     }
+    tracking::all_changed(context.instance, context.session.id());
     // An empty data set is saved in no time, which Redis does here where saving is configured.
     if !context.instance.config().save_points().is_empty() {
         context.db.dirty = 0;
@@ -83,6 +85,7 @@ fn flushdb(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     check_mode(request)?;
     let index = context.index();
     flush(context, index);
+    tracking::all_changed(context.instance, context.session.id());
     context.reply.ok();
     Ok(())
 }
@@ -96,11 +99,13 @@ fn check_mode(request: Request<'_>) -> CommandResult {
 
 /// Empties a database. Its keys count as changed, each once.
 fn flush(context: &mut Context<'_>, index: DbIndex) {
+    context.instance.watches().replaced(context.db, index, None);
     let flushed = context.db.flush(index);
     let keys = flushed.len();
     if keys > 0 {
         context.db.dirty += keys as u64;
         context.instance.reclaimer.hand_over(keys, flushed);
+        context.instance.database_changed(index);
     }
 }
 
@@ -136,8 +141,17 @@ fn swapdb(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
             .filter(|&index| index < databases)
             .ok_or(CommandError::DbIndexOutOfRange)
     };
-    context.db.swap(index(first)?, index(second)?);
+    let (first, second) = (index(first)?, index(second)?);
+    for (index, other) in [(first, second), (second, first)] {
+        let mut watches = context.instance.watches();
+        watches.replaced(context.db, index, Some(other));
+    }
+    context.db.swap(first, second);
     context.db.dirty += 1;
+    if first != second {
+        context.instance.database_changed(first);
+        context.instance.database_changed(second);
+    }
     context.reply.ok();
     Ok(())
 }

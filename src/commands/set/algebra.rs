@@ -4,13 +4,14 @@
 
 use bytes::BytesMut;
 
-use super::{create, limits, remove, reply_item, set_of};
+use super::{limits, remove, reply_item, set_of};
 use crate::command::{
     Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, Handler, KeyFlags,
     KeySpec,
 };
 use crate::resp::{Reply, Request};
 use crate::store::entry::{Entry, NEVER, NewValue, Object};
+use crate::store::journal::Events;
 use crate::store::types::set::Set;
 use crate::store::types::set::algebra::{difference, intersection, unite};
 
@@ -103,7 +104,7 @@ fn sinterstore(context: &mut Context<'_>, request: Request<'_>) -> CommandResult
             true
         });
     }
-    store(context, request.get(1), result);
+    store(context, request.get(1), result, "sinterstore");
     Ok(())
 }
 
@@ -206,7 +207,7 @@ fn sunionstore(context: &mut Context<'_>, request: Request<'_>) -> CommandResult
     let mut result = Set::new();
     unite(&mut result, &sets, limits(context));
     drop(sets);
-    store(context, request.get(1), result);
+    store(context, request.get(1), result, "sunionstore");
     Ok(())
 }
 
@@ -246,7 +247,7 @@ fn sdiffstore(context: &mut Context<'_>, request: Request<'_>) -> CommandResult 
             result.insert_item(item, limits);
         });
     }
-    store(context, request.get(1), result);
+    store(context, request.get(1), result, "sdiffstore");
     Ok(())
 }
 
@@ -275,14 +276,15 @@ fn minuend(sets: Vec<Option<Set>>) -> Option<(Set, Vec<Set>)> {
 }
 
 /// Stores a result in the place of whatever `key` holds, or removes the key if there is none, and answers its size.
-fn store(context: &mut Context<'_>, key: &[u8], result: Set) {
+fn store(context: &mut Context<'_>, key: &[u8], result: Set, event: &'static str) {
     let len = result.len();
-    let removed = remove(context, key);
     if len > 0 {
-        create(context, key, result);
-    }
-    if removed || len > 0 {
+        context.replace(key, NewValue::Object(Object::Set(result)));
         context.changed(key);
+        context.event(Events::SET, event, key);
+    } else if remove(context, key) {
+        context.changed(key);
+        context.event(Events::GENERIC, "del", key);
     }
     context.reply.count(len);
 }

@@ -6,6 +6,7 @@ use crate::command::{
 };
 use crate::commands::scan_options::{ScanOptions, parse_cursor};
 use crate::resp::Request;
+use crate::store::journal::Events;
 use crate::store::types::set::Set;
 
 /// `SADD key member [member ...]`
@@ -38,6 +39,7 @@ fn sadd(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     };
     if added > 0 {
         settle(context, key, false, added);
+        context.event(Events::SET, "sadd", key);
     }
     context.reply.count(added);
     Ok(())
@@ -72,6 +74,7 @@ fn srem(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     drop(slot);
     if removed > 0 {
         settle(context, key, empty, removed);
+        context.event_and_end(Events::SET, "srem", key, empty);
     }
     context.reply.count(removed);
     Ok(())
@@ -119,6 +122,7 @@ fn smove(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let empty = set.is_empty();
     drop(slot);
     settle(context, source, empty, 1);
+    context.event_and_end(Events::SET, "srem", source, empty);
     let added = if let Some(mut slot) = context.db.write(index, destination) {
         set_mut(&mut slot)?.insert(member, limits)
     } else {
@@ -129,6 +133,7 @@ fn smove(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     };
     if added {
         settle(context, destination, false, 1);
+        context.event(Events::SET, "sadd", destination);
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use crate::command::{
     Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags, KeySpec,
 };
 use crate::resp::Request;
+use crate::store::journal::Events;
 
 /// An answer with repetitions, which a few bytes can ask for, grows no larger than this.
 const MAX_REPEATED_BYTES: usize = 512 << 20;
@@ -59,6 +60,7 @@ fn pop_one(context: &mut Context<'_>, key: &[u8]) -> CommandResult {
     let empty = set.is_empty();
     drop(slot);
     settle(context, key, empty, 1);
+    context.event_and_end(Events::SET, "spop", key, empty);
     Ok(())
 }
 
@@ -90,6 +92,7 @@ fn pop_some(context: &mut Context<'_>, key: &[u8], count: usize) -> CommandResul
         remove(context, key);
     }
     settle(context, key, false, count);
+    context.event_and_end(Events::SET, "spop", key, empty);
     Ok(())
 }
 

@@ -6,6 +6,7 @@ use crate::command::{
     KeySpec,
 };
 use crate::resp::Request;
+use crate::store::journal::Events;
 use crate::store::types::sorted_set::{Change, Limits, SortedSet};
 use crate::text::double;
 
@@ -259,6 +260,8 @@ fn add(context: &mut Context<'_>, request: Request<'_>, increment: bool) -> Comm
     let changes = tally.added + tally.updated;
     if changes > 0 {
         settle(context, key, false, changes);
+        let event = if options.increment { "zincr" } else { "zadd" };
+        context.event(Events::ZSET, event, key);
     }
     match tally.score {
         Some(score) if options.increment => context.reply.double(score),
@@ -298,6 +301,7 @@ fn zrem(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     drop(slot);
     if removed > 0 {
         settle(context, key, empty, removed);
+        context.event_and_end(Events::ZSET, "zrem", key, empty);
     }
     context.reply.count(removed);
     Ok(())

@@ -114,7 +114,7 @@ pub static ZUNIONSTORE: CommandSpec = storer(
 );
 
 fn zunionstore(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
-    store_result(context, request, Operation::Union)
+    store_result(context, request, Operation::Union, "zunionstore")
 }
 
 /// `ZINTER numkeys key [key ...] [WEIGHTS weight [weight ...]] [AGGREGATE SUM | MIN | MAX] [WITHSCORES]`
@@ -139,7 +139,7 @@ pub static ZINTERSTORE: CommandSpec = storer(
 );
 
 fn zinterstore(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
-    store_result(context, request, Operation::Intersection)
+    store_result(context, request, Operation::Intersection, "zinterstore")
 }
 
 /// `ZDIFF numkeys key [key ...] [WITHSCORES]`
@@ -174,7 +174,7 @@ pub static ZDIFFSTORE: CommandSpec = storer(
 ]);
 
 fn zdiffstore(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
-    store_result(context, request, Operation::Difference)
+    store_result(context, request, Operation::Difference, "zdiffstore")
 }
 
 /// `ZINTERCARD numkeys key [key ...] [LIMIT limit]`
@@ -343,11 +343,12 @@ fn store_result(
     context: &mut Context<'_>,
     request: Request<'_>,
     operation: Operation,
+    event: &'static str,
 ) -> CommandResult {
     let mut query = Query::parse(context, request, 2, operation)?;
     let members = query.run(operation);
     drop(query);
     let result = SortedSet::from_members(members, limits(context));
-    store(context, request.get(1), result);
+    store(context, request.get(1), result, event);
     Ok(())
 }

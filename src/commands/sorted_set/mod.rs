@@ -1,6 +1,6 @@
 //! Sorted sets: adding and removing members ([`add`]), looking at single members ([`read`]), ranges ([`range`], whose
-//! ends [`bounds`] reads), members from the ends ([`pop`]), members at random ([`random`]), and the algebra of several
-//! sets ([`algebra`]).
+//! ends [`bounds`] reads), members from the ends ([`pop`]), the forms that wait for a set ([`blocking`]), members at random
+//! ([`random`]), and the algebra of several sets ([`algebra`]).
 //!
 //! What a sorted set is and how it is stored is the business of [`crate::store::types::sorted_set`]; here are the
 //! commands' words, checks and replies, and the life of a set's key: adding to a key that is not there makes a set, and
@@ -9,6 +9,7 @@
 
 pub mod add;
 pub mod algebra;
+pub mod blocking;
 pub mod bounds;
 pub mod pop;
 pub mod random;
@@ -19,11 +20,15 @@ use crate::command::{Arg, CommandError, CommandSpec, Context, KeyFlags, KeySpec}
 use crate::resp::{Protocol, Reply};
 use crate::store::encoding::flat::Item;
 use crate::store::entry::{Entry, NEVER, NewValue, Object, Value};
+use crate::store::journal::Events;
 use crate::store::table::Slot;
 use crate::store::types::sorted_set::{Limits, SortedSet};
 
 /// The family's commands.
 pub static COMMANDS: &[&CommandSpec] = &[
+    &blocking::BZMPOP,
+    &blocking::BZPOPMAX,
+    &blocking::BZPOPMIN,
     &add::ZADD,
     &read::ZCARD,
     &range::ZCOUNT,
@@ -116,14 +121,15 @@ pub(super) fn remove(context: &mut Context<'_>, key: &[u8]) -> bool {
 }
 
 /// Stores a result in the place of whatever `key` holds, or removes the key if there is none, and answers its size.
-fn store(context: &mut Context<'_>, key: &[u8], result: SortedSet) {
+fn store(context: &mut Context<'_>, key: &[u8], result: SortedSet, event: &'static str) {
     let len = result.len();
-    let removed = remove(context, key);
     if len > 0 {
-        create(context, key, result);
-    }
-    if removed || len > 0 {
+        context.replace(key, NewValue::Object(Object::SortedSet(result)));
         context.changed(key);
+        context.event(Events::ZSET, event, key);
+    } else if remove(context, key) {
+        context.changed(key);
+        context.event(Events::GENERIC, "del", key);
     }
     context.reply.count(len);
 }

@@ -1,14 +1,18 @@
 //! Members from the ends: ZPOPMIN, ZPOPMAX, ZMPOP.
 
+use std::ops::Range;
+
 use super::{Shape, settle, zset_mut, zset_of};
 use crate::command::{
     Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, Handler, KeyFlags,
     KeySpec,
 };
 use crate::resp::Request;
+use crate::store::journal::Events;
 use crate::store::tree::End;
 
-const POP_KEY_FLAGS: KeyFlags = KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::DELETE);
+pub(super) const POP_KEY_FLAGS: KeyFlags =
+    KeyFlags::RW.with(KeyFlags::ACCESS).with(KeyFlags::DELETE);
 
 const fn popper(name: &'static str, handler: Handler, summary: &'static str) -> CommandSpec {
     CommandSpec::new(name, Group::SortedSet, handler)
@@ -68,7 +72,7 @@ fn pop(context: &mut Context<'_>, request: Request<'_>, end: End) -> CommandResu
 
 /// Removes up to `count` members at an end from the sorted set under `key`, and answers each of them; the head of the
 /// array is the caller's.
-fn pop_members(
+pub(super) fn pop_members(
     context: &mut Context<'_>,
     key: &[u8],
     end: End,
@@ -100,6 +104,11 @@ fn pop_members(
     }
     drop(slot);
     settle(context, key, count == len, count);
+    let event = match end {
+        End::Front => "zpopmin",
+        End::Back => "zpopmax",
+    };
+    context.event_and_end(Events::ZSET, event, key, count == len);
     Ok(())
 }
 
@@ -116,18 +125,18 @@ pub static ZMPOP: CommandSpec = CommandSpec::new("ZMPOP", Group::SortedSet, zmpo
     .args(&[
         Arg::integer("numkeys"),
         Arg::key("key", 0).multiple(),
-        Arg::one_of(
-            "where",
-            &[Arg::token("min", "MIN"), Arg::token("max", "MAX")],
-        ),
+        Arg::one_of("where", ENDS),
         Arg::integer("count").with_token("COUNT").optional(),
     ]);
+
+/// The words for the ends of a sorted set.
+pub(super) const ENDS: &[Arg] = &[Arg::token("min", "MIN"), Arg::token("max", "MAX")];
 
 const NUMKEYS_BELOW_ONE: CommandError = CommandError::fixed("ERR numkeys should be greater than 0");
 const COUNT_BELOW_ONE: CommandError = CommandError::fixed("ERR count should be greater than 0");
 
-/// What is to be popped from which of several keys.
-struct Choice {
+/// What ZMPOP and BZMPOP pop from which of several keys.
+pub(super) struct Choice {
     /// The index of the first key, and how many there are.
     first: usize,
     keys: usize,
@@ -137,7 +146,7 @@ struct Choice {
 
 impl Choice {
     /// Reads the number of keys at `at` and all that follows.
-    fn parse(request: Request<'_>, at: usize) -> Result<Choice, CommandError> {
+    pub(super) fn parse(request: Request<'_>, at: usize) -> Result<Choice, CommandError> {
         let positive = |args: &mut Args<'_>, error: CommandError| {
             let number = args.integer().ok().and_then(|n| usize::try_from(n).ok());
             number.filter(|&number| number > 0).ok_or(error)
@@ -170,8 +179,17 @@ impl Choice {
         })
     }
 
+    /// Where the keys are.
+    pub(super) fn keys_at(&self) -> Range<usize> {
+        self.first..self.first + self.keys
+    }
+
     /// Pops from the first sorted set that is there, and answers its key and the members; false if there is none.
-    fn pop(&self, context: &mut Context<'_>, request: Request<'_>) -> Result<bool, CommandError> {
+    pub(super) fn pop(
+        &self,
+        context: &mut Context<'_>,
+        request: Request<'_>,
+    ) -> Result<bool, CommandError> {
         for key in request.iter_from(self.first).take(self.keys) {
             let Some(entry) = context.peek(key) else {
                 continue;

@@ -10,6 +10,7 @@ use crate::command::{
     KeyFlags, KeySpec,
 };
 use crate::resp::Request;
+use crate::store::journal::Events;
 use crate::store::member::{Member, Word};
 use crate::store::types::sorted_set::SortedSet;
 
@@ -205,7 +206,7 @@ fn zrangestore(context: &mut Context<'_>, request: Request<'_>) -> CommandResult
         None => Vec::new(),
     };
     let result = SortedSet::from_members(members, limits(context));
-    store(context, request.get(1), result);
+    store(context, request.get(1), result, "zrangestore");
     Ok(())
 }
 
@@ -473,6 +474,12 @@ fn remove_range(context: &mut Context<'_>, request: Request<'_>, by: By) -> Comm
     drop(slot);
     if removed > 0 {
         settle(context, key, empty, removed);
+        let event = match by {
+            By::Rank => "zremrangebyrank",
+            By::Score => "zremrangebyscore",
+            By::Lex => "zremrangebylex",
+        };
+        context.event_and_end(Events::ZSET, event, key, empty);
     }
     context.reply.count(removed);
     Ok(())

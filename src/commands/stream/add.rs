@@ -6,6 +6,7 @@ use crate::command::{
     Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags, KeySpec,
 };
 use crate::resp::Request;
+use crate::store::journal::Events;
 use crate::store::types::stream::log::MAX_CHUNK_BYTES;
 use crate::store::types::stream::{NewEntry, References, Stream, StreamId, Threshold, Trim};
 use crate::text::number::parse_i64;
@@ -238,7 +239,7 @@ fn xadd(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let now_ms = context.now_ms();
     let word = |at: usize| request.get(first + at);
     let mut new = NewEntry::new(StreamId::MIN, (words - first) / 2, &word);
-    let mut remains = None;
+    let (mut remains, mut trimmed) = (None, 0);
     let mut add = |stream: &mut Stream| {
         new.id = next_id(stream, id, now_ms)?;
         if new.text_bytes() > MAX_CHUNK_BYTES {
@@ -246,7 +247,8 @@ fn xadd(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         }
         stream.push(new, limit);
         if let Some(trim) = &trim {
-            remains = stream.trim(trim, limit).remains;
+            let done = stream.trim(trim, limit);
+            (remains, trimmed) = (done.remains, done.removed);
         }
         Ok(new.id)
     };
@@ -262,6 +264,10 @@ fn xadd(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         id
     };
     context.changed(key);
+    context.event(Events::STREAM, "xadd", key);
+    if trimmed > 0 {
+        context.event(Events::STREAM, "xtrim", key);
+    }
     reply_id(&mut context.reply, id);
     discard(context, remains);
     Ok(())
@@ -322,6 +328,9 @@ fn xtrim(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let trimmed = stream_mut(&mut slot)?.trim(&trim, limit);
     drop(slot);
     changed_by(context, key, trimmed.removed);
+    if trimmed.removed > 0 {
+        context.event(Events::STREAM, "xtrim", key);
+    }
     context.reply.count(trimmed.removed);
     discard(context, trimmed.remains);
     Ok(())
@@ -401,6 +410,7 @@ fn xsetid(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     stream.set_past(id, added, max_deleted);
     drop(slot);
     context.changed(key);
+    context.event(Events::STREAM, "xsetid", key);
     context.reply.ok();
     Ok(())
 }

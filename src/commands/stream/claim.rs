@@ -1,12 +1,13 @@
 //! Claiming what is pending for other consumers: XCLAIM by ids, XAUTOCLAIM by idle time.
 
 use super::ids::{parse_id, parse_start};
-use super::{changed_by, no_key_or_group, reply_entry, reply_id, stream_mut};
+use super::{CONSUMER_CREATED, changed_by, no_key_or_group, reply_entry, reply_id, stream_mut};
 use crate::command::{
     Arg, ArgKind, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags,
     KeySpec,
 };
 use crate::resp::{Reply, Request};
+use crate::store::journal::Events;
 use crate::store::types::stream::{self, ConsumerId, Delivery, Log, StreamId};
 use crate::text::number::parse_i64;
 
@@ -153,6 +154,9 @@ fn xclaim(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     changes = changes.max(claimed) + others;
     reply.insert_before(mark, |reply| reply.array(claimed));
     changed_by(context, key, changes);
+    if created {
+        context.event(Events::STREAM, CONSUMER_CREATED, key);
+    }
     Ok(())
 }
 
@@ -257,6 +261,9 @@ fn xautoclaim(context: &mut Context<'_>, request: Request<'_>) -> CommandResult 
     drop(slot);
     let changes = usize::from(created) + swept.claimed.len() + swept.deleted.len();
     changed_by(context, key, changes);
+    if created {
+        context.event(Events::STREAM, CONSUMER_CREATED, key);
+    }
     Ok(())
 }
 

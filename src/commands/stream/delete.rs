@@ -7,6 +7,7 @@ use crate::command::{
     Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags, KeySpec,
 };
 use crate::resp::Request;
+use crate::store::journal::Events;
 use crate::store::types::stream::{NodeLimit, References, Stream, StreamId};
 
 /// Nothing there that could be acknowledged or deleted.
@@ -50,6 +51,9 @@ fn xdel(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     }
     drop(slot);
     changed_by(context, key, deleted);
+    if deleted > 0 {
+        context.event(Events::STREAM, "xdel", key);
+    }
     context.reply.count(deleted);
     Ok(())
 }
@@ -100,6 +104,9 @@ fn xdelex(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     }
     drop(slot);
     changed_by(context, key, changes);
+    if changes > 0 {
+        context.event(Events::STREAM, "xdel", key);
+    }
     Ok(())
 }
 
@@ -148,6 +155,9 @@ fn xackdel(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     }
     drop(slot);
     changed_by(context, key, changes);
+    if changes > 0 {
+        context.event(Events::STREAM, "xdel", key);
+    }
     Ok(())
 }
 

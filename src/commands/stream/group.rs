@@ -7,6 +7,7 @@ use crate::command::{
     KeySpec,
 };
 use crate::resp::Request;
+use crate::store::journal::Events;
 use crate::store::types::stream::{Stream, StreamId};
 
 /// XGROUP subcommand ...
@@ -164,6 +165,7 @@ fn xgroup_create(context: &mut Context<'_>, request: Request<'_>) -> CommandResu
         return Err(NO_KEY);
     }
     context.changed(key);
+    context.event(Events::STREAM, "xgroup-create", key);
     context.reply.ok();
     Ok(())
 }
@@ -204,6 +206,7 @@ fn xgroup_setid(context: &mut Context<'_>, request: Request<'_>) -> CommandResul
         Ok(())
     })?;
     context.changed(request.get(2));
+    context.event(Events::STREAM, "xgroup-setid", request.get(2));
     context.reply.ok();
     Ok(())
 }
@@ -225,6 +228,7 @@ fn xgroup_destroy(context: &mut Context<'_>, request: Request<'_>) -> CommandRes
     })?;
     if taken.is_some() {
         context.changed(request.get(2));
+        context.event(Events::STREAM, "xgroup-destroy", request.get(2));
     }
     context.reply.flag(taken.is_some());
     discard(context, taken);
@@ -264,6 +268,7 @@ fn xgroup_createconsumer(context: &mut Context<'_>, request: Request<'_>) -> Com
     })?;
     if created {
         context.changed(request.get(2));
+        context.event(Events::STREAM, super::CONSUMER_CREATED, request.get(2));
     }
     context.reply.flag(created);
     Ok(())
@@ -289,6 +294,7 @@ fn xgroup_delconsumer(context: &mut Context<'_>, request: Request<'_>) -> Comman
     })?;
     if lost.is_some() {
         context.changed(request.get(2));
+        context.event(Events::STREAM, "xgroup-delconsumer", request.get(2));
     }
     context.reply.count(lost.unwrap_or(0));
     Ok(())

@@ -86,6 +86,9 @@ fn changed_by(context: &mut Context<'_>, key: &[u8], changes: usize) {
     }
 }
 
+/// The name of the event of a consumer that was made, whatever the command.
+const CONSUMER_CREATED: &str = "xgroup-createconsumer";
+
 /// Drops what was taken out of a stream: much of it where nobody has to wait for that.
 fn discard(context: &Context<'_>, remains: Option<Stream>) {
     if let Some(remains) = remains {

@@ -1,15 +1,23 @@
 //! Reading on from an id: XREAD, and XREADGROUP, which shares the entries among the consumers of a group.
 //!
 //! Both go over the streams twice: first everything is checked, so that nothing has changed when an error is answered,
-//! then the entries are answered. Where there is nothing to answer they answer null at once, with BLOCK too.
+//! then the entries are answered. Where there is nothing to answer they answer null, or with BLOCK wait: the command is
+//! kept, with ids in the place of `$`, and runs again when one of its streams has changed.
 
 use super::ids::parse_id;
-use super::{changed_by, count_or_none, no_group, reply_entry, reply_id, stream_mut, stream_of};
+use super::{
+    CONSUMER_CREATED, changed_by, count_or_none, no_group, reply_entry, reply_id, stream_mut,
+    stream_of,
+};
+use crate::command::session::Place;
 use crate::command::{
     Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags, KeySpec,
 };
 use crate::command::{Find, Handler};
-use crate::resp::{Protocol, Reply, Request};
+use crate::commands::waiting::deadline_in_ms;
+use crate::instance::waiters::{Wait, WaitsFor};
+use crate::resp::{CommandQueue, Protocol, Reply, Request};
+use crate::store::journal::Events;
 use crate::store::types::stream::{self, ConsumerId, Delivery, Log, Stream, StreamId};
 
 const fn streams_key(from: i16) -> KeySpec {
@@ -77,9 +85,6 @@ const UNBALANCED_XREAD: CommandError = CommandError::fixed(
 const UNBALANCED_XREADGROUP: CommandError = CommandError::fixed(
     "ERR Unbalanced 'xreadgroup' list of streams: for each stream key an ID or '>' must be specified.",
 );
-const NO_TIMEOUT: CommandError =
-    CommandError::fixed("ERR timeout is not an integer or out of range");
-const NEGATIVE_TIMEOUT: CommandError = CommandError::fixed("ERR timeout is negative");
 const DOLLAR_OF_GROUP: CommandError = CommandError::fixed(
     "ERR The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by \
      specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty result set.",
@@ -98,6 +103,8 @@ struct Options<'a> {
     /// The most entries of each stream.
     count: usize,
     no_ack: bool,
+    /// Until when it waits for the first entry, in Unix milliseconds.
+    wait_until_ms: Option<u64>,
     /// Index of the first key.
     first: usize,
     /// Number of keys.
@@ -105,11 +112,16 @@ struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
-    fn parse(request: Request<'a>, for_group: bool) -> Result<Self, CommandError> {
+    fn parse(
+        context: &Context<'_>,
+        request: Request<'a>,
+        for_group: bool,
+    ) -> Result<Self, CommandError> {
         let mut options = Options {
             group: None,
             count: usize::MAX,
             no_ack: false,
+            wait_until_ms: None,
             first: 0,
             streams: 0,
         };
@@ -117,12 +129,7 @@ impl<'a> Options<'a> {
         while options.first == 0 {
             let more = args.remaining().saturating_sub(1);
             if more >= 1 && args.keyword("BLOCK") {
-                // Nothing waits, so the time is only checked.
-                match args.integer() {
-                    Ok(0..) => {}
-                    Ok(_) => return Err(NEGATIVE_TIMEOUT),
-                    Err(_) => return Err(NO_TIMEOUT),
-                }
+                options.wait_until_ms = Some(deadline_in_ms(context, args.bytes()?)?);
             } else if more >= 1 && args.keyword("COUNT") {
                 options.count = match count_or_none(args.integer()?) {
                     0 => usize::MAX,
@@ -158,6 +165,44 @@ impl<'a> Options<'a> {
     fn pairs(&self, request: Request<'a>) -> impl Iterator<Item = (&'a [u8], &'a [u8])> + use<'a> {
         let ids = request.iter_from(self.first + self.streams);
         request.iter_from(self.first).zip(ids)
+    }
+
+    /// There is nothing to answer: waits until there is, if that was asked for.
+    fn wait_or_answer_null(&self, context: &mut Context<'_>, request: Request<'_>, on: WaitsFor) {
+        let Some(deadline_ms) = self.wait_until_ms else {
+            return context.reply.null_array();
+        };
+        context.block(|context| Wait {
+            request: self.kept(context, request),
+            keys: request
+                .iter_from(self.first)
+                .take(self.streams)
+                .map(<[u8]>::to_vec)
+                .collect(),
+            on,
+            deadline_ms,
+            in_vain: |reply| reply.null_array(),
+        });
+    }
+
+    /// The command as it is run again: `$` is the last id of now, whatever comes later.
+    fn kept(&self, context: &mut Context<'_>, request: Request<'_>) -> CommandQueue {
+        let mut kept = CommandQueue::default();
+        let first_id = self.first + self.streams;
+        for (at, word) in request.iter_from(0).enumerate() {
+            if at < first_id || word != b"$" {
+                kept.push_word(word);
+                continue;
+            }
+            let entry = context.peek(request.get(at - self.streams));
+            let stream = entry
+                .as_ref()
+                .and_then(|entry| stream_of(entry.value()).ok());
+            let last_id = stream.map_or(StreamId::MIN, Stream::last_id);
+            kept.push_word(last_id.text(&mut [0; 41]));
+        }
+        kept.end_command();
+        kept
     }
 }
 
@@ -196,7 +241,7 @@ fn first_unread(stream: Option<&Stream>, id: &[u8]) -> Result<Option<usize>, Com
 }
 
 fn xread(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
-    let options = Options::parse(request, false)?;
+    let options = Options::parse(context, request, false)?;
     let Context {
         db, session, reply, ..
     } = context;
@@ -209,7 +254,7 @@ fn xread(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         served += usize::from(first_unread(stream, id)?.is_some());
     }
     if served == 0 {
-        reply.null_array();
+        options.wait_or_answer_null(context, request, WaitsFor::Stream);
         return Ok(());
     }
     reply_streams(reply, served);
@@ -254,16 +299,56 @@ impl Wanted {
     }
 }
 
+const STREAM_LOST: CommandError = CommandError::fixed(
+    "WRONGTYPE Operation against a key holding the wrong kind of value: the stream that was waited for no longer exists",
+);
+
 fn xreadgroup(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
-    let options = Options::parse(request, true)?;
-    let (group, consumer) = options.group.ok_or(GROUP_MISSING)?;
+    let options = Options::parse(context, request, true)?;
+    check_groups(context, request, &options)?;
+    let mark = context.reply.mark();
+    let mut served = 0;
+    for (key, id) in options.pairs(request) {
+        served += usize::from(read_for_group(context, &options, key, id)?);
+    }
+    if served == 0 {
+        options.wait_or_answer_null(context, request, WaitsFor::StreamGroup);
+    } else {
+        let head = |reply: &mut Reply<'_>| reply_streams(reply, served);
+        context.reply.insert_before(mark, head);
+    }
+    Ok(())
+}
+
+/// Checks that every key is a stream with the group, and every id.
+fn check_groups(
+    context: &mut Context<'_>,
+    request: Request<'_>,
+    options: &Options<'_>,
+) -> CommandResult {
+    let (group, _) = options.group.ok_or(GROUP_MISSING)?;
+    // One that has waited is told that it did so in vain.
+    let (tail, lost) = match context.session.place {
+        Place::Waking => (
+            b"' in XREADGROUP with GROUP option: what was waited for no longer exists".as_slice(),
+            STREAM_LOST,
+        ),
+        _ => (
+            b"' in XREADGROUP with GROUP option".as_slice(),
+            CommandError::WrongType,
+        ),
+    };
     for (key, id) in options.pairs(request) {
         let found = match context.read(key) {
-            Some(entry) => stream_of(entry.value())?.group(group).is_some(),
+            Some(entry) => {
+                let Ok(stream) = stream_of(entry.value()) else {
+                    return Err(lost);
+                };
+                stream.group(group).is_some()
+            }
             None => false,
         };
         if !found {
-            let tail = b"' in XREADGROUP with GROUP option";
             return Err(no_group(&[
                 b"key '",
                 key,
@@ -274,34 +359,38 @@ fn xreadgroup(context: &mut Context<'_>, request: Request<'_>) -> CommandResult 
         }
         Wanted::parse(id)?;
     }
-    let mark = context.reply.mark();
-    let mut served = 0;
-    for (key, id) in options.pairs(request) {
-        let reader = GroupReader {
-            group,
-            consumer,
-            options: &options,
-            now_ms: context.now_ms(),
-        };
-        let Context {
-            db, session, reply, ..
-        } = &mut *context;
-        let Some(mut slot) = db.write(session.db, key) else {
-            continue;
-        };
-        let stream = stream_mut(&mut slot)?;
-        let (answered, changes) = reader.read(stream, &Wanted::parse(id)?, key, reply);
-        drop(slot);
-        served += usize::from(answered);
-        changed_by(context, key, changes);
-    }
-    if served == 0 {
-        context.reply.null_array();
-    } else {
-        let head = |reply: &mut Reply<'_>| reply_streams(reply, served);
-        context.reply.insert_before(mark, head);
-    }
     Ok(())
+}
+
+/// Reads one stream for a group's consumer; false if there is no answer.
+fn read_for_group(
+    context: &mut Context<'_>,
+    options: &Options<'_>,
+    key: &[u8],
+    id: &[u8],
+) -> Result<bool, CommandError> {
+    let (group, consumer) = options.group.ok_or(GROUP_MISSING)?;
+    let reader = GroupReader {
+        group,
+        consumer,
+        options,
+        now_ms: context.now_ms(),
+    };
+    let wanted = Wanted::parse(id)?;
+    let Context {
+        db, session, reply, ..
+    } = &mut *context;
+    let Some(mut slot) = db.write(session.db, key) else {
+        return Ok(false);
+    };
+    let stream = stream_mut(&mut slot)?;
+    let (answered, created, delivered) = reader.read(stream, &wanted, key, reply);
+    drop(slot);
+    changed_by(context, key, usize::from(created) + usize::from(delivered));
+    if created {
+        context.event(Events::STREAM, CONSUMER_CREATED, key);
+    }
+    Ok(answered)
 }
 
 /// A consumer that reads.
@@ -313,33 +402,32 @@ struct GroupReader<'a> {
 }
 
 impl GroupReader<'_> {
-    /// Reads one stream: whether there is an answer, and how many changes there were.
+    /// Reads one stream: whether there is an answer, whether the consumer is new, whether anything new was delivered.
     fn read(
         &self,
         stream: &mut Stream,
         wanted: &Wanted,
         key: &[u8],
         reply: &mut Reply<'_>,
-    ) -> (bool, usize) {
+    ) -> (bool, bool, bool) {
         let extent = stream.extent();
         let Some((log, group)) = stream.group_mut(self.group) else {
-            return (false, 0);
+            return (false, false, false);
         };
         let (consumer, created) = group.find_or_create_consumer(self.consumer, self.now_ms);
         group.mark_seen(consumer, self.now_ms);
-        let created = usize::from(created);
         match *wanted {
             Wanted::History(after) => {
                 reply_key(reply, key);
                 self.reply_history(log, group, consumer, after, reply);
-                (true, created)
+                (true, created, false)
             }
             Wanted::New if log.last_id().is_some_and(|last| last > group.last_id) => {
                 reply_key(reply, key);
                 self.deliver(log, group, consumer, &extent, reply);
-                (true, created + 1)
+                (true, created, true)
             }
-            Wanted::New => (false, created),
+            Wanted::New => (false, created, false),
         }
     }
 

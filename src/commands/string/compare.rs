@@ -10,6 +10,7 @@ use crate::command::{
     KeySpec, Misfit,
 };
 use crate::resp::Request;
+use crate::store::journal::Events;
 
 /// Length of a digest's text.
 const DIGEST_LEN: usize = 16;
@@ -198,6 +199,7 @@ fn delete_if(
     if holds && let Some(entry) = context.db.remove(index, key) {
         context.discard(entry);
         context.changed(key);
+        context.event(Events::GENERIC, "del", key);
     }
     context.reply.flag(holds);
     Ok(())

@@ -7,6 +7,7 @@ use crate::command::{
 };
 use crate::resp::Request;
 use crate::store::entry::{NEVER, NewValue};
+use crate::store::journal::Events;
 use crate::text::long_double::LongDouble;
 use crate::text::number::parse_i64;
 
@@ -107,6 +108,8 @@ fn add(context: &mut Context<'_>, key: &[u8], increment: i64) -> CommandResult {
         increment
     };
     context.changed(key);
+    // Redis names all of them so, down as up.
+    context.event(Events::STRING, "incrby", key);
     context.reply.integer(sum);
     Ok(())
 }
@@ -138,6 +141,7 @@ fn incrbyfloat(context: &mut Context<'_>, request: Request<'_>) -> CommandResult
         .to_text();
     context.set(key, NewValue::Text(sum.as_bytes()), deadline_ms);
     context.changed(key);
+    context.event(Events::STRING, "incrbyfloat", key);
     context.reply.text(&sum);
     Ok(())
 }

@@ -10,6 +10,7 @@ use crate::command::{
 use crate::commands::expiry::Unit;
 use crate::resp::Request;
 use crate::store::entry::NEVER;
+use crate::store::journal::Events;
 
 /// GET key
 pub static GET: CommandSpec = CommandSpec::new("GET", Group::String, get)
@@ -140,6 +141,11 @@ impl<'a> Expiry<'a> {
         self.choose(Expiry::At(unit, value))
     }
 
+    /// Whether a time is given.
+    pub(super) fn is_given(self) -> bool {
+        matches!(self, Expiry::At(..))
+    }
+
     fn choose(&mut self, choice: Expiry<'a>) -> Result<bool, CommandError> {
         let again = match (*self, choice) {
             (Expiry::At(had, _), Expiry::At(unit, _)) => had == unit,
@@ -210,8 +216,9 @@ impl<'a> SetOptions<'a> {
 fn set(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let (key, value) = (request.get(1), value_argument(request, 2));
     if request.len() == 3 {
-        context.set(key, value, NEVER);
+        context.overwrite(key, value, NEVER);
         context.changed(key);
+        context.event(Events::STRING, "set", key);
         context.reply.ok();
         return Ok(());
     }
@@ -226,8 +233,12 @@ fn set(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         }
         return Ok(());
     }
-    context.set(key, value, deadline_ms);
+    context.overwrite(key, value, deadline_ms);
     context.changed(key);
+    context.event(Events::STRING, "set", key);
+    if options.expiry.is_given() {
+        context.event(Events::GENERIC, "expire", key);
+    }
     if !options.get {
         context.reply.ok();
     }
@@ -270,6 +281,7 @@ fn setnx(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     if absent {
         context.set(key, value_argument(request, 2), NEVER);
         context.changed(key);
+        context.event(Events::STRING, "set", key);
     }
     context.reply.flag(absent);
     Ok(())
@@ -335,8 +347,10 @@ fn set_with_expiry(
 ) -> CommandResult {
     let (key, time) = (request.get(1), Args::new(request, 2).integer()?);
     let deadline_ms = unit.positive_deadline_ms(time, context.now_ms(), command)?;
-    context.set(key, value_argument(request, 3), deadline_ms);
+    context.overwrite(key, value_argument(request, 3), deadline_ms);
     context.changed(key);
+    context.event(Events::STRING, "set", key);
+    context.event(Events::GENERIC, "expire", key);
     context.reply.ok();
     Ok(())
 }
@@ -360,8 +374,9 @@ pub static GETSET: CommandSpec = CommandSpec::new("GETSET", Group::String, getse
 fn getset(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let key = request.get(1);
     reply_value(context, key)?;
-    context.set(key, value_argument(request, 2), NEVER);
+    context.overwrite(key, value_argument(request, 2), NEVER);
     context.changed(key);
+    context.event(Events::STRING, "set", key);
     Ok(())
 }
 
@@ -385,6 +400,7 @@ fn getdel(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     reply_value(context, key)?;
     if context.db.remove(context.session.db, key).is_some() {
         context.changed(key);
+        context.event(Events::GENERIC, "del", key);
     }
     Ok(())
 }
@@ -453,13 +469,16 @@ fn change_deadline(
     if persist {
         if had != NEVER && context.db.set_deadline(index, key, NEVER) {
             context.changed(key);
+            context.event(Events::GENERIC, "persist", key);
         }
     } else if deadline_ms != NEVER {
-        if deadline_ms <= context.now_ms() {
+        let gone = deadline_ms <= context.now_ms();
+        if gone {
             context.db.remove(index, key);
         } else {
             context.db.set_deadline(index, key, deadline_ms);
         }
         context.changed(key);
+        context.event(Events::GENERIC, if gone { "del" } else { "expire" }, key);
     }
 }

@@ -9,6 +9,7 @@ use crate::command::{
 };
 use crate::resp::Request;
 use crate::store::entry::NEVER;
+use crate::store::journal::Events;
 
 const COST: &str = "O(N), N being the number of keys.";
 
@@ -78,8 +79,9 @@ fn mset(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     check_pairs(context, request)?;
     for at in (1..request.len()).step_by(2) {
         let key = request.get(at);
-        context.set(key, value_argument(request, at + 1), NEVER);
+        context.overwrite(key, value_argument(request, at + 1), NEVER);
         context.changed(key);
+        context.event(Events::STRING, "set", key);
     }
     context.reply.ok();
     Ok(())
@@ -108,6 +110,7 @@ fn msetnx(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
             let key = request.get(at);
             context.set(key, value_argument(request, at + 1), NEVER);
             context.changed(key);
+            context.event(Events::STRING, "set", key);
         }
     }
     context.reply.flag(absent);
@@ -193,8 +196,12 @@ fn msetex(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         for at in keys() {
             let key = request.get(at);
             let deadline_ms = expiry.deadline_ms(context, key, "msetex")?;
-            context.set(key, value_argument(request, at + 1), deadline_ms);
+            context.overwrite(key, value_argument(request, at + 1), deadline_ms);
             context.changed(key);
+            context.event(Events::STRING, "set", key);
+            if expiry.is_given() {
+                context.event(Events::GENERIC, "expire", key);
+            }
         }
     }
     context.reply.flag(holds);

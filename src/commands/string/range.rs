@@ -7,6 +7,7 @@ use crate::command::{
 };
 use crate::resp::Request;
 use crate::store::entry::NEVER;
+use crate::store::journal::Events;
 
 /// STRLEN key
 pub static STRLEN: CommandSpec = CommandSpec::new("STRLEN", Group::String, strlen)
@@ -46,6 +47,7 @@ fn append(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let Some(entry) = context.peek(key) else {
         context.set(key, value_argument(request, 2), NEVER);
         context.changed(key);
+        context.event(Events::STRING, "append", key);
         context.reply.count(tail.len());
         return Ok(());
     };
@@ -55,6 +57,7 @@ fn append(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         bytes[len - tail.len()..].copy_from_slice(tail);
     })?;
     context.changed(key);
+    context.event(Events::STRING, "append", key);
     context.reply.count(len);
     Ok(())
 }
@@ -96,6 +99,7 @@ fn setrange(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         bytes[offset..end].copy_from_slice(part);
     })?;
     context.changed(key);
+    context.event(Events::STRING, "setrange", key);
     context.reply.count(len.max(end));
     Ok(())
 }

@@ -10,6 +10,7 @@
 
 use super::{Db, DbIndex, VISITS_PER_REMOVAL};
 use crate::store::entry::{Entry, NEVER, Object, Value};
+use crate::store::journal::{Events, What};
 use crate::store::member::{Member, Word};
 use crate::store::table::{DueBudget, HashSeed, Table};
 use crate::store::types::hash::{Hash, Removed};
@@ -131,8 +132,13 @@ impl Db {
         self.stats.expired_fields += removed.fields as u64;
         // Before the key goes, for an empty hash says of itself that it has no deadlines.
         self.note_fields(index, key);
+        if removed.fields > 0 {
+            self.journal.note(index, key, What::Removed);
+            self.journal.event(index, key, Events::HASH, "hexpired");
+        }
         if is_empty {
             self.remove(index, key);
+            self.journal.event(index, key, Events::GENERIC, "del");
         }
         removed
     }

@@ -32,7 +32,6 @@ mod tests;
 mod walk;
 
 pub use guard::Slot;
-pub(in crate::store) use node::prefetch;
 pub use node::{HashSeed, KeyHash, NO_DEADLINE, Node, NodeRef};
 pub use walk::{DueBudget, Iter, Swept, TableStats};
 

@@ -101,8 +101,6 @@ pub trait Chunk: Clone {
     fn append(&mut self, right: &Self);
     /// Pushes have filled this chunk and go on in another: slack may be given back.
     fn complete(&mut self) {}
-    /// Asks the processor to fetch what a search in this chunk will read.
-    fn prefetch(&self) {}
 }
 
 /// A sequence of elements in chunks. See the module's head.

@@ -5,8 +5,6 @@
 
 use triomphe::Arc;
 
-use crate::store::table::prefetch;
-
 use super::{Chunk, ChunkLimit, Growth, Inner, Locate, Node, Tree};
 
 /// A point in an ordered sequence: some first elements lie in front of it and all that follow do not.
@@ -59,51 +57,6 @@ impl<C: Chunk> Tree<C> {
             .map_or(self.len(), |cursor| {
                 cursor.start() + point.place(cursor.chunk())
             })
-    }
-
-    /// Fetches ahead what operations at two points will read, so that they need not wait for one after the other: a move
-    /// from one point to the other. In a tree of one chunk there is nothing to gain.
-    #[inline]
-    pub fn prefetch_both(&self, one: &impl Point<C>, other: &impl Point<C>) {
-        let depth = self.depth();
-        let leaves = (self.leaf_at(one, depth), self.leaf_at(other, depth));
-        let (Some(one), Some(other)) = leaves else {
-            return;
-        };
-        if Arc::ptr_eq(one, other) {
-            return;
-        }
-        prefetch(Arc::as_ptr(one).cast());
-        prefetch(Arc::as_ptr(other).cast());
-        for node in [one, other] {
-            if let Node::Leaf(chunk) = &**node {
-                chunk.prefetch();
-            }
-        }
-    }
-
-    /// The leaf in which a point lies, in a tree of this depth, found without looking into it.
-    #[inline]
-    fn leaf_at(&self, point: &impl Point<C>, depth: usize) -> Option<&Arc<Node<C>>> {
-        let mut node = self.root.as_ref()?;
-        for _ in 1..depth {
-            let Node::Inner(inner) = &**node else { break };
-            node = &inner.kids[At(point).kid(inner).0].node;
-        }
-        Some(node)
-    }
-
-    /// Levels of nodes: all leaves lie at one depth.
-    fn depth(&self) -> usize {
-        let (mut depth, mut node) = (0, self.root.as_deref());
-        while let Some(here) = node {
-            depth += 1;
-            node = match here {
-                Node::Leaf(_) => None,
-                Node::Inner(inner) => inner.kids.first().map(|kid| &*kid.node),
-            };
-        }
-        depth
     }
 
     /// Puts an element in at `point`.

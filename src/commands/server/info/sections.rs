@@ -9,6 +9,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use super::{MemoryFigures, Page};
 use crate::command::Context;
 use crate::config::Param;
+use crate::instance::pubsub::Kind;
 use crate::instance::{REDIS_VERSION, RUDDLE_VERSION};
 use crate::observe::process::{self, human_bytes};
 use crate::store::db::Keyspace;
@@ -83,13 +84,18 @@ pub(super) fn server(page: &mut Page, context: &Context<'_>) {
 }
 
 pub(super) fn clients(page: &mut Page, context: &Context<'_>) {
-    let (mut connected, mut max_input, mut max_output) = (0, 0, 0);
+    let (mut connected, mut blocked, mut max_input, mut max_output) = (0, 0, 0, 0);
     context.instance.clients.for_each(|client| {
         let figures = &client.figures;
         connected += 1;
         max_input = max_input.max(figures.query_bytes.load(Ordering::Relaxed));
         max_output = max_output.max(figures.output_bytes.load(Ordering::Relaxed));
+        blocked += usize::from(client.is_parked());
     });
+    let watches = context.instance.watches();
+    let (watching, watched) = (watches.clients(), watches.keys());
+    drop(watches);
+    let waiters = context.instance.waiters();
     page.fields([
         ("connected_clients", connected),
         ("cluster_connections", 0),
@@ -99,14 +105,14 @@ pub(super) fn clients(page: &mut Page, context: &Context<'_>) {
         ),
         ("client_recent_max_input_buffer", max_input),
         ("client_recent_max_output_buffer", max_output),
-        ("blocked_clients", 0),
-        ("tracking_clients", 0),
-        ("pubsub_clients", 0),
-        ("watching_clients", 0),
-        ("clients_in_timeout_table", 0),
-        ("total_watched_keys", 0),
-        ("total_blocking_keys", 0),
-        ("total_blocking_keys_on_nokey", 0),
+        ("blocked_clients", blocked),
+        ("tracking_clients", context.instance.tracking().clients()),
+        ("pubsub_clients", context.instance.pubsub().client_count()),
+        ("watching_clients", watching),
+        ("clients_in_timeout_table", waiters.deadlines()),
+        ("total_watched_keys", watched),
+        ("total_blocking_keys", waiters.keys()),
+        ("total_blocking_keys_on_nokey", waiters.keys_on_loss()),
     ]);
 }
 
@@ -290,11 +296,15 @@ pub(super) fn stats(page: &mut Page, context: &Context<'_>) {
 }
 
 fn stats_of_other_parts(page: &mut Page, context: &Context<'_>) {
-    let stats = &context.instance.stats;
+    let instance = context.instance;
+    let stats = &instance.stats;
+    let topics = |kind| instance.pubsub().topic_count(kind) as u64;
+    let disconnections = &instance.clients.output_limits.disconnections;
+    let tracking = instance.tracking();
     page.fields([
-        ("pubsub_channels", 0),
-        ("pubsub_patterns", 0),
-        ("pubsubshard_channels", 0),
+        ("pubsub_channels", topics(Kind::Channel)),
+        ("pubsub_patterns", topics(Kind::Pattern)),
+        ("pubsubshard_channels", topics(Kind::Shard)),
         ("latest_fork_usec", 0),
         ("total_forks", 0),
         ("migrate_cached_sockets", 0),
@@ -305,9 +315,9 @@ fn stats_of_other_parts(page: &mut Page, context: &Context<'_>) {
         ("active_defrag_key_misses", 0),
         ("total_active_defrag_time", 0),
         ("current_active_defrag_time", 0),
-        ("tracking_total_keys", 0),
-        ("tracking_total_items", 0),
-        ("tracking_total_prefixes", 0),
+        ("tracking_total_keys", tracking.keys() as u64),
+        ("tracking_total_items", tracking.items() as u64),
+        ("tracking_total_prefixes", tracking.prefixes() as u64),
         ("unexpected_error_replies", 0),
         ("total_error_replies", stats.error_replies.get()),
         ("dump_payload_sanitizations", 0),
@@ -316,8 +326,14 @@ fn stats_of_other_parts(page: &mut Page, context: &Context<'_>) {
         ("total_writes_processed", stats.batches.get()),
         ("io_threaded_reads_processed", stats.batches.get()),
         ("io_threaded_writes_processed", stats.batches.get()),
-        ("client_query_buffer_limit_disconnections", 0),
-        ("client_output_buffer_limit_disconnections", 0),
+        (
+            "client_query_buffer_limit_disconnections",
+            stats.query_limit_disconnections.load(Ordering::Relaxed),
+        ),
+        (
+            "client_output_buffer_limit_disconnections",
+            disconnections.load(Ordering::Relaxed),
+        ),
         ("reply_buffer_shrinks", 0),
         ("reply_buffer_expands", 0),
     ]);

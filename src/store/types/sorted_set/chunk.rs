@@ -11,7 +11,6 @@ use std::ops::Range;
 
 use super::cut::{Cut, Place};
 use crate::store::member::{Member, Word};
-use crate::store::table::prefetch;
 use crate::store::tree::{Chunk, ChunkLimit, End, Point};
 
 /// The most elements of a chunk. Few in tests, so that some hundred make a tree of several levels.
@@ -195,14 +194,6 @@ impl Chunk for ScoreChunk {
         self.members.reserve_exact(more);
         self.scores.extend_from_slice(&right.scores);
         self.members.extend_from_slice(&right.members);
-    }
-
-    #[inline]
-    fn prefetch(&self) {
-        const LINE: usize = 64 / size_of::<f64>();
-        for line in self.scores.chunks(LINE) {
-            prefetch(line.as_ptr().cast());
-        }
     }
 
     fn complete(&mut self) {

@@ -1,0 +1,81 @@
+//! Running a command: its handler, and around it what is counted and who is told.
+//!
+//! Everything that executes a command comes here: the gate for a client, EXEC for the commands of its queue, a script for
+//! its calls, and the waking of a blocked client. Whether the command may run has been decided before.
+
+use std::time::Instant;
+
+use super::context::Context;
+use super::error::CommandError;
+use super::flags::Flags;
+use super::session::Parked;
+use super::{reads, redact};
+use crate::instance::{Instance, news};
+use crate::resp::{Reply, Request};
+
+/// Runs `context`'s command on `request` and leaves its answer, or its error, in the reply. Whether it succeeded is
+/// answered too.
+#[inline]
+pub fn call(context: &mut Context<'_>, request: Request<'_>) -> bool {
+    let (instance, command) = (context.instance, context.command);
+    let mark = context.reply.mark();
+    // The clock costs as much as a small command; those that cannot take long go without, unless all are asked for.
+    let slow_log = &instance.slow_log;
+    let timed = !command.spec.flags.has(Flags::FAST) || slow_log.times_quick_commands();
+    let start = timed.then(Instant::now);
+    let result = (command.spec.handler)(context, request);
+    if context.session.parked == Parked::Blocked {
+        // It is counted when it has its answer; what it has changed on its way is told.
+        tell(context);
+        return true;
+    }
+    let counters = &instance.stats.commands[command.id];
+    counters.calls.add(1);
+    if let Some(start) = start {
+        let took_ns = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+        counters.nanoseconds.add(took_ns);
+        if slow_log.is_slow(took_ns) {
+            log_slow(context, request, took_ns);
+        }
+    }
+    let succeeded = result.is_ok();
+    if let Err(error) = result {
+        counters.failed.add(1);
+        context.reply.rewind(mark);
+        write_error(instance, &error, &mut context.reply);
+    }
+    tell(context);
+    if context.session.tracking.on {
+        reads::note(context, request);
+    }
+    succeeded
+}
+
+#[inline]
+fn tell(context: &mut Context<'_>) {
+    if !context.db.journal.is_empty() {
+        news::tell(context.db, context.instance, Some(&context.session.handle));
+    }
+}
+
+#[cold]
+fn log_slow(context: &Context<'_>, request: Request<'_>, took_ns: u64) {
+    if context.command.spec.flags.has(Flags::SKIP_SLOWLOG) {
+        return;
+    }
+    let handle = &context.session.handle;
+    let name = handle.names().name.clone();
+    let words = redact::shown(context.command, request);
+    let now_s = context.now_ms() / 1000;
+    context
+        .instance
+        .slow_log
+        .record(words, took_ns, now_s, &handle.addr, &name);
+}
+
+/// Answers an error and counts it.
+#[cold]
+pub fn write_error(instance: &Instance, error: &CommandError, reply: &mut Reply<'_>) {
+    instance.stats.count_error(&error.code());
+    reply.error(&error.wire_text());
+}

@@ -1,0 +1,397 @@
+//! Clients that wait in a blocking command: by client, by key in the order of their arrival, and by deadline.
+//!
+//! Life cycle: `command::waiting` adds a [`Waiter`]; a change of one of its keys makes that key ready
+//! ([`Waiters::key_changed`]); the waiter is taken out to run its command again and put back, or forgotten.
+//!
+//! Nothing here takes time for each client that waits: a queue is gone through one by one, from the oldest on, as long
+//! as its key still has something to give ([`Waiters::next_for`]).
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::ops::Bound;
+
+use crate::command::Session;
+use crate::resp::{CommandQueue, Reply};
+use crate::store::db::DbIndex;
+use crate::store::entry::{Object, Value};
+
+/// The deadline of one that waits without end.
+pub const NO_DEADLINE: u64 = u64::MAX;
+
+/// What a blocked command needs of its key to be run again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WaitsFor {
+    /// A list.
+    List,
+    /// A sorted set.
+    SortedSet,
+    /// A stream.
+    Stream,
+    /// Any change: a stream with its group, and the loss of either.
+    StreamGroup,
+}
+
+impl WaitsFor {
+    const KINDS: usize = 4;
+
+    /// What those may wait for whom a key with that value, or without any, may give their answer.
+    fn answered_by(value: Option<Value<'_>>) -> &'static [WaitsFor] {
+        match value {
+            Some(Value::Object(Object::List(_))) => &[WaitsFor::List, WaitsFor::StreamGroup],
+            Some(Value::Object(Object::SortedSet(_))) => {
+                &[WaitsFor::SortedSet, WaitsFor::StreamGroup]
+            }
+            Some(Value::Object(Object::Stream(_))) => &[WaitsFor::Stream, WaitsFor::StreamGroup],
+            _ => &[WaitsFor::StreamGroup],
+        }
+    }
+}
+
+/// What a command waits for.
+#[derive(Debug)]
+pub struct Wait {
+    /// The command that is run again, with what it must remember (the ids that `$` stood for) in its words.
+    pub request: CommandQueue,
+    /// Its keys, in the client's database; none for a command that only waits for its time to be over.
+    pub keys: Vec<Vec<u8>>,
+    /// What the keys must hold.
+    pub on: WaitsFor,
+    /// Unix milliseconds at which it gives up; [`NO_DEADLINE`] for never.
+    pub deadline_ms: u64,
+    /// Answers for a wait that was in vain.
+    pub in_vain: fn(&mut Reply<'_>),
+}
+
+/// A client that waits.
+#[derive(Debug)]
+pub struct Waiter {
+    /// The client's state as its command saw it.
+    pub session: Session,
+    /// What it waits for.
+    pub wait: Wait,
+    /// Its place in the order of arrival.
+    ticket: Ticket,
+}
+
+impl Waiter {
+    /// One that begins to wait.
+    pub fn new(session: Session, wait: Wait) -> Self {
+        Waiter {
+            session,
+            wait,
+            ticket: Ticket::default(),
+        }
+    }
+
+    fn id(&self) -> u64 {
+        self.session.id()
+    }
+}
+
+/// A place in the order of arrival: unique and growing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(u64);
+
+/// Those who wait for one key: for each kind of value the clients by their tickets.
+#[derive(Debug, Default)]
+struct KeyQueue {
+    kinds: [BTreeMap<Ticket, u64>; WaitsFor::KINDS],
+    /// Whether the key stands among those that have changed.
+    is_ready: bool,
+}
+
+impl KeyQueue {
+    fn is_empty(&self) -> bool {
+        self.kinds.iter().all(BTreeMap::is_empty)
+    }
+
+    /// The first one behind `after` who waits for one of `kinds`.
+    fn next(&self, kinds: &[WaitsFor], after: Option<Ticket>) -> Option<(Ticket, u64)> {
+        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        kinds
+            .iter()
+            .filter_map(|&kind| {
+                let mut behind = self.kinds[kind as usize].range((from, Bound::Unbounded));
+                behind.next().map(|(&ticket, &id)| (ticket, id))
+            })
+            .min()
+    }
+}
+
+/// All clients that wait.
+#[derive(Debug)]
+pub struct Waiters {
+    clients: HashMap<u64, Waiter>,
+    by_key: BTreeMap<DbIndex, HashMap<Vec<u8>, KeyQueue>>,
+    deadlines: BTreeSet<(u64, u64)>,
+    /// Keys that have changed, each once, in the order of their changes.
+    ready: VecDeque<(DbIndex, Vec<u8>)>,
+    last_ticket: u64,
+    /// When the timer will look at the deadlines by itself.
+    timer_ms: u64,
+}
+
+impl Default for Waiters {
+    fn default() -> Self {
+        Waiters {
+            clients: HashMap::new(),
+            by_key: BTreeMap::new(),
+            deadlines: BTreeSet::new(),
+            ready: VecDeque::new(),
+            last_ticket: 0,
+            timer_ms: NO_DEADLINE,
+        }
+    }
+}
+
+impl Waiters {
+    /// Adds one that begins to wait.
+    pub fn add(&mut self, mut waiter: Waiter) {
+        let id = waiter.id();
+        self.last_ticket += 1;
+        waiter.ticket = Ticket(self.last_ticket);
+        if !waiter.wait.keys.is_empty() {
+            let keys = self.by_key.entry(waiter.session.db).or_default();
+            for key in &waiter.wait.keys {
+                let queue = keys.entry(key.clone()).or_default();
+                queue.kinds[waiter.wait.on as usize].insert(waiter.ticket, id);
+            }
+        }
+        if waiter.wait.deadline_ms != NO_DEADLINE {
+            self.deadlines.insert((waiter.wait.deadline_ms, id));
+        }
+        self.clients.insert(id, waiter);
+    }
+
+    /// Takes the one of that client out, to be run, and then [put back](Waiters::put_back) or
+    /// [forgotten](Waiters::forget); its places are kept.
+    pub fn take(&mut self, id: u64) -> Option<Waiter> {
+        self.clients.remove(&id)
+    }
+
+    /// Puts back one that still waits.
+    pub fn put_back(&mut self, waiter: Waiter) {
+        self.clients.insert(waiter.id(), waiter);
+    }
+
+    /// Gives up the places of one that was taken out.
+    pub fn forget(&mut self, waiter: &Waiter) {
+        self.deadlines
+            .remove(&(waiter.wait.deadline_ms, waiter.id()));
+        let Some(keys) = self.by_key.get_mut(&waiter.session.db) else {
+            return;
+        };
+        for key in &waiter.wait.keys {
+            if let Some(queue) = keys.get_mut(key) {
+                queue.kinds[waiter.wait.on as usize].remove(&waiter.ticket);
+                if queue.is_empty() {
+                    keys.remove(key);
+                }
+            }
+        }
+        if keys.is_empty() {
+            self.by_key.remove(&waiter.session.db);
+        }
+    }
+
+    /// Says that `key` has changed; true if somebody waits for it.
+    pub fn key_changed(&mut self, index: DbIndex, key: &[u8]) -> bool {
+        let queue = self
+            .by_key
+            .get_mut(&index)
+            .and_then(|keys| keys.get_mut(key));
+        let Some(queue) = queue else {
+            return false;
+        };
+        if !queue.is_ready {
+            queue.is_ready = true;
+            self.ready.push_back((index, key.to_vec()));
+        }
+        true
+    }
+
+    /// Says that all keys of a database may have changed (FLUSHDB, SWAPDB); true if somebody waits for one of them. Keys
+    /// are looked at in the order in which their oldest waiters came.
+    pub fn database_changed(&mut self, index: DbIndex) -> bool {
+        let Some(keys) = self.by_key.get(&index) else {
+            return false;
+        };
+        let oldest = |queue: &KeyQueue| {
+            let firsts = queue.kinds.iter().filter_map(BTreeMap::first_key_value);
+            firsts.map(|(&ticket, _)| ticket).min()
+        };
+        let mut changed: Vec<_> = keys
+            .iter()
+            .map(|(key, queue)| (oldest(queue), key.clone()))
+            .collect();
+        changed.sort_unstable();
+        for (_, key) in &changed {
+            self.key_changed(index, key);
+        }
+        !changed.is_empty()
+    }
+
+    /// The next key that has changed.
+    pub fn next_ready(&mut self) -> Option<(DbIndex, Vec<u8>)> {
+        let (index, key) = self.ready.pop_front()?;
+        if let Some(queue) = self
+            .by_key
+            .get_mut(&index)
+            .and_then(|keys| keys.get_mut(&key))
+        {
+            queue.is_ready = false;
+        }
+        Some((index, key))
+    }
+
+    /// Whether a key has changed that somebody waits for.
+    pub fn has_ready(&self) -> bool {
+        !self.ready.is_empty()
+    }
+
+    /// The oldest client that waits for `key` behind the place `after` and may have its answer now that the key holds
+    /// `value`.
+    pub fn next_for(
+        &self,
+        index: DbIndex,
+        key: &[u8],
+        value: Option<Value<'_>>,
+        after: Option<Ticket>,
+    ) -> Option<(Ticket, u64)> {
+        let queue = self.by_key.get(&index)?.get(key)?;
+        queue.next(WaitsFor::answered_by(value), after)
+    }
+
+    /// The client whose time is over at `now_ms` and came first to its end.
+    pub fn next_overdue(&self, now_ms: u64) -> Option<u64> {
+        let &(deadline_ms, id) = self.deadlines.first()?;
+        (deadline_ms <= now_ms).then_some(id)
+    }
+
+    /// When the timer has to look at the deadlines next; it is counted on to do so then.
+    pub fn set_timer(&mut self) -> u64 {
+        let first = self.deadlines.first();
+        self.timer_ms = first.map_or(NO_DEADLINE, |&(deadline_ms, _)| deadline_ms);
+        self.timer_ms
+    }
+
+    /// Whether a deadline is earlier than the timer knows; it is to be told then.
+    pub fn needs_earlier_timer(&self) -> bool {
+        let first = self.deadlines.first();
+        first.is_some_and(|&(deadline_ms, _)| deadline_ms < self.timer_ms)
+    }
+
+    /// How many clients wait.
+    pub fn len(&self) -> usize {
+        self.clients.len()
+    }
+
+    /// Whether nobody waits.
+    pub fn is_empty(&self) -> bool {
+        self.clients.is_empty()
+    }
+
+    /// How many clients wait with a deadline.
+    pub fn deadlines(&self) -> usize {
+        self.deadlines.len()
+    }
+
+    /// How many keys are waited for.
+    pub fn keys(&self) -> usize {
+        self.by_key.values().map(HashMap::len).sum()
+    }
+
+    /// How many of those keys have somebody who is to be told of their loss too.
+    pub fn keys_on_loss(&self) -> usize {
+        let queues = self.by_key.values().flat_map(HashMap::values);
+        queues
+            .filter(|queue| !queue.kinds[WaitsFor::StreamGroup as usize].is_empty())
+            .count()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instance::clients::{Clients, Endpoint};
+    use crate::store::types::list::List;
+    use std::sync::Arc;
+
+    /// Clients with the numbers 1 to `count`, which wait for the same key.
+    fn waiting(count: u64, kinds: &[WaitsFor]) -> Waiters {
+        let (clients, mut waiters) = (Clients::default(), Waiters::default());
+        for at in 0..count {
+            let endpoint = Endpoint {
+                addr: String::new(),
+                local_addr: String::new(),
+                unix: false,
+                fd: 0,
+                io_thread: 0,
+            };
+            let registration = clients.register(endpoint, 0, usize::MAX);
+            let handle = Arc::clone(registration.as_ref().expect("there is room").handle());
+            let wait = Wait {
+                request: CommandQueue::default(),
+                keys: vec![b"key".to_vec(), b"key".to_vec()],
+                on: kinds[at as usize % kinds.len()],
+                deadline_ms: NO_DEADLINE - at,
+                in_vain: |reply| reply.null(),
+            };
+            waiters.add(Waiter::new(Session::new(handle, true), wait));
+        }
+        waiters
+    }
+
+    #[test]
+    fn a_key_is_ready_once_however_often_it_changes() {
+        let mut waiters = waiting(1, &[WaitsFor::List]);
+        assert!(!waiters.key_changed(0, b"other"));
+        assert!(!waiters.key_changed(1, b"key"), "another database");
+        assert!(waiters.key_changed(0, b"key"));
+        assert!(waiters.key_changed(0, b"key"));
+        assert_eq!(waiters.next_ready(), Some((0, b"key".to_vec())));
+        assert_eq!(waiters.next_ready(), None);
+        assert!(waiters.database_changed(0));
+        assert!(!waiters.database_changed(1));
+        assert_eq!(waiters.next_ready(), Some((0, b"key".to_vec())));
+    }
+
+    #[test]
+    fn clients_are_found_in_the_order_of_their_arrival_by_what_the_key_holds() {
+        let kinds = [WaitsFor::List, WaitsFor::SortedSet, WaitsFor::StreamGroup];
+        let mut waiters = waiting(6, &kinds);
+        let list = Object::List(List::new());
+        let served = |waiters: &Waiters, value: Option<Value<'_>>| {
+            let (mut ids, mut after) = (Vec::new(), None);
+            while let Some((ticket, id)) = waiters.next_for(0, b"key", value, after) {
+                ids.push(id);
+                after = Some(ticket);
+            }
+            ids
+        };
+        assert_eq!(served(&waiters, Some(Value::Object(&list))), [1, 3, 4, 6]);
+        assert_eq!(served(&waiters, None), [3, 6]);
+        let first = waiters.take(1).expect("it waits");
+        waiters.forget(&first);
+        let third = waiters.take(4).expect("it waits");
+        waiters.put_back(third);
+        assert_eq!(served(&waiters, Some(Value::Object(&list))), [3, 4, 6]);
+        assert_eq!((waiters.keys(), waiters.keys_on_loss()), (1, 1));
+    }
+
+    #[test]
+    fn nothing_is_left_of_those_who_are_forgotten() {
+        let mut waiters = waiting(3, &[WaitsFor::Stream]);
+        assert_eq!(waiters.next_overdue(NO_DEADLINE - 3), None);
+        assert_eq!(waiters.next_overdue(NO_DEADLINE - 2), Some(3));
+        assert!(waiters.needs_earlier_timer());
+        assert_eq!(waiters.set_timer(), NO_DEADLINE - 2);
+        assert!(!waiters.needs_earlier_timer());
+        for id in 1..=3 {
+            let waiter = waiters.take(id).expect("it waits");
+            waiters.forget(&waiter);
+        }
+        assert!(waiters.is_empty());
+        assert_eq!((waiters.keys(), waiters.deadlines()), (0, 0));
+        assert_eq!(waiters.set_timer(), NO_DEADLINE);
+    }
+}

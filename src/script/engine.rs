@@ -1,0 +1,402 @@
+//! Running scripts and functions: from the command that calls one to its answer.
+//!
+//! Life cycle of a script: EVAL compiles it or finds it compiled ([`Cache`]); the data set is moved into the
+//! interpreter's [`Host`]; the script runs; the data set comes back; its result, or its error with the place where it
+//! happened, becomes the answer. An interpreter is made when it is first needed.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use mlua::chunk::ChunkMode;
+use mlua::{Function, Lua, RegistryKey, Table, Value};
+
+use super::cache::Cache;
+use super::flags::{self, ScriptFlags};
+use super::functions::FunctionVm;
+use super::host::{Host, Start};
+use super::running::{Kind, Running};
+use super::sandbox::{self, Failure};
+use super::{api, convert, hook};
+use crate::command::{CommandError, CommandResult, Context};
+use crate::resp::{Protocol, Request};
+
+/// What a server has of scripts.
+#[derive(Debug, Default)]
+pub struct Scripts {
+    engine: Mutex<Engine>,
+    /// The script that runs, as others see it.
+    pub running: Running,
+    /// What INFO shows.
+    pub figures: Figures,
+}
+
+/// Figures that are to be had without waiting for a script.
+#[derive(Debug, Default)]
+pub struct Figures {
+    /// Bytes that the interpreter of EVAL's scripts takes.
+    pub eval_vm_bytes: AtomicUsize,
+    /// Bytes that the texts of EVAL's scripts take.
+    pub eval_bytes: AtomicUsize,
+    /// EVAL's scripts that are kept.
+    pub scripts: AtomicUsize,
+    /// EVAL's scripts that had to go for others.
+    pub evicted: AtomicU64,
+    /// Bytes that the interpreter of functions takes.
+    pub function_vm_bytes: AtomicUsize,
+    /// Bytes that the texts of libraries take.
+    pub function_bytes: AtomicUsize,
+    /// Libraries.
+    pub libraries: AtomicUsize,
+    /// Functions.
+    pub functions: AtomicUsize,
+}
+
+impl Scripts {
+    /// The interpreters. Taken under the data set's lock, and kept while a script runs: commands that may run meanwhile
+    /// have [`Scripts::running`] and [`Scripts::figures`].
+    pub fn engine(&self) -> MutexGuard<'_, Engine> {
+        self.engine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has INFO show what there is now.
+    pub fn publish(&self, engine: &Engine) {
+        let set = |figure: &AtomicUsize, value| figure.store(value, Ordering::Relaxed);
+        let figures = &self.figures;
+        let eval = engine.eval.as_ref();
+        set(
+            &figures.eval_vm_bytes,
+            eval.map_or(0, |vm| vm.lua.used_memory()),
+        );
+        set(
+            &figures.eval_bytes,
+            eval.map_or(0, |vm| vm.scripts.memory_bytes()),
+        );
+        set(&figures.scripts, eval.map_or(0, |vm| vm.scripts.len()));
+        let vm = engine.functions.as_ref();
+        set(
+            &figures.function_vm_bytes,
+            vm.map_or(0, |vm| vm.lua.used_memory()),
+        );
+        let libraries = vm.map(|vm| &vm.libraries);
+        let of = |count: fn(&super::functions::Libraries) -> usize| libraries.map_or(0, count);
+        set(
+            &figures.function_bytes,
+            of(|libraries| libraries.memory_bytes()),
+        );
+        set(&figures.libraries, of(|libraries| libraries.len()));
+        set(&figures.functions, of(|libraries| libraries.functions()));
+    }
+}
+
+/// The interpreters.
+#[derive(Debug, Default)]
+pub struct Engine {
+    eval: Option<EvalVm>,
+    functions: Option<FunctionVm>,
+}
+
+impl Engine {
+    /// EVAL's interpreter.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn eval(&mut self) -> Result<&mut EvalVm, CommandError> {
+        if self.eval.is_none() {
+            self.eval = Some(EvalVm::new().map_err(|error| no_vm(&error))?);
+        }
+        self.eval.as_mut().ok_or(CommandError::NoScript)
+    }
+
+    /// EVAL's interpreter, if there is one.
+    pub fn known_eval(&self) -> Option<&EvalVm> {
+        self.eval.as_ref()
+    }
+
+    /// Takes EVAL's interpreter away, with all its scripts.
+    pub fn take_eval(&mut self) -> Option<EvalVm> {
+        self.eval.take()
+    }
+
+    /// The interpreter of functions.
+    ///
+    /// # Errors
+    /// Out of memory.
+    pub fn functions(&mut self) -> Result<&mut FunctionVm, CommandError> {
+        if self.functions.is_none() {
+            self.functions = Some(FunctionVm::new().map_err(|error| no_vm(&error))?);
+        }
+        self.functions.as_mut().ok_or(CommandError::NoScript)
+    }
+
+    /// The interpreter of functions, if there is one.
+    pub fn known_functions(&self) -> Option<&FunctionVm> {
+        self.functions.as_ref()
+    }
+
+    /// Takes the interpreter of functions away, with all its libraries.
+    pub fn take_functions(&mut self) -> Option<FunctionVm> {
+        self.functions.take()
+    }
+}
+
+fn no_vm(error: &mlua::Error) -> CommandError {
+    CommandError::err(format_args!("The interpreter cannot be started: {error}"))
+}
+
+/// EVAL's interpreter, with its scripts.
+pub struct EvalVm {
+    lua: Lua,
+    host: Host,
+    /// The scripts that it knows.
+    pub scripts: Cache,
+}
+
+impl std::fmt::Debug for EvalVm {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EvalVm")
+            .field("scripts", &self.scripts.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl EvalVm {
+    fn new() -> mlua::Result<Self> {
+        let lua = sandbox::new_vm()?;
+        let host = Host::default();
+        api::install_for_scripts(&lua, &host)?;
+        hook::install(&lua, &host)?;
+        sandbox::set_memory_limit(&lua, super::MEMORY_LIMIT)?;
+        Ok(EvalVm {
+            lua,
+            host,
+            scripts: Cache::default(),
+        })
+    }
+
+    /// Compiles a script, unless that has been done; answers its hash. `evicted` counts those that had to go for it.
+    ///
+    /// # Errors
+    /// The text for the client.
+    pub fn learn(&mut self, body: &[u8], evicted: &AtomicU64) -> Result<Arc<str>, CommandError> {
+        if let Some(sha) = self.scripts.sha_of(body) {
+            return Ok(sha);
+        }
+        let failed = |text: &[u8]| CommandError::Quoting([b"ERR ", text].concat());
+        let (flags, code) = flags::split(body).map_err(|text| failed(&text))?;
+        let chunk = self
+            .lua
+            .load(code)
+            .set_name("@user_script")
+            .set_mode(ChunkMode::Text);
+        let key = chunk
+            .into_function()
+            .and_then(|function| self.lua.create_registry_value(function))
+            .map_err(|error| {
+                let text = compile_text(&error);
+                failed(format!("Error compiling script (new function): {text}").as_bytes())
+            })?;
+        if let Some(gone) = self.scripts.add(body, flags, key) {
+            evicted.fetch_add(1, Ordering::Relaxed);
+            // Only a key of another interpreter can fail.
+            let _ = self.lua.remove_registry_value(gone.function);
+        }
+        self.scripts.sha_of(body).ok_or(CommandError::NoScript)
+    }
+
+    /// Runs the script with that hash.
+    ///
+    /// # Errors
+    /// There is none, or it may not run; what goes wrong within it is answered.
+    pub fn run(
+        &mut self,
+        context: &mut Context<'_>,
+        request: Request<'_>,
+        sha: &str,
+        call: &Call<'_>,
+    ) -> CommandResult {
+        let script = self.scripts.used(sha).ok_or(CommandError::NoScript)?;
+        let start = Start {
+            name: &script.sha,
+            kind: Kind::Eval,
+            flags: script.flags,
+            read_only: call.read_only,
+        };
+        check(&start)?;
+        let prepare = |key: &RegistryKey| -> mlua::Result<Function> {
+            sandbox::reseed(&self.lua);
+            let (keys, args) = call.tables(&self.lua)?;
+            sandbox::set_global(&self.lua, "KEYS", keys)?;
+            sandbox::set_global(&self.lua, "ARGV", args)?;
+            self.lua.registry_value(key)
+        };
+        let function = prepare(&script.function).map_err(|error| CommandError::err(error))?;
+        run(&self.lua, &self.host, context, request, &start, || {
+            sandbox::call(&self.lua, &function, ())
+        })
+    }
+}
+
+impl FunctionVm {
+    /// Runs the function of that name.
+    ///
+    /// # Errors
+    /// It may not run; what goes wrong within it is answered.
+    pub fn run(
+        &mut self,
+        context: &mut Context<'_>,
+        request: Request<'_>,
+        function: &super::functions::Function,
+        call: &Call<'_>,
+    ) -> CommandResult {
+        let start = Start {
+            name: &function.name,
+            kind: Kind::Function,
+            flags: function.flags,
+            read_only: call.read_only,
+        };
+        check(&start)?;
+        let prepare = || -> mlua::Result<(Function, (Table, Table))> {
+            Ok((
+                self.lua.registry_value(&function.function)?,
+                call.tables(&self.lua)?,
+            ))
+        };
+        let (function, tables) = prepare().map_err(|error| CommandError::err(error))?;
+        run(&self.lua, &self.host, context, request, &start, || {
+            sandbox::call(&self.lua, &function, tables)
+        })
+    }
+}
+
+/// What a command hands to a script.
+pub struct Call<'a> {
+    /// The words behind the number of keys.
+    words: Request<'a>,
+    keys: usize,
+    /// Whether the command only reads.
+    pub read_only: bool,
+}
+
+impl<'a> Call<'a> {
+    /// The call of a request that has the number of its keys, which was found to be `keys`, as its third word.
+    pub fn new(request: Request<'a>, keys: usize, read_only: bool) -> Self {
+        Call {
+            words: request.skip(3),
+            keys,
+            read_only,
+        }
+    }
+
+    /// The keys and the other arguments as tables.
+    fn tables(&self, lua: &Lua) -> mlua::Result<(Table, Table)> {
+        let table = |from: usize, to: usize| {
+            let table = lua.create_table_with_capacity(to - from, 0)?;
+            for at in from..to {
+                table.raw_set(at - from + 1, lua.create_string(self.words.get(at))?)?;
+            }
+            Ok::<_, mlua::Error>(table)
+        };
+        Ok((table(0, self.keys)?, table(self.keys, self.words.len())?))
+    }
+}
+
+/// Why a script may not run, if so.
+fn check(start: &Start<'_>) -> Result<(), CommandError> {
+    let declared = !start.flags.has(ScriptFlags::UNDECLARED);
+    if declared && start.read_only && !start.flags.has(ScriptFlags::NO_WRITES) {
+        return Err(CommandError::fixed(
+            "ERR Can not execute a script with write flag using *_ro command.",
+        ));
+    }
+    Ok(())
+}
+
+type Outcome = mlua::Result<Result<Value, Failure>>;
+
+/// Runs something on the context's data set, and answers what comes of it.
+fn run(
+    lua: &Lua,
+    host: &Host,
+    context: &mut Context<'_>,
+    request: Request<'_>,
+    start: &Start<'_>,
+    body: impl FnOnce() -> Outcome,
+) -> CommandResult {
+    let lent = host.lend(context, request, start)?;
+    let outcome = body();
+    let protocol = lent.protocol();
+    drop(lent);
+    if host.take_alarm() {
+        hook::reset(lua, host).map_err(|error| CommandError::err(error))?;
+    }
+    let failure = match outcome {
+        Ok(Ok(value)) => return answer(context, &value, protocol),
+        Ok(Err(failure)) => failure,
+        Err(error) => return Err(CommandError::err(error)),
+    };
+    let mut text = failure_text(&failure.value);
+    if let Some(place) = &failure.place {
+        let place = format!(
+            " script: {}, on {}:{}.",
+            start.name, place.source, place.line
+        );
+        text.extend_from_slice(place.as_bytes());
+    }
+    let counted = matches!(&failure.value, Value::Table(table)
+        if matches!(table.raw_get("ignore_error_stats_update"), Ok(Value::Boolean(true))));
+    context.reply.error(&text);
+    if !counted {
+        count(context, &text);
+    }
+    Ok(())
+}
+
+/// Writes the result of a script.
+fn answer(context: &mut Context<'_>, value: &Value, protocol: Protocol) -> CommandResult {
+    let mark = context.reply.mark();
+    let mut errors = Vec::new();
+    let written = convert::to_reply(value, &mut context.reply, protocol, &mut |text: &[u8]| {
+        errors.push(text.to_vec());
+    });
+    if let Err(error) = written {
+        context.reply.rewind(mark);
+        return Err(CommandError::err(error));
+    }
+    for text in errors {
+        count(context, &text);
+    }
+    Ok(())
+}
+
+/// Counts an error that a script has answered, for the script's command.
+fn count(context: &Context<'_>, text: &[u8]) {
+    let code = text.split(|&byte| byte == b' ').next().unwrap_or_default();
+    let stats = &context.instance.stats;
+    stats.count_error(&String::from_utf8_lossy(code));
+    stats.commands[context.command.id].failed.add(1);
+}
+
+/// The text of a script's error with its code.
+pub(super) fn failure_text(value: &Value) -> Vec<u8> {
+    match value {
+        Value::Table(table) => match table.raw_get("err") {
+            Ok(Value::String(text)) => text.as_bytes().to_vec(),
+            _ => b"ERR unknown error".to_vec(),
+        },
+        Value::String(text) => [b"ERR ".as_slice(), &text.as_bytes()].concat(),
+        other => {
+            let text = other
+                .to_string()
+                .unwrap_or_else(|_| other.type_name().to_owned());
+            format!("ERR {text}").into_bytes()
+        }
+    }
+}
+
+/// What is wrong with a script's text, in the compiler's words.
+pub(super) fn compile_text(error: &mlua::Error) -> String {
+    match error {
+        mlua::Error::SyntaxError { message, .. } => message.clone(),
+        other => other.to_string(),
+    }
+}

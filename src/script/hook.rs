@@ -1,0 +1,147 @@
+//! Looking at a script while it runs: whether it takes too long, and whether it is to end.
+//!
+//! Lua calls the hook every so many instructions. Past `busy-reply-threshold` others are told ([`Running::set_busy`])
+//! and the thread's other connections go on elsewhere, while the script goes on here. When somebody wants it to end, the
+//! hook raises an error, and again at every line from then on: no `pcall` can keep such a script alive.
+//!
+//! [`Running::set_busy`]: super::running::Running::set_busy
+
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use mlua::{HookTriggers, Lua, Result, Value, VmState};
+use tokio::runtime::{Handle, RuntimeFlavor};
+
+use super::convert;
+use super::host::{Host, State};
+use super::raise;
+use super::running::{Kind, Slow};
+
+/// Instructions between two looks at the clock.
+const INSTRUCTIONS: u32 = 100_000;
+/// So long may loading a library take.
+const LOAD_LIMIT: Duration = Duration::from_millis(500);
+/// So long another thread may take to go on with the connections of this one.
+const HAND_OVER_LIMIT: Duration = Duration::from_secs(1);
+
+/// Has `lua` call the hook.
+///
+/// # Errors
+/// Out of memory.
+pub fn install(lua: &Lua, host: &Host) -> Result<()> {
+    watch(
+        lua,
+        host,
+        HookTriggers::new().every_nth_instruction(INSTRUCTIONS),
+    )
+}
+
+fn watch(lua: &Lua, host: &Host, triggers: HookTriggers) -> Result<()> {
+    let host = host.clone();
+    // One that is there already would keep its triggers.
+    lua.remove_global_hook();
+    lua.set_global_hook(triggers, move |lua, _| {
+        look(lua, &host)?;
+        Ok(VmState::Continue)
+    })
+}
+
+/// The error that ends a script which somebody wants to end; makes it come back at every line.
+///
+/// # Errors
+/// Out of memory.
+pub fn killed(lua: &Lua) -> Result<mlua::Error> {
+    let text = b"Script killed by user with SCRIPT KILL...";
+    Ok(raise::throw(Value::Table(convert::error_table(lua, text)?)))
+}
+
+fn look(lua: &Lua, host: &Host) -> Result<()> {
+    let mut state = host.state();
+    if let Some(load) = &mut state.load {
+        if load.started.elapsed() < LOAD_LIMIT {
+            return Ok(());
+        }
+        state.alarm = true;
+        drop(state);
+        watch(lua, host, HookTriggers::EVERY_LINE)?;
+        let table = convert::error_table(lua, b"FUNCTION LOAD timeout")?;
+        return Err(raise::throw(Value::Table(table)));
+    }
+    let Some(run) = &mut state.run else {
+        return Ok(());
+    };
+    let started = *run.started.get_or_insert_with(Instant::now);
+    if !run.busy {
+        let threshold_ms = run.instance.config().busy_reply_threshold_ms();
+        if threshold_ms == 0 || started.elapsed() < Duration::from_millis(threshold_ms) {
+            return Ok(());
+        }
+        become_busy(&mut state, started);
+        drop(state);
+        hand_over_connections();
+        return Ok(());
+    }
+    if !run.instance.scripts.running.is_killed() {
+        return Ok(());
+    }
+    state.alarm = true;
+    drop(state);
+    watch(lua, host, HookTriggers::EVERY_LINE)?;
+    Err(killed(lua)?)
+}
+
+fn become_busy(state: &mut State, started: Instant) {
+    let State { run, caller, .. } = state;
+    let Some(run) = run else {
+        return;
+    };
+    let killer = match run.kind {
+        Kind::Eval => "SCRIPT KILL",
+        Kind::Function => "FUNCTION KILL",
+    };
+    tracing::warn!(
+        "Slow script detected: still in execution after {} milliseconds. You can try killing the script using the \
+         {killer} command. Script name is: {}.",
+        started.elapsed().as_millis(),
+        run.name
+    );
+    run.busy = true;
+    let slow = Slow {
+        name: run.name.to_string(),
+        command: caller.clone(),
+        started,
+    };
+    run.instance
+        .scripts
+        .running
+        .set_busy(run.kind, slow, run.wrote);
+}
+
+/// Has another thread go on with the other connections of this thread, which stays with the script.
+fn hand_over_connections() {
+    let Ok(runtime) = Handle::try_current() else {
+        return;
+    };
+    if runtime.runtime_flavor() != RuntimeFlavor::MultiThread {
+        return;
+    }
+    tokio::task::block_in_place(|| {
+        // The work would come back here if nobody had taken it over by the end of this.
+        let (taken, is_taken) = mpsc::channel();
+        runtime.spawn(async move {
+            // If nobody waits any longer, nobody needs to know.
+            let _ = taken.send(());
+        });
+        if is_taken.recv_timeout(HAND_OVER_LIMIT).is_err() {
+            tracing::warn!("No thread takes over the connections of a slow script's thread");
+        }
+    });
+}
+
+/// Makes the hook as it was, after a script or a library was ended.
+///
+/// # Errors
+/// Out of memory.
+pub fn reset(lua: &Lua, host: &Host) -> Result<()> {
+    install(lua, host)
+}

@@ -1,0 +1,498 @@
+//! What scripts see and may do.
+
+use super::oracle::{check, run};
+use super::sandbox;
+
+#[test]
+fn globals_are_read_only() {
+    check(&[
+        (
+            "x=1",
+            "ERR user_script:1: Attempt to modify a readonly table",
+        ),
+        (
+            "\n _G.x=1",
+            "ERR user_script:2: Attempt to modify a readonly table",
+        ),
+        (
+            "_G = {}",
+            "ERR user_script:1: Attempt to modify a readonly table",
+        ),
+        (
+            "math = nil",
+            "ERR user_script:1: Attempt to modify a readonly table",
+        ),
+        (
+            "function f() end",
+            "ERR user_script:1: Attempt to modify a readonly table",
+        ),
+        (
+            "math.floor = 1",
+            "ERR user_script:1: Attempt to modify a readonly table",
+        ),
+        (
+            "cjson.encode = 1",
+            "ERR user_script:1: Attempt to modify a readonly table",
+        ),
+        (
+            "string.x = 1",
+            "ERR user_script:1: Attempt to modify a readonly table",
+        ),
+        (
+            "getmetatable('').__index = 1",
+            "ERR user_script:1: Attempt to modify a readonly table",
+        ),
+        (
+            "getmetatable(_G).__index = 1",
+            "ERR user_script:1: Attempt to modify a readonly table",
+        ),
+        ("rawset(_G,'x',1)", "ERR Attempt to modify a readonly table"),
+        (
+            "return rawset(_G,'x',1)",
+            "ERR Attempt to modify a readonly table",
+        ),
+        (
+            "rawset(bit,'x',1)",
+            "ERR Attempt to modify a readonly table",
+        ),
+        (
+            "setmetatable(_G,{})",
+            "ERR Attempt to modify a readonly table",
+        ),
+        (
+            "return setmetatable(math,{})",
+            "ERR Attempt to modify a readonly table",
+        ),
+        (
+            "setmetatable(math,nil)",
+            "ERR Attempt to modify a readonly table",
+        ),
+        (
+            "table.insert(math,1)",
+            "ERR Attempt to modify a readonly table",
+        ),
+        (
+            "table.insert(_G,1,1)",
+            "ERR Attempt to modify a readonly table",
+        ),
+        ("return table.remove(math)", "nil"),
+        ("return table.sort(math)", "nil"),
+        (
+            "local ok, e = pcall(function() x=1 end) return e",
+            "user_script:1: Attempt to modify a readonly table",
+        ),
+        (
+            "return select(2, pcall(rawset,_G,'x',1))",
+            "Attempt to modify a readonly table",
+        ),
+        ("return rawget(_G, 'x')", "nil"),
+    ]);
+}
+
+#[test]
+fn a_global_that_does_not_exist_is_an_error() {
+    check(&[
+        (
+            "return x",
+            "ERR user_script:1: Script attempted to access nonexistent global variable 'x'",
+        ),
+        (
+            "return _G.zz",
+            "ERR user_script:1: Script attempted to access nonexistent global variable 'zz'",
+        ),
+        (
+            "return _G[1]",
+            "ERR user_script:1: Script attempted to access nonexistent global variable '1'",
+        ),
+        (
+            "return _G[{}]",
+            "ERR user_script:1: Second argument to luaProtectedTableError must be a string or number",
+        ),
+        (
+            "getmetatable(_G).__index(1)",
+            "ERR user_script:1: Wrong number of arguments to luaProtectedTableError",
+        ),
+        (
+            "print(1)",
+            "ERR user_script:1: Script attempted to access nonexistent global variable 'print'",
+        ),
+        (
+            "return loadfile",
+            "ERR user_script:1: Script attempted to access nonexistent global variable 'loadfile'",
+        ),
+        (
+            "return dofile",
+            "ERR user_script:1: Script attempted to access nonexistent global variable 'dofile'",
+        ),
+        (
+            "return debug",
+            "ERR user_script:1: Script attempted to access nonexistent global variable 'debug'",
+        ),
+        (
+            "return io",
+            "ERR user_script:1: Script attempted to access nonexistent global variable 'io'",
+        ),
+        (
+            "return require",
+            "ERR user_script:1: Script attempted to access nonexistent global variable 'require'",
+        ),
+        (
+            "return package",
+            "ERR user_script:1: Script attempted to access nonexistent global variable 'package'",
+        ),
+        (
+            "return setfenv",
+            "ERR user_script:1: Script attempted to access nonexistent global variable 'setfenv'",
+        ),
+        (
+            "return getfenv",
+            "ERR user_script:1: Script attempted to access nonexistent global variable 'getfenv'",
+        ),
+        (
+            "return newproxy",
+            "ERR user_script:1: Script attempted to access nonexistent global variable 'newproxy'",
+        ),
+        ("return math.zz", "nil"),
+    ]);
+}
+
+#[test]
+fn protected_tables_can_be_read_in_all_ways() {
+    let names = "local t={} for k,v in pairs(LIBRARY) do t[#t+1]=k..':'..type(v) end table.sort(t) return table.concat(t,' ')";
+    let of = |library: &str| names.replace("LIBRARY", library);
+    let expected = [
+        (
+            "string",
+            "byte:function char:function dump:function find:function format:function gfind:function gmatch:function gsub:function len:function lower:function match:function rep:function reverse:function sub:function upper:function",
+        ),
+        (
+            "math",
+            "abs:function acos:function asin:function atan2:function atan:function ceil:function cos:function cosh:function deg:function exp:function floor:function fmod:function frexp:function huge:number ldexp:function log10:function log:function max:function min:function mod:function modf:function pi:number pow:function rad:function random:function randomseed:function sin:function sinh:function sqrt:function tan:function tanh:function",
+        ),
+        (
+            "table",
+            "concat:function foreach:function foreachi:function getn:function insert:function maxn:function remove:function setn:function sort:function",
+        ),
+        (
+            "coroutine",
+            "create:function resume:function running:function status:function wrap:function yield:function",
+        ),
+        (
+            "bit",
+            "arshift:function band:function bnot:function bor:function bswap:function bxor:function lshift:function rol:function ror:function rshift:function tobit:function tohex:function",
+        ),
+        (
+            "cjson",
+            "_NAME:string _VERSION:string decode:function decode_invalid_numbers:function decode_max_depth:function encode:function encode_invalid_numbers:function encode_keep_buffer:function encode_max_depth:function encode_number_precision:function encode_sparse_array:function new:function null:userdata",
+        ),
+        (
+            "cmsgpack",
+            "_COPYRIGHT:string _DESCRIPTION:string _NAME:string _VERSION:string pack:function unpack:function unpack_limit:function unpack_one:function",
+        ),
+        ("struct", "pack:function size:function unpack:function"),
+        ("getmetatable(_G)", "__index:function"),
+        ("getmetatable('')", "__index:table"),
+    ];
+    let scripts: Vec<_> = expected.iter().map(|(library, _)| of(library)).collect();
+    let table: Vec<_> = scripts
+        .iter()
+        .map(String::as_str)
+        .zip(expected.map(|(_, names)| names))
+        .collect();
+    check(&table);
+    check(&[
+        ("return type(next(math))", "string"),
+        ("return type(rawget(math,'pi'))", "number"),
+        (
+            "local n = 0 table.foreach(struct, function() n = n + 1 end) return n",
+            "3",
+        ),
+        ("return tostring(getmetatable(math))", "nil"),
+        ("return type(getmetatable(_G))", "table"),
+        ("return tostring(_G == _G._G)", "true"),
+        ("return ('x'):rep(3)", "xxx"),
+        ("return #math", "0"),
+        ("return _VERSION", "Lua 5.1"),
+        (
+            "return cjson.encode(math)",
+            "ERR user_script:1: Cannot serialise function: type not supported",
+        ),
+    ]);
+}
+
+#[test]
+fn the_list_of_globals_is_redis_own() {
+    let lua = sandbox::new_vm().expect("an interpreter can be built");
+    let script =
+        "local t={} for k,v in pairs(_G) do t[#t+1]=k end table.sort(t) return table.concat(t,' ')";
+    let expected = "_G _VERSION assert bit cjson cmsgpack collectgarbage coroutine error gcinfo getmetatable ipairs \
+                    load loadstring math next os pairs pcall rawequal rawget rawset select setmetatable string struct \
+                    table tonumber tostring type unpack xpcall";
+    assert_eq!(run(&lua, script), expected);
+    assert_eq!(
+        run(
+            &lua,
+            "local t={} for k in pairs(os) do t[#t+1]=k end return table.concat(t)"
+        ),
+        "clock"
+    );
+}
+
+#[test]
+fn errors_are_values_wherever_they_are_caught() {
+    check(&[
+        (
+            "return select(2, pcall(cjson.decode, 'x'))",
+            "Expected value but found invalid token at character 1",
+        ),
+        (
+            "return cjson.decode('x')",
+            "ERR user_script:1: Expected value but found invalid token at character 1",
+        ),
+        (
+            "local a = 1\nlocal t = cjson.decode('x')",
+            "ERR user_script:2: Expected value but found invalid token at character 1",
+        ),
+        (
+            "return select(2, xpcall(function() cjson.decode('x') end, function(e) return e .. '!' end))",
+            "user_script:1: Expected value but found invalid token at character 1!",
+        ),
+        (
+            "local c = coroutine.create(function() bit.band() end) return select(2, coroutine.resume(c))",
+            "user_script:1: bad argument #1 to 'band' (number expected, got no value)",
+        ),
+        (
+            "coroutine.wrap(function() error('x') end)()",
+            "ERR user_script:1: user_script:1: x",
+        ),
+        (
+            "return coroutine.wrap(function(a) local b = coroutine.yield(a + 1) return b * 2 end)(1)",
+            "2",
+        ),
+        ("return select(2, pcall(error, {err='a'}))", "a"),
+        ("return select(2, pcall(error, {e='a'})).e", "a"),
+        (
+            "return select(2, xpcall(function() error({err='a'}) end, function(e) return e end)).err",
+            "a",
+        ),
+        ("return select(2, pcall(error, 'x', 2))", "user_script:1: x"),
+        ("return tostring(select(2, pcall(error)))", "nil"),
+        (
+            "return select(2, pcall(string.gsub, 'x', 'x', function() bit.band() end))",
+            "user_script:1: bad argument #1 to 'band' (number expected, got no value)",
+        ),
+        (
+            "return select('#', pcall(function() return 1, nil, nil end))",
+            "4",
+        ),
+    ]);
+}
+
+#[test]
+fn misuse_of_replaced_functions_reads_as_of_the_originals() {
+    check(&[
+        (
+            "table.insert(nil,1)",
+            "ERR user_script:1: bad argument #1 to 'insert' (table expected, got nil)",
+        ),
+        (
+            "table.insert({})",
+            "ERR user_script:1: wrong number of arguments to 'insert'",
+        ),
+        (
+            "table.insert({},1,2,3)",
+            "ERR user_script:1: wrong number of arguments to 'insert'",
+        ),
+        (
+            "table.insert({},'x',2)",
+            "ERR user_script:1: bad argument #2 to 'insert' (number expected, got string)",
+        ),
+        ("local t = {1,2} table.insert(t,'1',5) return t[1]", "5"),
+        ("local t = {1,2} table.insert(t,nil) return #t", "2"),
+        (
+            "for k in pairs(nil) do end",
+            "ERR user_script:1: bad argument #1 to 'pairs' (table expected, got nil)",
+        ),
+        (
+            "pairs()",
+            "ERR user_script:1: bad argument #1 to 'pairs' (table expected, got no value)",
+        ),
+        (
+            "next(1)",
+            "ERR user_script:1: bad argument #1 to 'next' (table expected, got number)",
+        ),
+        (
+            "rawset(1)",
+            "ERR user_script:1: bad argument #1 to 'rawset' (table expected, got number)",
+        ),
+        (
+            "rawset({},1)",
+            "ERR user_script:1: bad argument #3 to 'rawset' (value expected)",
+        ),
+        (
+            "rawget({})",
+            "ERR user_script:1: bad argument #2 to 'rawget' (value expected)",
+        ),
+        (
+            "setmetatable(1)",
+            "ERR user_script:1: bad argument #1 to 'setmetatable' (table expected, got number)",
+        ),
+        (
+            "setmetatable({},1)",
+            "ERR user_script:1: bad argument #2 to 'setmetatable' (nil or table expected)",
+        ),
+        (
+            "setmetatable(setmetatable({},{__metatable=1}),{})",
+            "ERR user_script:1: cannot change a protected metatable",
+        ),
+        (
+            "local t = setmetatable({},{}) setmetatable(t,{__index=function() return 7 end}) return t.x",
+            "7",
+        ),
+        (
+            "local t = setmetatable({},{}) setmetatable(t,nil) return tostring(getmetatable(t))",
+            "nil",
+        ),
+        (
+            "getmetatable()",
+            "ERR user_script:1: bad argument #1 to 'getmetatable' (value expected)",
+        ),
+        (
+            "xpcall(1)",
+            "ERR user_script:1: bad argument #2 to 'xpcall' (value expected)",
+        ),
+        (
+            "table.foreach(1,1)",
+            "ERR user_script:1: bad argument #1 to 'foreach' (table expected, got number)",
+        ),
+        (
+            "coroutine.resume(1)",
+            "ERR user_script:1: bad argument #1 to 'resume' (coroutine expected)",
+        ),
+        (
+            "coroutine.wrap(1)",
+            "ERR user_script:1: bad argument #1 to 'wrap' (Lua function expected)",
+        ),
+        ("rawset({},nil,1)", "ERR table index is nil"),
+        ("rawset({},0/0,1)", "ERR table index is NaN"),
+        ("return rawset({},1,2)[1]", "2"),
+        ("return tostring(rawget({5},1))", "5"),
+    ]);
+}
+
+#[test]
+fn chunks_are_source_alone() {
+    check(&[
+        (
+            "return select(2,loadstring('\\27Lua'))",
+            "[string \"\u{1b}Lua\"]:1: unexpected symbol near 'char(27)'",
+        ),
+        (
+            "return select(2,load(function() return '\\27Lua' end))",
+            "(load):1: unexpected symbol near 'char(27)'",
+        ),
+        (
+            "return select(2,loadstring(string.dump(function() end), '=x'))",
+            "x:1: unexpected symbol near 'char(27)'",
+        ),
+        ("return loadstring('return 1+1')()", "2"),
+        (
+            "return select(2,loadstring('return )'))",
+            "[string \"return )\"]:1: unexpected symbol near ')'",
+        ),
+        (
+            "return select(2,loadstring('return )', '@n'))",
+            "n:1: unexpected symbol near ')'",
+        ),
+        (
+            "loadstring('y = 1')()",
+            "ERR [string \"y = 1\"]:1: Attempt to modify a readonly table",
+        ),
+        (
+            "local n = 0 return load(function() n = n + 1 return ({'return ', '5'})[n] end)()",
+            "5",
+        ),
+        (
+            "loadstring()",
+            "ERR user_script:1: bad argument #1 to 'loadstring' (string expected, got no value)",
+        ),
+        (
+            "load(1)",
+            "ERR user_script:1: bad argument #1 to 'load' (function expected, got number)",
+        ),
+    ]);
+}
+
+#[test]
+fn some_errors_are_clearer_than_redis_own() {
+    let lua = sandbox::new_vm().expect("an interpreter can be built");
+    for (script, answer) in [
+        (
+            "pcall()",
+            "ERR user_script:1: bad argument #1 to 'pcall' (value expected)",
+        ),
+        (
+            "return select(2, load(function() bit.band() end))",
+            "user_script:1: bad argument #1 to 'band' (number expected, got no value)",
+        ),
+    ] {
+        assert_eq!(run(&lua, script), answer);
+    }
+}
+
+#[test]
+fn random_numbers_are_redis_own() {
+    check(&[
+        (
+            "return math.random(0)",
+            "ERR user_script:1: bad argument #1 to 'random' (interval is empty)",
+        ),
+        (
+            "return math.random(2,1)",
+            "ERR user_script:1: bad argument #2 to 'random' (interval is empty)",
+        ),
+        (
+            "return math.random(1,2,3)",
+            "ERR user_script:1: wrong number of arguments",
+        ),
+        (
+            "return math.random('x')",
+            "ERR user_script:1: bad argument #1 to 'random' (number expected, got string)",
+        ),
+        (
+            "math.randomseed(7) local t = {} for i=1,6 do t[i] = math.random(100) end return table.concat(t,' ')",
+            "27 69 27 13 50 30",
+        ),
+        (
+            "math.randomseed(-12345678901) local t = {} for i=1,4 do t[i] = tostring(math.random(-5,1000000)) end return table.concat(t,' ')",
+            "135978 491085 67886 838459",
+        ),
+        (
+            "math.randomseed(3) return tostring(math.random(-2147483648,2147483647))",
+            "-2147483648",
+        ),
+    ]);
+}
+
+#[test]
+fn random_numbers_go_on_from_script_to_script() {
+    let lua = sandbox::new_vm().expect("an interpreter can be built");
+    let script = "return tostring(math.random())";
+    assert_eq!(run(&lua, script), "0.39646477363839");
+    assert_eq!(run(&lua, script), "0.98337509120091");
+    sandbox::reseed(&lua);
+    assert_eq!(run(&lua, script), "0.39646477363839");
+}
+
+#[test]
+fn memory_is_bounded() {
+    let lua = sandbox::new_vm().expect("an interpreter can be built");
+    sandbox::set_memory_limit(&lua, 8 << 20).expect("it counts its memory");
+    let hungry = "local t = {} for i = 1, 1e7 do t[i] = i .. 'x' end";
+    assert_eq!(run(&lua, hungry), "ERR not enough memory");
+    assert_eq!(
+        run(&lua, "return string.rep('x', 1e9)"),
+        "ERR not enough memory"
+    );
+    assert_eq!(run(&lua, "return 'still alive'"), "still alive");
+}
