@@ -1,9 +1,10 @@
 """Runs every suite, each as a process of its own with a server of its own; ``run`` prepares what this needs.
 
-A suite is a command in SUITES. It finds the server at CLIENTS_URL and has the folder CLIENTS_LOGS for what its processes
-print. It prints a line ``ok   NAME``, ``FAIL NAME -- REASON`` or ``n/a  NAME -- REASON`` for each test, and ``end`` last
-of all: without that line it counts as failed, however it ended. ``n/a`` is for what a library does only with a newer
-server; no test is n/a on Ruddle. All that a suite has started ends with it, since it is a process group.
+A suite is a command in SUITES. It finds the server at CLIENTS_URL and has the folder CLIENTS_LOGS for what its
+processes print. It prints a line ``ok   NAME``, ``FAIL NAME -- REASON`` or ``n/a  NAME -- REASON`` for each test, and
+``end`` last of all: without that line it counts as failed, however it ended. ``n/a`` is for what a library does only
+with a newer server; no test is n/a on Ruddle. All that a suite has started ends with it, since it is a process group.
+To add a library, add its suite to SUITES, and its version to the file that ``run`` installs from.
 """
 
 import os
@@ -147,8 +148,9 @@ def main(wanted):
             run.show_logs()
         print(f"     {name}: {time.monotonic() - began:.1f} s", flush=True)
         runs.append(run)
-    passed, failed, not_offered = (sum(getattr(run, key) for run in runs) for key in ("passed", "failed", "not_offered"))
-    print(f"{passed} passed, {failed} failed, {not_offered} need a newer server", flush=True)
+    failed = sum(run.failed for run in runs)
+    not_offered = sum(run.not_offered for run in runs)
+    print(f"{sum(run.passed for run in runs)} passed, {failed} failed, {not_offered} need a newer server", flush=True)
     is_complete = not failed and all(run.passed for run in runs)
     return 0 if is_complete and (is_url or not is_ruddle() or not not_offered) else 1
 

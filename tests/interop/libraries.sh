@@ -21,8 +21,8 @@ absolute_program() {
     echo "$(cd "$(dirname "$1")" && pwd)/$(basename "$1")"
 }
 
-# install_libraries HERE FOLDER: what HERE/requirements.txt names into FOLDER/venv, and what HERE/package-lock.json names
-# into FOLDER/node. Each is installed once, and again when the file that names its versions changes.
+# install_libraries HERE FOLDER: what HERE/requirements.txt names into FOLDER/venv, and what HERE/package-lock.json
+# names into FOLDER/node. Each is installed once, and again when the file that names its versions changes.
 install_libraries() {
     local here=$1 folder=$2
     if ! cmp -s "$here/requirements.txt" "$folder/venv/requirements.txt"; then

@@ -42,9 +42,11 @@ const CHECKS = {
       await job.log(`squares ${job.data.number}`);
       return job.data.number ** 2;
     }, { concurrency: 5 });
-    const jobs = await queue.addBulk(Array.from({ length: 50 }, (_, value) => ({ name: 'square', data: { number: value } })));
+    const squares = Array.from({ length: 50 }, (_, value) => ({ name: 'square', data: { number: value } }));
+    const jobs = await queue.addBulk(squares);
     assert.deepEqual(await Promise.all(jobs.map(done)), jobs.map((_, value) => value ** 2));
-    assert.deepEqual(await queue.getJobCounts('completed', 'failed', 'wait', 'active'), { active: 0, completed: 50, failed: 0, wait: 0 });
+    const counts = await queue.getJobCounts('completed', 'failed', 'wait', 'active');
+    assert.deepEqual(counts, { active: 0, completed: 50, failed: 0, wait: 0 });
     assert.deepEqual((await queue.getJobLogs(jobs[7].id)).logs, ['squares 7']);
     await waitUntil('the progress', () => heard.calls.length === 50);
     assert.equal((await queue.getJob(jobs[3].id)).returnvalue, 9);
@@ -174,7 +176,8 @@ const CHECKS = {
   async 'deduplicated jobs'() {
     const { queue, done } = await newQueue();
     const jobs = [];
-    for (const text of ['first', 'second']) jobs.push(await queue.add('paint', { text }, { deduplication: { id: 'house', ttl: WAIT_MS } }));
+    const deduplication = { id: 'house', ttl: WAIT_MS };
+    for (const text of ['first', 'second']) jobs.push(await queue.add('paint', { text }, { deduplication }));
     assert.equal(jobs[0].id, jobs[1].id);
     const same = [await queue.add('own id', {}, { jobId: 'mine' }), await queue.add('own id', {}, { jobId: 'mine' })];
     assert.equal(await queue.count(), 2);
@@ -233,7 +236,9 @@ await runChecks(CHECKS, '', async (body) => {
   try {
     await body();
   } finally {
-    await Promise.allSettled(opened.splice(0).reverse().map((object) => (object instanceof Worker ? object.close(true) : object.close())));
+    const closing = opened.splice(0).reverse();
+    // A worker does not wait for its jobs; the others take no argument.
+    await Promise.allSettled(closing.map((object) => object.close(object instanceof Worker)));
   }
 });
 end();

@@ -73,7 +73,8 @@ const CHECKS = {
     assert.equal(await subscriber.subscribe('news', 'sports'), 2);
     assert.equal(await subscriber.psubscribe('n?ws', 'h[ae]llo'), 4);
     if (protocol === 2) await rejects('subscriber mode', subscriber.get('k'));
-    assert.deepEqual(await Promise.all(['news', 'sports', 'hello', 'hullo'].map((name) => client.publish(name, 'text'))), [2, 1, 1, 0]);
+    const published = ['news', 'sports', 'hello', 'hullo'].map((name) => client.publish(name, 'text'));
+    assert.deepEqual(await Promise.all(published), [2, 1, 1, 0]);
     await waitUntil('the messages', () => messages.calls.length === 2 && patterns.calls.length === 2);
     assert.deepEqual(messages.calls, [['news', 'text'], ['sports', 'text']]);
     assert.deepEqual(patterns.calls, [['n?ws', 'news', 'text'], ['h[ae]llo', 'hello', 'text']]);
@@ -130,7 +131,8 @@ const CHECKS = {
     const worker = connect();
     const waiting = worker.brpoplpush('jobs', 'taken', 20);
     await waitUntil('the waiting worker', async () => (await blockedClients()) === 1);
-    assert.deepEqual(await client.multi().lpush('jobs', 'first').lpush('jobs', 'second').exec(), [[null, 1], [null, 2]]);
+    const pushed = await client.multi().lpush('jobs', 'first').lpush('jobs', 'second').exec();
+    assert.deepEqual(pushed, [[null, 1], [null, 2]]);
     assert.equal(await waiting, 'first');
     assert.equal(await worker.brpoplpush('jobs', 'taken', 20), 'second');
     assert.deepEqual(await client.lrange('taken', 0, -1), ['second', 'first']);
@@ -167,7 +169,8 @@ const CHECKS = {
     const seen = collector();
     monitor.on('monitor', seen.listener);
     await control.set('watched', 'text');
-    await waitUntil('the command', () => seen.calls.some(([, command]) => command.join(' ').toLowerCase() === 'set watched text'));
+    const isTheCommand = ([, command]) => command.join(' ').toLowerCase() === 'set watched text';
+    await waitUntil('the command', () => seen.calls.some(isTheCommand));
   },
 };
 

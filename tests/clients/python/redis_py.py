@@ -1,4 +1,4 @@
-"""redis-py at what applications do with it: transactions, subscriptions, queues, streams, scripts, locks and its cache."""
+"""redis-py at what applications do with it: transactions, subscriptions, queues, streams, scripts, locks, its cache."""
 
 import threading
 import time
@@ -250,7 +250,8 @@ def pairs(reply):
 
 def flat(entries):
     """redis-py keeps RESP3's entries of one stream in one more list."""
-    return entries[0] if entries and isinstance(entries[0], list) and isinstance(entries[0][0], (list, tuple)) else entries
+    is_nested = entries and isinstance(entries[0], list) and isinstance(entries[0][0], (list, tuple))
+    return entries[0] if is_nested else entries
 
 
 def stream_groups(client):
@@ -307,7 +308,8 @@ def scripts(client):
     raises(ResponseError, "mine", client.eval, "return redis.error_reply('ERR mine')", 0)
     raises(ResponseError, "script: ", client.eval, "error('oh')", 0)
     eq(client.eval("return redis.pcall('GET').err ~= nil and 1 or 0", 0), 1)
-    raises(ResponseError, "rite commands are not allowed", client.eval_ro, "return redis.call('SET', KEYS[1], 1)", 1, "n")
+    write = "return redis.call('SET', KEYS[1], 1)"
+    raises(ResponseError, "rite commands are not allowed", client.eval_ro, write, 1, "n")
 
 
 def functions(client):

@@ -1,4 +1,4 @@
-"""RQ with a worker and its scheduler: jobs, failures, retries, dependencies, scheduled and repeated jobs, cancelling."""
+"""RQ with a worker and its scheduler: jobs, failures, retries, dependencies, schedules, repetition, cancelling."""
 
 import os
 import sys
@@ -72,9 +72,9 @@ def dependencies():
 
 
 def scheduled():
-    """The scheduler looks once a second."""
+    """RQ cuts the time of a scheduled job to whole seconds, and its scheduler looks once a second."""
     began = time.time()
-    job = queue.enqueue_in(timedelta(seconds=1), tasks.note, "late")
+    job = queue.enqueue_in(timedelta(seconds=2), tasks.note, "late")
     assert job.id in ScheduledJobRegistry(queue=queue)
     assert finished(job) - began >= 1
     eq(notes().lrange("notes", 0, -1), ["late"])
