@@ -70,8 +70,8 @@ const CHECKS = {
   async rooms({ first, second, clients, kind }) {
     await Promise.all([clients[0].join('blue'), clients[2].join('blue'), clients[1].join('red')]);
     // The sharded adapter subscribes to a room's own channel, and does not wait for that when a client joins.
-    const rooms = () => control.call('PUBSUB', 'SHARDCHANNELS', '*#[br][le][ud]*#');
-    if (kind.includes('sharded')) await waitUntil('the channels of both rooms', async () => (await rooms()).length === 2);
+    const rooms = async () => (await control.call('PUBSUB', 'SHARDCHANNELS', '*#[br][le][ud]*#')).length;
+    if (kind.includes('sharded')) await waitUntil('the channels of both rooms', async () => (await rooms()) === 2);
     second.to('blue').emit('text', 'blue');
     first.to('red').emit('text', 'red');
     first.except('red').emit('text', 'not red');
