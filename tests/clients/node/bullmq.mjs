@@ -1,5 +1,5 @@
 // BullMQ, a queue made of Lua scripts, blocking pops and streams: delayed, repeated, prioritised, rate-limited and
-// failing jobs, and flows of parents and children.
+// failing jobs, and flows of parents and children; with ioredis in RESP2 and RESP3.
 
 import assert from 'node:assert/strict';
 
@@ -8,7 +8,7 @@ import { HOST, PORT, collector, control, end, load, runChecks, waitUntil } from 
 const { DelayedError, FlowProducer, Queue, QueueEvents, RateLimitError, UnrecoverableError, Worker } = load('bullmq');
 
 const WAIT_MS = 20_000;
-const connection = { host: HOST, port: PORT };
+let connection;
 const opened = [];
 let number = 0;
 
@@ -232,13 +232,16 @@ const CHECKS = {
   },
 };
 
-await runChecks(CHECKS, '', async (body) => {
-  try {
-    await body();
-  } finally {
-    const closing = opened.splice(0).reverse();
-    // A worker does not wait for its jobs; the others take no argument.
-    await Promise.allSettled(closing.map((object) => object.close(object instanceof Worker)));
-  }
-});
+for (const protocol of [2, 3]) {
+  connection = { host: HOST, port: PORT, protocol };
+  await runChecks(CHECKS, `RESP${protocol}: `, async (body) => {
+    try {
+      await body();
+    } finally {
+      const closing = opened.splice(0).reverse();
+      // A worker does not wait for its jobs; the others take no argument.
+      await Promise.allSettled(closing.map((object) => object.close(object instanceof Worker)));
+    }
+  });
+}
 end();
