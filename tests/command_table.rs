@@ -44,6 +44,34 @@ const KEYLESS_WRITERS: &[Exception] = &[
         reason: "changes two databases as a whole",
     },
     Exception {
+        name: "EVAL",
+        reason: "what it calls may write its keys",
+    },
+    Exception {
+        name: "EVALSHA",
+        reason: "what it calls may write its keys",
+    },
+    Exception {
+        name: "FCALL",
+        reason: "what it calls may write its keys",
+    },
+    Exception {
+        name: "FUNCTION DELETE",
+        reason: "changes the functions, which are no keys",
+    },
+    Exception {
+        name: "FUNCTION FLUSH",
+        reason: "changes the functions, which are no keys",
+    },
+    Exception {
+        name: "FUNCTION LOAD",
+        reason: "changes the functions, which are no keys",
+    },
+    Exception {
+        name: "FUNCTION RESTORE",
+        reason: "changes the functions, which are no keys",
+    },
+    Exception {
         name: "XREADGROUP",
         reason: "changes a group and reads the entries: Redis names its keys as read",
     },
@@ -51,6 +79,10 @@ const KEYLESS_WRITERS: &[Exception] = &[
 
 /// Commands whose arity is looser than their grammar, or whose words have no grammar.
 const LOOSE_ARITY: &[Exception] = &[
+    Exception {
+        name: "SCRIPT DEBUG",
+        reason: "takes what it then refuses, as Valkey does",
+    },
     Exception {
         name: "DEBUG",
         reason: "has forms of its own, which change and are no interface",

@@ -186,6 +186,23 @@ fn a_list_that_is_read_or_used_as_a_queue_does_not_allocate() {
 }
 
 #[test]
+fn a_small_transaction_does_not_allocate() {
+    with_client(|client| {
+        let multi = "*1\r\n$5\r\nMULTI\r\n";
+        let set = "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\nhello\r\n";
+        let get = "*2\r\n$3\r\nGET\r\n$1\r\nk\r\n";
+        let exec = "*1\r\n$4\r\nEXEC\r\n";
+        let round = format!("{multi}{}{exec}", format!("{set}{get}").repeat(5));
+        client.send(&round.repeat(20));
+        let queued = "+QUEUED\r\n".repeat(10);
+        let answers = "+OK\r\n$5\r\nhello\r\n".repeat(5);
+        let want = format!("+OK\r\n{queued}*10\r\n{answers}");
+        assert_eq!(client.send(&round), (want, 0));
+        assert_eq!(client.send(&round.repeat(20)).1, 0, "twenty transactions");
+    });
+}
+
+#[test]
 fn a_stream_allocates_its_chunks_alone() {
     with_client(|client| {
         let add = "*7\r\n$4\r\nXADD\r\n$1\r\ns\r\n$1\r\n*\r\n$1\r\na\r\n$2\r\n12\r\n$1\r\nb\r\n$5\r\nhello\r\n";

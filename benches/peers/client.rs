@@ -75,6 +75,27 @@ impl Client {
         Ok(())
     }
 
+    /// Reads `count` lines, whatever they say; fails on an error reply.
+    pub(crate) fn expect_lines(&mut self, count: u64) -> Result<()> {
+        for _ in 0..count {
+            let line = self.reply_line()?;
+            if line.starts_with(b"-") {
+                bail!("the answer was {}", line.escape_ascii());
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether the server has a command. The answer is not read to its end: the connection is of no more use.
+    pub(crate) fn knows(mut self, command: &str) -> Result<bool> {
+        self.push(&[b"COMMAND", b"INFO", command.as_bytes()]);
+        self.flush()?;
+        match self.reply_line()? {
+            b"*1" => Ok(!matches!(self.reply_line()?, b"*-1" | b"$-1" | b"_")),
+            other => bail!("COMMAND INFO was answered with {}", other.escape_ascii()),
+        }
+    }
+
     /// Sends a command and reads the integer that it answers.
     pub(crate) fn integer(&mut self, arguments: &[&[u8]]) -> Result<u64> {
         self.push(arguments);

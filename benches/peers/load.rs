@@ -1,11 +1,12 @@
 //! The load cases: redis-benchmark against each server in turn, and the server's CPU time for each operation.
 
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 
 use crate::client::key_name;
+use crate::exchange::Exchange;
 use crate::options::{Case, LARGE_ZSET, Plan};
 use crate::server::{Program, Server, on_path};
 
@@ -35,7 +36,7 @@ pub(crate) struct Run {
 pub(crate) struct CaseRuns {
     /// The load.
     pub(crate) case: &'static Case,
-    /// The outer index is the server's, in the order of the programs.
+    /// The outer index is the server's, in the order of the programs; a server that lacks the command has no runs.
     pub(crate) runs: Vec<Vec<Run>>,
 }
 
@@ -65,8 +66,21 @@ pub(crate) fn measure(programs: &[Program], plan: &Plan) -> Result<Vec<CaseRuns>
                     plan.rounds,
                     programs[index].name
                 );
-                prepare(&servers[index], case, plan, round == 0)?;
-                runs[index].push(run(&benchmark, &servers[index], case, plan)?);
+                let server = &servers[index];
+                if !server.connect()?.knows(case.needs())? {
+                    eprintln!(
+                        "{}: {} has no {}",
+                        case.name(),
+                        programs[index].name,
+                        case.needs()
+                    );
+                    continue;
+                }
+                prepare(server, case, plan, round == 0)?;
+                runs[index].push(match case.exchange {
+                    Some(exchange) => run_exchange(exchange, server, case, plan)?,
+                    None => run(&benchmark, server, case, plan)?,
+                });
             }
         }
         results.push(CaseRuns { case, runs });
@@ -85,7 +99,7 @@ fn fill_strings(server: &Server, prefix: &str, count: u64, value: &[u8]) -> Resu
 /// counter exists, so that no run pays for creating them; the list is empty, or long enough for every LPOP.
 fn prepare(server: &Server, case: &Case, plan: &Plan, is_first: bool) -> Result<()> {
     match case.command {
-        "incr" if is_first => fill_strings(server, "counter:", plan.keys, b"0"),
+        "incr" | "eval" | "multi" if is_first => fill_strings(server, "counter:", plan.keys, b"0"),
         "lpush" => fill_list(server, 0),
         "lrange-100" if is_first => fill_list(server, 100_000),
         "sadd" | "hset" | "xadd" => forget(server),
@@ -128,6 +142,25 @@ pub(crate) fn scattered(number: u64) -> u64 {
     number.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 24
 }
 
+/// One run of a load of the generator's own.
+fn run_exchange(exchange: Exchange, server: &Server, case: &Case, plan: &Plan) -> Result<Run> {
+    let requests = plan.requests(case);
+    let cpu_before = server.cpu_time()?;
+    let started = Instant::now();
+    let mut round_trips_ms = exchange(server, requests, case.pipeline.into(), plan.keys)?;
+    let elapsed = started.elapsed();
+    let cpu = server.cpu_time()? - cpu_before;
+    round_trips_ms.sort_unstable_by(f64::total_cmp);
+    let at = |share: f64| round_trips_ms[((round_trips_ms.len() - 1) as f64 * share) as usize];
+    Ok(Run {
+        requests_per_second: requests as f64 / elapsed.as_secs_f64(),
+        p50_ms: at(0.5),
+        p99_ms: at(0.99),
+        max_ms: at(1.0),
+        cpu_us: cpu.as_secs_f64() * 1e6 / requests as f64,
+    })
+}
+
 /// One run of redis-benchmark, with the server's CPU clock read before and after.
 fn run(benchmark: &std::path::Path, server: &Server, case: &Case, plan: &Plan) -> Result<Run> {
     let requests = plan.requests(case);
@@ -161,14 +194,14 @@ fn run(benchmark: &std::path::Path, server: &Server, case: &Case, plan: &Plan) -
         .with_context(|| format!("unexpected output of redis-benchmark: {text}"))
 }
 
-/// Reads the line of figures below the line of headings; the first field, the test's name, may hold no comma.
+/// Reads the line of figures below the line of headings, from the end: the first field, the test's name, may hold commas.
 fn parse_csv(text: &str, cpu: Duration, requests: u64) -> Result<Run> {
     let mut lines = text
         .lines()
         .skip_while(|line| !line.starts_with("\"test\""));
     let (headings, figures) = lines.next().zip(lines.next()).context("no figures")?;
     let figure = |heading: &str| -> Result<f64> {
-        let mut columns = headings.split(',').zip(figures.split(','));
+        let mut columns = headings.rsplit(',').zip(figures.rsplit(','));
         let column = columns.find(|(name, _)| name.trim_matches('"') == heading);
         let (_, value) = column.with_context(|| format!("no column {heading}"))?;
         Ok(value.trim_matches('"').parse()?)

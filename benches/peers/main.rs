@@ -4,11 +4,12 @@
 //! tables to standard output, progress to standard error. The first figure that counts is the CPU time that a server
 //! uses for an operation: on a machine that also runs the load generator, throughput says as much of the generator.
 //!
-//! Life cycle: [`options`] says what to measure, [`load`], [`footprint`] and [`growth`] measure it with the help of [`server`]
+//! Life cycle: [`options`] says what to measure, [`load`], [`exchange`], [`footprint`] and [`growth`] measure it with the help of [`server`]
 //! (processes) and [`client`] (a connection), [`report`] writes it down. A new load case is a line in
 //! `options::CASES`, a new peer a name in `server::PEERS`. Runs on Linux, whose accounting of processes it reads.
 
 mod client;
+mod exchange;
 mod footprint;
 mod growth;
 mod load;
@@ -34,7 +35,14 @@ fn main() -> Result<ExitCode> {
     let programs = Program::find_all()?;
     let mut report = Report::default();
     report.heading(&programs);
-    for part in [load_cases, memory, growth_by_size, start_up, inserts] {
+    for part in [
+        load_cases,
+        hand_over,
+        memory,
+        growth_by_size,
+        start_up,
+        inserts,
+    ] {
         // A part that fails costs its own tables alone.
         if let Err(error) = part(&programs, &options.plan(), &mut report) {
             report.failure(&error);
@@ -57,6 +65,14 @@ fn load_cases(programs: &[Program], plan: &Plan, report: &mut Report) -> Result<
     if !plan.cases.is_empty() {
         let results = load::measure(programs, plan)?;
         report.load(programs, plan, &results);
+    }
+    Ok(())
+}
+
+fn hand_over(programs: &[Program], plan: &Plan, report: &mut Report) -> Result<()> {
+    if let Some(rounds) = plan.hand_over_rounds {
+        let hand_overs = exchange::hand_overs(programs, rounds)?;
+        report.hand_overs(programs, &hand_overs);
     }
     Ok(())
 }

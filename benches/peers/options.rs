@@ -5,6 +5,8 @@
 
 use clap::Parser;
 
+use crate::exchange::{self, Exchange};
+
 /// Ruddle beside the Redis-compatible servers of this machine, under the same load.
 #[derive(Debug, Parser)]
 #[command(name = "peers", bin_name = "cargo bench --bench peers --")]
@@ -33,6 +35,9 @@ pub(crate) struct Options {
     /// Measure how reads by position slow down with size, and nothing that is not also asked for
     #[arg(long)]
     only_growth: bool,
+    /// Measure how fast an element gets to a client that waits for it, and nothing that is not also asked for
+    #[arg(long)]
+    only_hand_over: bool,
     /// Measure start-up and idle memory, and nothing that is not also asked for
     #[arg(long)]
     only_start: bool,
@@ -64,6 +69,8 @@ pub(crate) struct Plan {
     pub(crate) memory_keys: Option<u64>,
     /// Sizes of the collections that are read by position, unless that is not asked for.
     pub(crate) growth_sizes: &'static [u64],
+    /// Turns of each server at handing elements over, unless that is not asked for.
+    pub(crate) hand_over_rounds: Option<u32>,
     /// Starts to take the median of, unless that is not asked for.
     pub(crate) start_samples: Option<u32>,
     /// Keys inserted while the slowest batch is looked for, unless that is not asked for.
@@ -78,6 +85,7 @@ impl Options {
         let all = !(self.only_load
             || self.only_memory
             || self.only_growth
+            || self.only_hand_over
             || self.only_start
             || self.only_insert);
         let cases = match (all || self.only_load, self.cases.is_empty()) {
@@ -97,6 +105,11 @@ impl Options {
                 (true, true) => &[10_000, 1_000_000],
                 (true, false) => &[10_000, 100_000, 1_000_000, 10_000_000],
             },
+            hand_over_rounds: (all || self.only_hand_over).then_some(if self.quick {
+                4
+            } else {
+                20
+            }),
             start_samples: (all || self.only_start).then_some(if self.quick { 7 } else { 21 }),
             insert_keys: (all || self.only_insert).then_some(if self.quick {
                 2_000_000
@@ -123,6 +136,8 @@ pub(crate) struct Case {
     pub(crate) command: &'static str,
     /// The command's words, where redis-benchmark has no such test; it puts random numbers for `__rand_int__`.
     pub(crate) words: &'static [&'static str],
+    /// What puts the server under load, where redis-benchmark cannot.
+    pub(crate) exchange: Option<Exchange>,
     /// Commands sent at once by each client.
     pub(crate) pipeline: u32,
     /// Requests of one run: about two seconds' worth.
@@ -135,6 +150,23 @@ impl Case {
     /// The same case with words of its own.
     const fn sends(self, words: &'static [&'static str]) -> Case {
         Case { words, ..self }
+    }
+
+    /// The same case with a load of the generator's own.
+    const fn by(self, exchange: Exchange) -> Case {
+        Case {
+            exchange: Some(exchange),
+            ..self
+        }
+    }
+
+    /// The command that a server must have.
+    pub(crate) fn needs(&self) -> &'static str {
+        match (self.command, self.words.first()) {
+            (_, Some(word)) => word,
+            ("ping_mbulk", None) => "PING",
+            (command, None) => command,
+        }
     }
 
     /// Name in the report and for `--cases`.
@@ -166,6 +198,14 @@ pub(crate) const CASES: &[Case] = &[
         "elem:__rand_int__",
     ]),
     case("lrange-100", 16, 200_000, Some(0.60)).sends(&["LRANGE", "mylist", "0", "99"]),
+    case("eval", 16, 500_000, Some(0.80)).sends(&[
+        "EVAL",
+        "return redis.call('INCR', KEYS[1])",
+        "1",
+        "counter:__rand_int__",
+    ]),
+    case("publish", 16, 30_000, Some(0.70)).by(exchange::publish),
+    case("multi", 1, 100_000, Some(0.70)).by(exchange::transactions),
 ];
 
 /// The sorted set of as many members as there are keys, to which the `zadd` case adds.
@@ -176,6 +216,7 @@ const fn case(command: &'static str, pipeline: u32, requests: u64, limit: Option
     Case {
         command,
         words: &[],
+        exchange: None,
         pipeline,
         requests,
         limit,

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::exchange::HandOvers;
 use crate::footprint::{FILLS, INSERT_BATCH, Inserts, Start};
 use crate::growth::Growth;
 use crate::load::{CLIENTS, CaseRuns, Run, VALUE_BYTES};
@@ -91,12 +92,16 @@ impl Report {
         for result in results {
             for (index, program) in programs.iter().enumerate() {
                 let limit = result.case.limit.filter(|_| program.is_reference);
-                let ratio = if index == 0 {
+                if result.runs[index].is_empty() {
+                    self.lacking(result, program, index == 0);
+                    continue;
+                }
+                let ratio = if index == 0 || result.runs[0].is_empty() {
                     String::new()
                 } else {
                     self.ratio(result, index, limit)
                 };
-                let ratio = if index == 0 { "| | |" } else { &ratio };
+                let ratio = if ratio.is_empty() { "| | |" } else { &ratio };
                 let figures = figures(&result.runs[index]);
                 self.line(&format!(
                     "| {} | {} | {figures} | {ratio}",
@@ -105,6 +110,48 @@ impl Report {
                 ));
             }
         }
+    }
+
+    /// The line of a server that lacks a case's command; where it is Ruddle, its limit is missed.
+    fn lacking(&mut self, result: &CaseRuns, program: &Program, is_own: bool) {
+        let case = result.case;
+        let is_missed = is_own && case.limit.is_some();
+        self.misses += u32::from(is_missed);
+        self.line(&format!(
+            "| {} | {} | has no {} | | | | | | | {} |",
+            case.name(),
+            program.name,
+            case.needs().to_uppercase(),
+            if is_missed { "**MISS**" } else { "" }
+        ));
+    }
+
+    /// The latency of handing an element to a client that waits; Ruddle's may be that of the reference at the most.
+    pub(crate) fn hand_overs(&mut self, programs: &[Program], hand_overs: &HandOvers) {
+        self.line("\n### Hand-over\n");
+        self.line(&format!(
+            "From RPUSH to the answer of another client's BLPOP, to and fro between two clients: wall time of one of {}, in \
+             microseconds, the servers in turns. A server without the command has no figure.\n",
+            hand_overs.count
+        ));
+        self.figure_heading("Figure", programs);
+        let reference = programs
+            .iter()
+            .position(|program| program.is_reference)
+            .and_then(|index| hand_overs.median_us[index]);
+        let figures: Vec<f64> = hand_overs
+            .median_us
+            .iter()
+            .map(|median_us| median_us.unwrap_or(f64::NAN))
+            .collect();
+        let show = |us: f64| {
+            if us.is_nan() {
+                "has no BLPOP".to_owned()
+            } else {
+                format!("{us:.1}")
+            }
+        };
+        self.figure_line("RPUSH to BLPOP, median", &figures, show, reference);
     }
 
     /// The last three cells of a peer's line.

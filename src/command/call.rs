@@ -10,7 +10,8 @@ use super::error::CommandError;
 use super::flags::Flags;
 use super::session::Parked;
 use super::{reads, redact};
-use crate::instance::{Instance, news};
+use crate::instance::attention::MONITORS;
+use crate::instance::{Instance, monitors, news};
 use crate::resp::{Reply, Request};
 
 /// Runs `context`'s command on `request` and leaves its answer, or its error, in the reply. Whether it succeeded is
@@ -23,7 +24,13 @@ pub fn call(context: &mut Context<'_>, request: Request<'_>) -> bool {
     let slow_log = &instance.slow_log;
     let timed = !command.spec.flags.has(Flags::FAST) || slow_log.times_quick_commands();
     let start = timed.then(Instant::now);
+    if instance.attention.has(MONITORS) {
+        monitors::show(context, request, false);
+    }
     let result = (command.spec.handler)(context, request);
+    if instance.attention.has(MONITORS) {
+        monitors::show(context, request, true);
+    }
     if context.session.parked == Parked::Blocked {
         // It is counted when it has its answer; what it has changed on its way is told.
         tell(context);

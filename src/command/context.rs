@@ -79,6 +79,11 @@ impl<'a> Context<'a> {
         self.db.journal.event(self.session.db, key, class, name);
     }
 
+    /// Publishes that `key` was looked for in vain, by a command that would have changed its value.
+    pub fn missed(&mut self, key: &[u8]) {
+        self.event(Events::KEY_MISS, "keymiss", key);
+    }
+
     /// As [`Context::event`], of a change that may have taken the last of a collection, and the key with it.
     #[inline]
     pub fn event_and_end(&mut self, class: Events, name: &'static str, key: &[u8], gone: bool) {

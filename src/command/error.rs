@@ -127,53 +127,6 @@ impl CommandError {
                 "ERR AUTH <password> called without any password configured for the default user. \
                  Are you sure your configuration is correct?"
             }
-            Self::InvalidExpire(name) => {
-                return format!("ERR invalid expire time in '{name}' command")
-                    .into_bytes()
-                    .into();
-            }
-            Self::WrongArity(name) => {
-                return format!("ERR wrong number of arguments for '{name}' command")
-                    .into_bytes()
-                    .into();
-            }
-            Self::Subscribed(name) => {
-                return format!(
-                    "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are \
-                     allowed in this context"
-                )
-                .into_bytes()
-                .into();
-            }
-            Self::UnknownCommand { name, args } => {
-                return [
-                    b"ERR unknown command '",
-                    name.as_slice(),
-                    b"', with args beginning with: ",
-                    args,
-                ]
-                .concat()
-                .into();
-            }
-            Self::UnknownSubcommand { name, container } => {
-                return [
-                    b"ERR unknown subcommand '",
-                    name.as_slice(),
-                    b"'. Try ",
-                    container.as_bytes(),
-                    b" HELP.",
-                ]
-                .concat()
-                .into();
-            }
-            Self::Protected(name) => return protected_text(name).into_bytes().into(),
-            Self::UnknownForm { word, command } => {
-                let head: &[u8] = b"ERR unknown subcommand or wrong number of arguments for '";
-                let tail: &[u8] = b" HELP.";
-                return [head, word, b"'. Try ", command.as_bytes(), tail]
-                    .concat()
-                    .into();
-            }
             Self::Busy(Kind::Eval) => {
                 "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
             }
@@ -188,8 +141,40 @@ impl CommandError {
             Self::NoScript => "NOSCRIPT No matching script. Please use EVAL.",
             Self::Quoting(text) => return Cow::Borrowed(text),
             Self::Other(text) => text,
+            composed => return Cow::Owned(composed.composed_text()),
         };
         Cow::Borrowed(text.as_bytes())
+    }
+
+    /// The text of an error that names something of its request.
+    fn composed_text(&self) -> Vec<u8> {
+        match self {
+            Self::InvalidExpire(name) => {
+                format!("ERR invalid expire time in '{name}' command").into_bytes()
+            }
+            Self::WrongArity(name) => {
+                format!("ERR wrong number of arguments for '{name}' command").into_bytes()
+            }
+            Self::Subscribed(name) => format!(
+                "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed \
+                 in this context"
+            )
+            .into_bytes(),
+            Self::UnknownCommand { name, args } => {
+                let head: &[u8] = b"ERR unknown command '";
+                [head, name, b"', with args beginning with: ", args].concat()
+            }
+            Self::UnknownSubcommand { name, container } => {
+                let head: &[u8] = b"ERR unknown subcommand '";
+                [head, name, b"'. Try ", container.as_bytes(), b" HELP."].concat()
+            }
+            Self::UnknownForm { word, command } => {
+                let head: &[u8] = b"ERR unknown subcommand or wrong number of arguments for '";
+                [head, word, b"'. Try ", command.as_bytes(), b" HELP."].concat()
+            }
+            Self::Protected(name) => protected_text(name).into_bytes(),
+            _ => Vec::new(),
+        }
     }
 
     /// The code: the first word of the text.
@@ -201,6 +186,13 @@ impl CommandError {
             .unwrap_or(text.len());
         String::from_utf8_lossy(&text[..end]).into_owned()
     }
+}
+
+fn subscribed_text(name: &str) -> String {
+    format!(
+        "ERR Can't execute '{name}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this \
+         context"
+    )
 }
 
 fn protected_text(name: &str) -> String {

@@ -18,6 +18,11 @@ macro_rules! bit_names {
                 $type(self.0 | other.0)
             }
 
+            /// This set without the members of `other`.
+            pub const fn without(self, other: $type) -> $type {
+                $type(self.0 & !other.0)
+            }
+
             /// Whether every member of `other` is in this set.
             pub const fn has(self, other: $type) -> bool {
                 self.0 & other.0 == other.0

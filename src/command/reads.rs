@@ -5,7 +5,8 @@
 
 use super::context::Context;
 use super::flags::{Flags, Group};
-use super::session::Place;
+use super::registry::Command;
+use super::session::{Place, Session};
 use crate::instance::tracking::{self, Mode};
 use crate::resp::Request;
 
@@ -60,17 +61,19 @@ pub fn note(context: &mut Context<'_>, request: Request<'_>) {
     };
     tracking.script_has_read |= reads && in_script;
     let remembers = reads && tracking.remembers();
-    // It is said for a command or a transaction, and what is said by CLIENT itself lies between.
-    if at_client && !is_before_the_command(context) {
-        context.session.tracking.caching = false;
+    if at_client {
+        end_caching(context.session, Some(context.command));
     }
     if remembers {
         remember(context, request);
     }
 }
 
-fn is_before_the_command(context: &Context<'_>) -> bool {
-    context.command.full_name.starts_with("client|") || context.command.spec.name == "MULTI"
+/// What CLIENT CACHING has said is over with `command`, whether it ran or was refused. It holds for a whole transaction,
+/// and what is said by CLIENT itself lies between.
+pub fn end_caching(session: &mut Session, command: Option<&Command>) {
+    let of_client = command.is_some_and(|command| command.full_name.starts_with("client|"));
+    session.tracking.caching &= of_client || session.transaction.is_open();
 }
 
 fn remember(context: &mut Context<'_>, request: Request<'_>) {

@@ -72,10 +72,14 @@ pub struct Session {
     pub reply_mode: ReplyMode,
     /// Whether the client's reads leave the access clocks alone.
     pub no_touch: bool,
+    /// Whether it copies another server's data here, and sees keys whose time is over.
+    pub import_source: bool,
     /// Where the command under way comes from.
     pub place: Place,
     /// Whether further commands have to wait.
     pub parked: Parked,
+    /// Whether the client's commands have woken others, who are to be written to first.
+    pub has_woken: bool,
     /// The commands queued since MULTI.
     pub transaction: Transaction,
     /// Whether its reads are remembered.
@@ -96,10 +100,32 @@ impl Session {
             authenticated,
             reply_mode: ReplyMode::default(),
             no_touch: false,
+            import_source: false,
             place: Place::default(),
             parked: Parked::default(),
+            has_woken: false,
             transaction: Transaction::default(),
             tracking: ReadTracking::default(),
+            close_after_reply: false,
+            awaits_shutdown: false,
+        }
+    }
+
+    /// The session of a script that the client has called: in the client's database, in RESP2 until the script chooses.
+    pub fn for_script(&self) -> Self {
+        Session {
+            handle: Arc::clone(&self.handle),
+            db: self.db,
+            protocol: Protocol::Resp2,
+            authenticated: self.authenticated,
+            reply_mode: ReplyMode::On,
+            no_touch: self.no_touch,
+            import_source: self.import_source,
+            place: Place::Script,
+            parked: Parked::No,
+            has_woken: false,
+            transaction: Transaction::default(),
+            tracking: self.tracking,
             close_after_reply: false,
             awaits_shutdown: false,
         }

@@ -15,7 +15,7 @@ use super::context::Context;
 use super::error::CommandError;
 use super::session::{Parked, Place, Session};
 use crate::instance::attention::OWN_INVALIDATIONS;
-use crate::instance::waiters::{Wait, Waiter};
+use crate::instance::waiters::{Pass, Wait, Waiter};
 use crate::instance::{Instance, tracking};
 use crate::resp::{Blob, Reply};
 use crate::store::db::{Db, DbIndex};
@@ -52,44 +52,46 @@ impl Context<'_> {
 }
 
 /// Serves the clients that wait for keys that have changed, until no such key is left: serving one may change others.
+/// Whether any has its answer now is answered.
 #[cold]
-pub fn serve(db: &mut Db, instance: &Instance) {
+pub fn serve(db: &mut Db, instance: &Instance) -> bool {
     let no_touch = db.no_touch;
+    let mut any = false;
     loop {
         let ready = instance.waiters().next_ready();
         let Some((index, key)) = ready else {
             break;
         };
-        serve_key(db, instance, index, &key);
+        any |= serve_key(db, instance, index, &key);
     }
     db.no_touch = no_touch;
     instance.follow(db);
+    any
 }
 
 /// Runs the commands that wait for `key` again, the oldest first, as long as there may be something for them.
-fn serve_key(db: &mut Db, instance: &Instance, index: DbIndex, key: &[u8]) {
-    let mut served = None;
+fn serve_key(db: &mut Db, instance: &Instance, index: DbIndex, key: &[u8]) -> bool {
+    let (mut pass, mut any) = (Pass::default(), false);
     loop {
         let value = db.peek(index, key);
         let value = value.as_ref().map(|entry| entry.value());
-        let next = instance.waiters().next_for(index, key, value, served);
-        let Some((ticket, id)) = next else {
-            break;
+        let next = instance.waiters().next_for(index, key, value, &mut pass);
+        let Some(id) = next else {
+            return any;
         };
-        served = Some(ticket);
-        run_again(db, instance, id);
+        any |= run_again(db, instance, id, &mut pass);
     }
 }
 
-/// Runs the command of a blocked client again; wakes the client if it has an answer now.
-fn run_again(db: &mut Db, instance: &Instance, id: u64) {
+/// Runs the command of a blocked client again; wakes the client if it has an answer now, and says so.
+fn run_again(db: &mut Db, instance: &Instance, id: u64, pass: &mut Pass) -> bool {
     let Some(mut waiter) = instance.waiters().take(id) else {
-        return;
+        return false;
     };
     if waiter.session.handle.is_killed() {
         // What it would get would be lost with its connection.
         instance.waiters().forget(&waiter);
-        return;
+        return false;
     }
     let (mut out, mut blobs) = (BytesMut::new(), Vec::new());
     let request = waiter.wait.request.get(0);
@@ -108,11 +110,13 @@ fn run_again(db: &mut Db, instance: &Instance, id: u64) {
     }
     if waiter.session.parked == Parked::Blocked {
         waiter.session.parked = Parked::No;
+        pass.found_nothing(&waiter.wait);
         instance.waiters().put_back(waiter);
-    } else {
-        instance.waiters().forget(&waiter);
-        wake(instance, waiter, &out, blobs);
+        return false;
     }
+    instance.waiters().forget(&waiter);
+    wake(instance, waiter, &out, blobs);
+    true
 }
 
 /// Ends the wait of a client that its keys have not woken (its time is over, somebody ends it): `answer` is written for

@@ -61,6 +61,8 @@ getters! {
         lazyfree_lazy_user_del => LazyfreeLazyUserDel;
         /// Let FLUSHALL and FLUSHDB be asynchronous unless told otherwise.
         lazyfree_lazy_user_flush => LazyfreeLazyUserFlush;
+        /// Leave keys whose time is over where they are: another server's data is being copied here.
+        import_mode => ImportMode;
         /// Be a cluster's node.
         cluster_enabled => ClusterEnabled;
     }

@@ -81,6 +81,7 @@ params! {
     DynamicHz "dynamic-hz" => flag(true).accepted_only();
     LazyfreeLazyEviction "lazyfree-lazy-eviction" => flag(false);
     LazyfreeLazyExpire "lazyfree-lazy-expire" => flag(false);
+    ImportMode "import-mode" => flag(false).hidden();
     LazyfreeLazyServerDel "lazyfree-lazy-server-del" => flag(false);
     LazyfreeLazyUserDel "lazyfree-lazy-user-del" => flag(false);
     LazyfreeLazyUserFlush "lazyfree-lazy-user-flush" => flag(false);

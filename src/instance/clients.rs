@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::BytesMut;
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use super::output::{OutputClass, OutputLimits, SoftClock, UNCOUNTED_BYTES};
 use super::pubsub::Kind;
@@ -109,13 +110,13 @@ impl Subscriptions {
 }
 
 /// Output that waits for a client, as CLIENT LIST counts it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WaitingOutput {
-    /// Bytes that may always wait (`obl`).
+    /// All bytes where they are so few that they may always wait (`obl`).
     pub uncounted_bytes: usize,
-    /// Bytes beyond them (`omem`), which the limits are about.
+    /// All bytes where they are more (`omem`), which is what the limits are about.
     pub counted_bytes: usize,
-    /// The pieces that those are in (`oll`).
+    /// The pieces that those would be in (`oll`).
     pub pieces: usize,
 }
 
@@ -146,6 +147,10 @@ pub struct ClientHandle {
     pub connected_ms: u64,
     /// Never to be dropped for memory (CLIENT NO-EVICT).
     pub no_evict: AtomicBool,
+    /// It copies another server's data here (CLIENT IMPORT-SOURCE).
+    pub import_source: AtomicBool,
+    /// It is shown all commands (MONITOR).
+    pub monitors: AtomicBool,
     /// Its reads leave the access clocks alone (CLIENT NO-TOUCH).
     pub no_touch: AtomicBool,
     /// Figures for others.
@@ -284,11 +289,16 @@ impl ClientHandle {
         let values = of(&figures.output_values) + of(&self.outbox_values);
         let total =
             of(&figures.output_bytes) + of(&figures.output_value_bytes) + of(&self.outbox_bytes);
-        let counted_bytes = total.saturating_sub(UNCOUNTED_BYTES);
+        if total <= UNCOUNTED_BYTES {
+            return WaitingOutput {
+                uncounted_bytes: total,
+                ..WaitingOutput::default()
+            };
+        }
         WaitingOutput {
-            uncounted_bytes: total.min(UNCOUNTED_BYTES),
-            counted_bytes,
-            pieces: counted_bytes.div_ceil(UNCOUNTED_BYTES).max(values),
+            uncounted_bytes: 0,
+            counted_bytes: total,
+            pieces: total.div_ceil(UNCOUNTED_BYTES).max(values),
         }
     }
 
@@ -296,16 +306,28 @@ impl ClientHandle {
     #[inline]
     pub fn close_if_output_is_too_much(&self) -> bool {
         let counted_bytes = self.waiting_output().counted_bytes;
-        let class = if self.subscriptions.any() {
-            OutputClass::PubSub
-        } else {
-            OutputClass::Normal
-        };
+        let class = self.output_class();
         let exceeded = self.limits.exceeded(class, counted_bytes, &self.soft_clock);
         if exceeded {
             self.close_for_output(counted_bytes);
         }
         exceeded
+    }
+
+    /// Makes the connection close if an answer of so many bytes, which was not written, is more than may wait.
+    pub fn close_if_answer_is_too_long(&self, bytes: usize) {
+        if self.limits.forbids(self.output_class(), bytes) {
+            self.close_for_output(bytes);
+        }
+    }
+
+    fn output_class(&self) -> OutputClass {
+        // Redis does not limit monitors, which read no slower than they are fed until they do.
+        if self.subscriptions.any() || self.monitors.load(Ordering::Relaxed) {
+            OutputClass::PubSub
+        } else {
+            OutputClass::Normal
+        }
     }
 
     #[cold]
@@ -391,8 +413,8 @@ impl ClientHandle {
     }
 
     /// Resolves when the client is killed, has messages, or is asked to trim its buffers.
-    pub async fn woken(&self) {
-        self.wake.notified().await;
+    pub fn woken(&self) -> Notified<'_> {
+        self.wake.notified()
     }
 
     fn outbox(&self) -> MutexGuard<'_, Outbox> {
@@ -454,6 +476,8 @@ impl Clients {
             io_thread: endpoint.io_thread,
             connected_ms: now_ms,
             no_evict: AtomicBool::new(false),
+            import_source: AtomicBool::new(false),
+            monitors: AtomicBool::new(false),
             no_touch: AtomicBool::new(false),
             figures: ClientFigures {
                 protocol: AtomicU32::new(2),

@@ -5,8 +5,10 @@
 pub mod attention;
 pub mod clients;
 pub mod limits;
+pub mod monitors;
 pub mod news;
 pub mod output;
+pub mod pause;
 pub mod pubsub;
 pub mod reclaim;
 pub mod stats;
@@ -32,6 +34,8 @@ use crate::store::db::{Db, DbIndex};
 use crate::store::journal::Events;
 use attention::Attention;
 use clients::Clients;
+use monitors::Monitors;
+use pause::Pause;
 use pubsub::PubSub;
 use reclaim::Reclaimer;
 use stats::Stats;
@@ -99,6 +103,9 @@ pub struct Instance {
     watches: Mutex<Watches>,
     tracking: Mutex<Tracking>,
     pubsub: Mutex<PubSub>,
+    monitors: Mutex<Monitors>,
+    pause: Mutex<Pause>,
+    pause_changed: Notify,
     deadline_changed: Notify,
     rebind: OnceLock<Rebind>,
     replication_id: Mutex<String>,
@@ -146,6 +153,9 @@ impl Instance {
             watches: Mutex::default(),
             tracking: Mutex::default(),
             pubsub: Mutex::default(),
+            monitors: Mutex::default(),
+            pause: Mutex::default(),
+            pause_changed: Notify::new(),
             deadline_changed: Notify::new(),
             rebind: OnceLock::new(),
             replication_id: Mutex::new(String::new()),
@@ -267,6 +277,26 @@ impl Instance {
         locked(&self.pubsub)
     }
 
+    /// The clients that are shown all commands.
+    pub fn monitors(&self) -> MutexGuard<'_, Monitors> {
+        locked(&self.monitors)
+    }
+
+    /// The pause of clients.
+    pub fn pause(&self) -> MutexGuard<'_, Pause> {
+        locked(&self.pause)
+    }
+
+    /// Says that the end of the pause may be another.
+    pub fn announce_pause(&self) {
+        self.pause_changed.notify_one();
+    }
+
+    /// Resolves when the end of the pause may be another.
+    pub async fn pause_changed(&self) {
+        self.pause_changed.notified().await;
+    }
+
     /// Says that all keys of a database may have changed: it was emptied, or exchanged with another.
     pub fn database_changed(&self, index: DbIndex) {
         if self.waiters().database_changed(index) {
@@ -305,6 +335,14 @@ impl Instance {
                 waiters.forget(&waiter);
             }
         }
+        if session.handle.monitors.load(Ordering::Relaxed)
+            && self.monitors().forget(&session.handle)
+        {
+            self.attention.lower(attention::MONITORS);
+        }
+        self.pause().forget(id);
+        session.import_source = false;
+        session.handle.import_source.store(false, Ordering::Relaxed);
         self.watches().forget(id);
         session.transaction = Transaction::default();
         session

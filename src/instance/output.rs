@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use crate::config::choices::OutputLimit;
 
-/// So many bytes may always wait, beside the limits: Redis has a buffer of that size in each client, which its limits do
-/// not count.
+/// So many bytes may always wait, whatever the limits: Redis has a buffer of that size in each client, which they do not
+/// count.
 pub const UNCOUNTED_BYTES: usize = 16 * 1024;
 
 /// What kind of client a limit is for; the numbers are the places in the configuration.
@@ -21,7 +21,7 @@ pub enum OutputClass {
     Normal = 0,
     /// A replica.
     Replica = 1,
-    /// One that is subscribed to something.
+    /// One that is subscribed to something, or monitors.
     PubSub = 2,
 }
 
@@ -52,24 +52,32 @@ impl OutputLimits {
         }
     }
 
+    /// Whether no client of `class` may have so many bytes waiting at any time.
+    #[inline]
+    pub fn forbids(&self, class: OutputClass, bytes: usize) -> bool {
+        is_beyond(&self.classes[class as usize].hard_bytes, bytes)
+    }
+
     /// Whether `counted_bytes` are too many for a client of `class`, now or for too long.
     #[inline]
     pub fn exceeded(&self, class: OutputClass, counted_bytes: usize, since: &SoftClock) -> bool {
-        let limit = &self.classes[class as usize];
-        let beyond = |limit: &AtomicU64| {
-            let bytes = limit.load(Ordering::Relaxed);
-            bytes > 0 && counted_bytes as u64 >= bytes
-        };
-        if beyond(&limit.hard_bytes) {
+        if self.forbids(class, counted_bytes) {
             return true;
         }
-        if beyond(&limit.soft_bytes) {
+        let limit = &self.classes[class as usize];
+        if is_beyond(&limit.soft_bytes, counted_bytes) {
             let allowed = Duration::from_secs(limit.soft_s.load(Ordering::Relaxed));
             return since.runs_longer_than(allowed);
         }
         since.stop();
         false
     }
+}
+
+/// Whether so many bytes reach a limit; 0 is none.
+fn is_beyond(limit: &AtomicU64, bytes: usize) -> bool {
+    let limit = limit.load(Ordering::Relaxed);
+    limit > 0 && bytes as u64 >= limit
 }
 
 /// Since when a client is beyond its soft limit.

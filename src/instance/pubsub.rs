@@ -250,6 +250,9 @@ pub fn publish_event(
         return;
     }
     let (name, mut pubsub) = (name.as_bytes(), instance.pubsub());
+    if pubsub.topic_count(Kind::Channel) + pubsub.topic_count(Kind::Pattern) == 0 {
+        return;
+    }
     let mut publish = |form: &str, of: &[u8], bytes: &[u8]| {
         let channel = [format!("__{form}@{index}__:").as_bytes(), of].concat();
         let shared = None;

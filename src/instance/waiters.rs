@@ -6,7 +6,7 @@
 //! Nothing here takes time for each client that waits: a queue is gone through one by one, from the oldest on, as long
 //! as its key still has something to give ([`Waiters::next_for`]).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::ops::Bound;
 
 use crate::command::Session;
@@ -18,7 +18,7 @@ use crate::store::entry::{Object, Value};
 pub const NO_DEADLINE: u64 = u64::MAX;
 
 /// What a blocked command needs of its key to be run again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WaitsFor {
     /// A list.
     List,
@@ -26,24 +26,8 @@ pub enum WaitsFor {
     SortedSet,
     /// A stream.
     Stream,
-    /// Any change: a stream with its group, and the loss of either.
-    StreamGroup,
-}
-
-impl WaitsFor {
-    const KINDS: usize = 4;
-
-    /// What those may wait for whom a key with that value, or without any, may give their answer.
-    fn answered_by(value: Option<Value<'_>>) -> &'static [WaitsFor] {
-        match value {
-            Some(Value::Object(Object::List(_))) => &[WaitsFor::List, WaitsFor::StreamGroup],
-            Some(Value::Object(Object::SortedSet(_))) => {
-                &[WaitsFor::SortedSet, WaitsFor::StreamGroup]
-            }
-            Some(Value::Object(Object::Stream(_))) => &[WaitsFor::Stream, WaitsFor::StreamGroup],
-            _ => &[WaitsFor::StreamGroup],
-        }
-    }
+    /// Any change, for the group of that name: an entry of the stream, and the loss of either.
+    StreamGroup(Vec<u8>),
 }
 
 /// What a command waits for.
@@ -89,31 +73,101 @@ impl Waiter {
 
 /// A place in the order of arrival: unique and growing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Ticket(u64);
+struct Ticket(u64);
 
-/// Those who wait for one key: for each kind of value the clients by their tickets.
+/// The clients of a queue by their tickets.
+type Queue = BTreeMap<Ticket, u64>;
+
+/// Those who wait for one key.
 #[derive(Debug, Default)]
-struct KeyQueue {
-    kinds: [BTreeMap<Ticket, u64>; WaitsFor::KINDS],
+struct KeyQueues {
+    lists: Queue,
+    sorted_sets: Queue,
+    streams: Queue,
+    /// By the name of the group; a queue that becomes empty goes.
+    groups: HashMap<Vec<u8>, Queue>,
     /// Whether the key stands among those that have changed.
     is_ready: bool,
 }
 
-impl KeyQueue {
-    fn is_empty(&self) -> bool {
-        self.kinds.iter().all(BTreeMap::is_empty)
+impl KeyQueues {
+    fn add(&mut self, on: &WaitsFor, ticket: Ticket, id: u64) {
+        let queue = match on {
+            WaitsFor::List => &mut self.lists,
+            WaitsFor::SortedSet => &mut self.sorted_sets,
+            WaitsFor::Stream => &mut self.streams,
+            WaitsFor::StreamGroup(group) => self.groups.entry(group.clone()).or_default(),
+        };
+        queue.insert(ticket, id);
     }
 
-    /// The first one behind `after` who waits for one of `kinds`.
-    fn next(&self, kinds: &[WaitsFor], after: Option<Ticket>) -> Option<(Ticket, u64)> {
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
-        kinds
-            .iter()
-            .filter_map(|&kind| {
-                let mut behind = self.kinds[kind as usize].range((from, Bound::Unbounded));
-                behind.next().map(|(&ticket, &id)| (ticket, id))
-            })
+    fn remove(&mut self, on: &WaitsFor, ticket: Ticket) {
+        let removed = match on {
+            WaitsFor::List => self.lists.remove(&ticket),
+            WaitsFor::SortedSet => self.sorted_sets.remove(&ticket),
+            WaitsFor::Stream => self.streams.remove(&ticket),
+            WaitsFor::StreamGroup(group) => {
+                let queue = self.groups.get_mut(group);
+                queue.and_then(|queue| queue.remove(&ticket))
+            }
+        };
+        if let WaitsFor::StreamGroup(group) = on
+            && removed.is_some()
+            && self.groups.get(group).is_some_and(Queue::is_empty)
+        {
+            self.groups.remove(group);
+        }
+    }
+
+    fn is_empty(&self) -> bool {
+        let single = [&self.lists, &self.sorted_sets, &self.streams];
+        self.groups.is_empty() && single.into_iter().all(Queue::is_empty)
+    }
+
+    /// The ticket of the one who has waited longest.
+    fn oldest(&self) -> Option<Ticket> {
+        let single = [&self.lists, &self.sorted_sets, &self.streams];
+        let queues = single.into_iter().chain(self.groups.values());
+        queues
+            .filter_map(|queue| Some(*queue.first_key_value()?.0))
             .min()
+    }
+
+    /// The queue of those who want such a value; a key that has become empty, or something else, concerns groups alone.
+    fn wanting(&self, value: Option<Value<'_>>) -> Option<&Queue> {
+        match value {
+            Some(Value::Object(Object::List(_))) => Some(&self.lists),
+            Some(Value::Object(Object::SortedSet(_))) => Some(&self.sorted_sets),
+            Some(Value::Object(Object::Stream(_))) => Some(&self.streams),
+            _ => None,
+        }
+    }
+
+    /// The next one of a pass.
+    fn next(&self, value: Option<Value<'_>>, pass: &Pass) -> Option<(Ticket, u64)> {
+        let from = pass.after.map_or(Bound::Unbounded, Bound::Excluded);
+        let groups = self.groups.iter();
+        let groups = groups.filter(|(group, _)| !pass.in_vain.contains(*group));
+        let queues = groups.map(|(_, queue)| queue).chain(self.wanting(value));
+        let firsts = queues.filter_map(|queue| queue.range((from, Bound::Unbounded)).next());
+        firsts.map(|(&ticket, &id)| (ticket, id)).min()
+    }
+}
+
+/// One pass over those who wait for a key, from the oldest on.
+#[derive(Debug, Default)]
+pub struct Pass {
+    after: Option<Ticket>,
+    /// Groups for which the stream has nothing more.
+    in_vain: HashSet<Vec<u8>>,
+}
+
+impl Pass {
+    /// Notes that a command has been run in vain: for the others of its group there is nothing either.
+    pub fn found_nothing(&mut self, wait: &Wait) {
+        if let WaitsFor::StreamGroup(group) = &wait.on {
+            self.in_vain.insert(group.clone());
+        }
     }
 }
 
@@ -121,7 +175,7 @@ impl KeyQueue {
 #[derive(Debug)]
 pub struct Waiters {
     clients: HashMap<u64, Waiter>,
-    by_key: BTreeMap<DbIndex, HashMap<Vec<u8>, KeyQueue>>,
+    by_key: BTreeMap<DbIndex, HashMap<Vec<u8>, KeyQueues>>,
     deadlines: BTreeSet<(u64, u64)>,
     /// Keys that have changed, each once, in the order of their changes.
     ready: VecDeque<(DbIndex, Vec<u8>)>,
@@ -153,7 +207,7 @@ impl Waiters {
             let keys = self.by_key.entry(waiter.session.db).or_default();
             for key in &waiter.wait.keys {
                 let queue = keys.entry(key.clone()).or_default();
-                queue.kinds[waiter.wait.on as usize].insert(waiter.ticket, id);
+                queue.add(&waiter.wait.on, waiter.ticket, id);
             }
         }
         if waiter.wait.deadline_ms != NO_DEADLINE {
@@ -182,7 +236,7 @@ impl Waiters {
         };
         for key in &waiter.wait.keys {
             if let Some(queue) = keys.get_mut(key) {
-                queue.kinds[waiter.wait.on as usize].remove(&waiter.ticket);
+                queue.remove(&waiter.wait.on, waiter.ticket);
                 if queue.is_empty() {
                     keys.remove(key);
                 }
@@ -215,13 +269,9 @@ impl Waiters {
         let Some(keys) = self.by_key.get(&index) else {
             return false;
         };
-        let oldest = |queue: &KeyQueue| {
-            let firsts = queue.kinds.iter().filter_map(BTreeMap::first_key_value);
-            firsts.map(|(&ticket, _)| ticket).min()
-        };
         let mut changed: Vec<_> = keys
             .iter()
-            .map(|(key, queue)| (oldest(queue), key.clone()))
+            .map(|(key, queue)| (queue.oldest(), key.clone()))
             .collect();
         changed.sort_unstable();
         for (_, key) in &changed {
@@ -248,17 +298,18 @@ impl Waiters {
         !self.ready.is_empty()
     }
 
-    /// The oldest client that waits for `key` behind the place `after` and may have its answer now that the key holds
-    /// `value`.
+    /// The next client of a pass that waits for `key` and may have its answer now that the key holds `value`.
     pub fn next_for(
         &self,
         index: DbIndex,
         key: &[u8],
         value: Option<Value<'_>>,
-        after: Option<Ticket>,
-    ) -> Option<(Ticket, u64)> {
-        let queue = self.by_key.get(&index)?.get(key)?;
-        queue.next(WaitsFor::answered_by(value), after)
+        pass: &mut Pass,
+    ) -> Option<u64> {
+        let queues = self.by_key.get(&index)?.get(key)?;
+        let (ticket, id) = queues.next(value, pass)?;
+        pass.after = Some(ticket);
+        Some(id)
     }
 
     /// The client whose time is over at `now_ms` and came first to its end.
@@ -303,9 +354,7 @@ impl Waiters {
     /// How many of those keys have somebody who is to be told of their loss too.
     pub fn keys_on_loss(&self) -> usize {
         let queues = self.by_key.values().flat_map(HashMap::values);
-        queues
-            .filter(|queue| !queue.kinds[WaitsFor::StreamGroup as usize].is_empty())
-            .count()
+        queues.filter(|queue| !queue.groups.is_empty()).count()
     }
 }
 
@@ -332,7 +381,7 @@ mod tests {
             let wait = Wait {
                 request: CommandQueue::default(),
                 keys: vec![b"key".to_vec(), b"key".to_vec()],
-                on: kinds[at as usize % kinds.len()],
+                on: kinds[at as usize % kinds.len()].clone(),
                 deadline_ms: NO_DEADLINE - at,
                 in_vain: |reply| reply.null(),
             };
@@ -357,14 +406,14 @@ mod tests {
 
     #[test]
     fn clients_are_found_in_the_order_of_their_arrival_by_what_the_key_holds() {
-        let kinds = [WaitsFor::List, WaitsFor::SortedSet, WaitsFor::StreamGroup];
+        let group = WaitsFor::StreamGroup(b"group".to_vec());
+        let kinds = [WaitsFor::List, WaitsFor::SortedSet, group];
         let mut waiters = waiting(6, &kinds);
         let list = Object::List(List::new());
         let served = |waiters: &Waiters, value: Option<Value<'_>>| {
-            let (mut ids, mut after) = (Vec::new(), None);
-            while let Some((ticket, id)) = waiters.next_for(0, b"key", value, after) {
+            let (mut ids, mut pass) = (Vec::new(), Pass::default());
+            while let Some(id) = waiters.next_for(0, b"key", value, &mut pass) {
                 ids.push(id);
-                after = Some(ticket);
             }
             ids
         };
@@ -376,6 +425,10 @@ mod tests {
         waiters.put_back(third);
         assert_eq!(served(&waiters, Some(Value::Object(&list))), [3, 4, 6]);
         assert_eq!((waiters.keys(), waiters.keys_on_loss()), (1, 1));
+        let mut pass = Pass::default();
+        assert_eq!(waiters.next_for(0, b"key", None, &mut pass), Some(3));
+        pass.found_nothing(&waiters.clients[&3].wait);
+        assert_eq!(waiters.next_for(0, b"key", None, &mut pass), None);
     }
 
     #[test]

@@ -54,6 +54,11 @@ impl Cache {
         Some(script)
     }
 
+    /// What the script with that hash declares.
+    pub fn flags(&self, sha: &str) -> Option<ScriptFlags> {
+        self.by_sha.get(sha).map(|script| script.flags)
+    }
+
     /// The text of the script with that hash.
     pub fn body(&self, sha: &str) -> Option<&[u8]> {
         self.by_sha.get(sha).map(|script| &*script.body)

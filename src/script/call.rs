@@ -4,6 +4,8 @@
 //! gate asks of a client's command is asked here of a script's ([`refuse`]); a rule that holds for scripts alone goes
 //! there.
 
+use std::sync::atomic::Ordering;
+
 use mlua::{Lua, MultiValue, Result, Value};
 
 use super::convert;
@@ -116,7 +118,8 @@ fn execute(run: &mut Run, request: crate::resp::Request<'_>, mut reply: Reply<'_
         let error = CommandError::fixed("ERR Unknown Redis command called from script");
         return write_error(instance, &error, &mut reply);
     };
-    if let Some(error) = refuse(command, request.len(), run.read_only) {
+    let allow_all = instance.scripts.allow_all.load(Ordering::Relaxed);
+    if let Some(error) = refuse(command, request.len(), run.read_only, allow_all) {
         instance.stats.commands[command.id].rejected.add(1);
         return write_error(instance, &error, &mut reply);
     }
@@ -138,11 +141,16 @@ fn execute(run: &mut Run, request: crate::resp::Request<'_>, mut reply: Reply<'_
 }
 
 /// Why a script may not run a command, if so.
-fn refuse(command: &Command, words: usize, read_only: bool) -> Option<CommandError> {
+fn refuse(
+    command: &Command,
+    words: usize,
+    read_only: bool,
+    allow_all: bool,
+) -> Option<CommandError> {
     let flags = command.spec.flags;
     let text = if !command.spec.accepts(words) {
         "ERR Wrong number of args calling Redis command from script"
-    } else if flags.has(Flags::NOSCRIPT) {
+    } else if flags.has(Flags::NOSCRIPT) && !allow_all {
         "ERR This Redis command is not allowed from script"
     } else if read_only && (flags.has(Flags::WRITE) || flags.has(Flags::MAY_REPLICATE)) {
         "ERR Write commands are not allowed from read-only scripts."

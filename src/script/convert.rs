@@ -23,7 +23,7 @@ use crate::text::double;
 use crate::text::number::parse_i64;
 
 /// Nesting that a result may have; a script's tables can contain themselves.
-const MAX_DEPTH: usize = 1000;
+const MAX_DEPTH: usize = 200;
 /// A result of more bytes ends with an error in the place of the rest.
 const MAX_REPLY_BYTES: usize = 512 << 20;
 const LIMIT: &[u8] = b"ERR reached lua stack limit";

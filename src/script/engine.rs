@@ -4,7 +4,7 @@
 //! interpreter's [`Host`]; the script runs; the data set comes back; its result, or its error with the place where it
 //! happened, becomes the answer. An interpreter is made when it is first needed.
 
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use mlua::chunk::ChunkMode;
@@ -16,9 +16,12 @@ use super::functions::FunctionVm;
 use super::host::{Host, Start};
 use super::running::{Kind, Running};
 use super::sandbox::{self, Failure};
-use super::{api, convert, hook};
+use super::{api, convert, hook, raise};
 use crate::command::{CommandError, CommandResult, Context};
 use crate::resp::{Protocol, Request};
+
+/// An error's code is no longer.
+const MAX_CODE: usize = 32;
 
 /// What a server has of scripts.
 #[derive(Debug, Default)]
@@ -28,6 +31,8 @@ pub struct Scripts {
     pub running: Running,
     /// What INFO shows.
     pub figures: Figures,
+    /// Whether scripts may call the commands that are not for them (DEBUG SET-DISABLE-DENY-SCRIPTS).
+    pub allow_all: AtomicBool,
 }
 
 /// Figures that are to be had without waiting for a script.
@@ -56,6 +61,20 @@ impl Scripts {
     /// have [`Scripts::running`] and [`Scripts::figures`].
     pub fn engine(&self) -> MutexGuard<'_, Engine> {
         self.engine.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Has INFO show what interpreters take after a script has run.
+    pub fn publish_run(&self, engine: &Engine) {
+        let set = |figure: &AtomicUsize, value| figure.store(value, Ordering::Relaxed);
+        let figures = &self.figures;
+        if let Some(vm) = &engine.eval {
+            set(&figures.eval_vm_bytes, vm.lua.used_memory());
+            set(&figures.eval_bytes, vm.scripts.memory_bytes());
+            set(&figures.scripts, vm.scripts.len());
+        }
+        if let Some(vm) = &engine.functions {
+            set(&figures.function_vm_bytes, vm.lua.used_memory());
+        }
     }
 
     /// Has INFO show what there is now.
@@ -147,6 +166,8 @@ fn no_vm(error: &mlua::Error) -> CommandError {
 pub struct EvalVm {
     lua: Lua,
     host: Host,
+    /// What its globals show.
+    globals: Table,
     /// The scripts that it knows.
     pub scripts: Cache,
 }
@@ -167,6 +188,7 @@ impl EvalVm {
         hook::install(&lua, &host)?;
         sandbox::set_memory_limit(&lua, super::MEMORY_LIMIT)?;
         Ok(EvalVm {
+            globals: sandbox::shown_globals(&lua)?,
             lua,
             host,
             scripts: Cache::default(),
@@ -223,13 +245,12 @@ impl EvalVm {
         };
         check(&start)?;
         let prepare = |key: &RegistryKey| -> mlua::Result<Function> {
-            sandbox::reseed(&self.lua);
             let (keys, args) = call.tables(&self.lua)?;
-            sandbox::set_global(&self.lua, "KEYS", keys)?;
-            sandbox::set_global(&self.lua, "ARGV", args)?;
+            self.globals.raw_set("KEYS", keys)?;
+            self.globals.raw_set("ARGV", args)?;
             self.lua.registry_value(key)
         };
-        let function = prepare(&script.function).map_err(|error| CommandError::err(error))?;
+        let function = prepare(&script.function).map_err(CommandError::err)?;
         run(&self.lua, &self.host, context, request, &start, || {
             sandbox::call(&self.lua, &function, ())
         })
@@ -261,7 +282,7 @@ impl FunctionVm {
                 call.tables(&self.lua)?,
             ))
         };
-        let (function, tables) = prepare().map_err(|error| CommandError::err(error))?;
+        let (function, tables) = prepare().map_err(CommandError::err)?;
         run(&self.lua, &self.host, context, request, &start, || {
             sandbox::call(&self.lua, &function, tables)
         })
@@ -327,12 +348,15 @@ fn run(
     let protocol = lent.protocol();
     drop(lent);
     if host.take_alarm() {
-        hook::reset(lua, host).map_err(|error| CommandError::err(error))?;
+        hook::install(lua, host).map_err(CommandError::err)?;
     }
     let failure = match outcome {
         Ok(Ok(value)) => return answer(context, &value, protocol),
         Ok(Err(failure)) => failure,
-        Err(error) => return Err(CommandError::err(error)),
+        Err(error) => Failure {
+            value: raise::value_of(lua, &error).map_err(CommandError::err)?,
+            place: None,
+        },
     };
     let mut text = failure_text(&failure.value);
     if let Some(place) = &failure.place {
@@ -370,7 +394,11 @@ fn answer(context: &mut Context<'_>, value: &Value, protocol: Protocol) -> Comma
 
 /// Counts an error that a script has answered, for the script's command.
 fn count(context: &Context<'_>, text: &[u8]) {
-    let code = text.split(|&byte| byte == b' ').next().unwrap_or_default();
+    // A text of one word has no code.
+    let code = match text.iter().take(MAX_CODE).position(|&byte| byte == b' ') {
+        Some(end) => &text[..end],
+        None => b"ERR",
+    };
     let stats = &context.instance.stats;
     stats.count_error(&String::from_utf8_lossy(code));
     stats.commands[context.command.id].failed.add(1);

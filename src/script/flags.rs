@@ -1,5 +1,6 @@
 //! The flags that a script declares of itself, and the first line (`#!lua flags=no-writes`) in which it does.
 
+use crate::command::Flags;
 use crate::text::words;
 
 /// What a script declares.
@@ -44,6 +45,25 @@ impl ScriptFlags {
             .iter()
             .find(|(_, known)| known.as_bytes() == name)
             .map(|(flag, _)| *flag)
+    }
+
+    /// The flags of a command that calls such a script: what the script declares counts, and not what it might do.
+    pub fn of_command(self, flags: Flags) -> Flags {
+        if self.has(Self::UNDECLARED) {
+            return flags;
+        }
+        let might = Flags::STALE | Flags::DENYOOM | Flags::WRITE | Flags::MAY_REPLICATE;
+        let mut flags = flags.without(might);
+        if !self.has(Self::NO_WRITES) {
+            flags = flags | Flags::WRITE;
+            if !self.has(Self::ALLOW_OOM) {
+                flags = flags | Flags::DENYOOM;
+            }
+        }
+        if self.has(Self::ALLOW_STALE) {
+            flags = flags | Flags::STALE;
+        }
+        flags
     }
 
     /// The names of the declared flags.

@@ -62,13 +62,26 @@ pub enum Policy {
 #[derive(Debug, Default)]
 pub struct Libraries {
     libraries: BTreeMap<String, Library>,
-    functions: HashMap<Arc<str>, Arc<Function>>,
+    /// By their names in lower case: a call need not write a name as it was registered.
+    functions: HashMap<String, Arc<Function>>,
 }
 
 impl Libraries {
-    /// The function of that name.
+    /// The function of that name, without regard to case.
     pub fn function(&self, name: &[u8]) -> Option<&Arc<Function>> {
-        self.functions.get(std::str::from_utf8(name).ok()?)
+        let name = std::str::from_utf8(name).ok()?;
+        match self.functions.get(name) {
+            Some(function) => Some(function),
+            None => self.functions.get(&name.to_ascii_lowercase()),
+        }
+    }
+
+    /// Whether there is a function with such a name in a library other than `but`.
+    fn is_taken(&self, name: &str, but: Option<&Library>) -> bool {
+        let taken = self.functions.get(&name.to_ascii_lowercase());
+        taken.is_some_and(|taken| {
+            !but.is_some_and(|library| library.functions.contains_key(&taken.name))
+        })
     }
 
     /// All libraries by their names.
@@ -113,7 +126,7 @@ impl Libraries {
     fn take(&mut self, name: &str) -> Option<Library> {
         let library = self.libraries.remove(name)?;
         for function in library.functions.keys() {
-            self.functions.remove(function);
+            self.functions.remove(&function.to_ascii_lowercase());
         }
         Some(library)
     }
@@ -121,7 +134,8 @@ impl Libraries {
     fn put(&mut self, library: Library) {
         for (name, function) in &library.functions {
             self.functions
-                .insert(Arc::clone(name), Arc::clone(function));
+                .entry(name.to_ascii_lowercase())
+                .or_insert_with(|| Arc::clone(function));
         }
         self.libraries.insert(library.name.clone(), library);
     }
@@ -132,11 +146,8 @@ impl Libraries {
         if old.is_some() && !replace {
             return Err(format!("Library '{}' already exists", library.name).into());
         }
-        let taken = |name: &&Arc<str>| {
-            self.functions.contains_key(*name)
-                && !old.is_some_and(|old| old.functions.contains_key(*name))
-        };
-        if let Some(name) = library.functions.keys().find(taken) {
+        let mut names = library.functions.keys();
+        if let Some(name) = names.find(|name| self.is_taken(name, old)) {
             return Err(format!("Function {name} already exists").into());
         }
         self.take(&library.name);
@@ -163,9 +174,9 @@ impl Libraries {
         }
         let taken = restored
             .functions
-            .keys()
-            .find(|name| self.functions.contains_key(*name));
-        let fault = fault.or_else(|| Some(format!("Function {} already exists", taken?)));
+            .values()
+            .find(|function| self.is_taken(&function.name, None));
+        let fault = fault.or_else(|| Some(format!("Function {} already exists", taken?.name)));
         if let Some(fault) = fault {
             replaced.into_iter().for_each(|library| self.put(library));
             return Err(fault.into());
@@ -303,7 +314,7 @@ impl FunctionVm {
         let load = self.host.state().load.take();
         self.show(&self.for_calls).map_err(trouble)?;
         if self.host.take_alarm() {
-            hook::reset(&self.lua, &self.host).map_err(trouble)?;
+            hook::install(&self.lua, &self.host).map_err(trouble)?;
         }
         match outcome.map_err(trouble)? {
             Ok(_) => Ok(load.map(|load| load.functions).unwrap_or_default()),

@@ -9,6 +9,7 @@
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
+use mlua::debug::DebugEvent;
 use mlua::{HookTriggers, Lua, Result, Value, VmState};
 use tokio::runtime::{Handle, RuntimeFlavor};
 
@@ -24,7 +25,7 @@ const LOAD_LIMIT: Duration = Duration::from_millis(500);
 /// So long another thread may take to go on with the connections of this one.
 const HAND_OVER_LIMIT: Duration = Duration::from_secs(1);
 
-/// Has `lua` call the hook.
+/// Has `lua` call the hook every so many instructions; also to be called after it has ended a script.
 ///
 /// # Errors
 /// Out of memory.
@@ -40,54 +41,62 @@ fn watch(lua: &Lua, host: &Host, triggers: HookTriggers) -> Result<()> {
     let host = host.clone();
     // One that is there already would keep its triggers.
     lua.remove_global_hook();
-    lua.set_global_hook(triggers, move |lua, _| {
-        look(lua, &host)?;
-        Ok(VmState::Continue)
+    lua.set_global_hook(triggers, move |lua, place| {
+        let Some(end) = look(&host) else {
+            return Ok(VmState::Continue);
+        };
+        if place.event() != DebugEvent::Line {
+            // Each coroutine has its own triggers; this one's are the old ones yet.
+            watch(lua, &host, HookTriggers::EVERY_LINE)?;
+        }
+        if place.source().source.as_deref() == Some(raise::INTERNAL_SOURCE) {
+            // The sandbox's own functions are left alone: what they have caught is on its way to the script.
+            return Ok(VmState::Continue);
+        }
+        Err(end_of(lua, end)?)
     })
 }
 
-/// The error that ends a script which somebody wants to end; makes it come back at every line.
+/// Why a script ends.
+const KILLED: &str = "Script killed by user with SCRIPT KILL...";
+const LOAD_TIMEOUT: &str = "FUNCTION LOAD timeout";
+
+fn end_of(lua: &Lua, text: &str) -> Result<mlua::Error> {
+    let table = convert::error_table(lua, text.as_bytes())?;
+    Ok(raise::throw(Value::Table(table)))
+}
+
+/// The error that ends a script which somebody wants to end.
 ///
 /// # Errors
 /// Out of memory.
 pub fn killed(lua: &Lua) -> Result<mlua::Error> {
-    let text = b"Script killed by user with SCRIPT KILL...";
-    Ok(raise::throw(Value::Table(convert::error_table(lua, text)?)))
+    end_of(lua, KILLED)
 }
 
-fn look(lua: &Lua, host: &Host) -> Result<()> {
+/// Looks at what runs; answers why it is to end, if so.
+fn look(host: &Host) -> Option<&'static str> {
     let mut state = host.state();
     if let Some(load) = &mut state.load {
-        if load.started.elapsed() < LOAD_LIMIT {
-            return Ok(());
-        }
-        state.alarm = true;
-        drop(state);
-        watch(lua, host, HookTriggers::EVERY_LINE)?;
-        let table = convert::error_table(lua, b"FUNCTION LOAD timeout")?;
-        return Err(raise::throw(Value::Table(table)));
+        let is_over = load.started.elapsed() >= LOAD_LIMIT;
+        state.alarm |= is_over;
+        return is_over.then_some(LOAD_TIMEOUT);
     }
-    let Some(run) = &mut state.run else {
-        return Ok(());
-    };
+    let run = state.run.as_mut()?;
     let started = *run.started.get_or_insert_with(Instant::now);
     if !run.busy {
         let threshold_ms = run.instance.config().busy_reply_threshold_ms();
         if threshold_ms == 0 || started.elapsed() < Duration::from_millis(threshold_ms) {
-            return Ok(());
+            return None;
         }
         become_busy(&mut state, started);
         drop(state);
         hand_over_connections();
-        return Ok(());
+        return None;
     }
-    if !run.instance.scripts.running.is_killed() {
-        return Ok(());
-    }
-    state.alarm = true;
-    drop(state);
-    watch(lua, host, HookTriggers::EVERY_LINE)?;
-    Err(killed(lua)?)
+    let is_killed = run.instance.scripts.running.is_killed();
+    state.alarm |= is_killed;
+    is_killed.then_some(KILLED)
 }
 
 fn become_busy(state: &mut State, started: Instant) {
@@ -136,12 +145,4 @@ fn hand_over_connections() {
             tracing::warn!("No thread takes over the connections of a slow script's thread");
         }
     });
-}
-
-/// Makes the hook as it was, after a script or a library was ended.
-///
-/// # Errors
-/// Out of memory.
-pub fn reset(lua: &Lua, host: &Host) -> Result<()> {
-    install(lua, host)
 }

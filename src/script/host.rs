@@ -14,7 +14,6 @@ use parking_lot::{Mutex, MutexGuard};
 use super::flags::ScriptFlags;
 use super::load::Load;
 use super::running::Kind;
-use crate::command::session::Place;
 use crate::command::{CommandError, Context, Session};
 use crate::instance::Instance;
 use crate::resp::{Blob, CommandQueue, Protocol, Request};
@@ -107,11 +106,7 @@ impl Host {
             .instance
             .shared()
             .ok_or(CommandError::fixed("ERR the server is shutting down"))?;
-        let session = Session {
-            place: Place::Script,
-            protocol: Protocol::Resp2,
-            ..context.session.clone()
-        };
+        let session = context.session.for_script();
         let mut state = self.state();
         if start.kind == Kind::Function {
             state.caller.clear(KEPT_BYTES);
@@ -163,6 +158,8 @@ impl Drop for Lent<'_, '_, '_> {
             return;
         };
         *self.context.db = run.db;
+        // What the script has read its caller has read.
+        self.context.session.tracking = run.session.tracking;
         if run.busy {
             let instance = self.context.instance;
             instance.scripts.running.set_over();

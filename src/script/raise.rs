@@ -67,7 +67,18 @@ pub fn argument(lua: &Lua, index: usize, text: &str) -> Error {
 
 /// As [`argument`], for a text in any encoding.
 pub fn argument_bytes(lua: &Lua, index: usize, text: &[u8]) -> Error {
-    let names = lua.inspect_stack(0, |frame| {
+    argument_of(lua, 0, None, index, text)
+}
+
+/// The error of an argument of the function at `level`, whose own name serves where its last call has left no trace.
+pub(super) fn argument_of(
+    lua: &Lua,
+    level: usize,
+    own_name: Option<&str>,
+    index: usize,
+    text: &[u8],
+) -> Error {
+    let names = lua.inspect_stack(level, |frame| {
         let names = frame.names();
         (
             names.name.map(String::from),
@@ -75,7 +86,12 @@ pub fn argument_bytes(lua: &Lua, index: usize, text: &[u8]) -> Error {
         )
     });
     let (name, is_method) = names.unwrap_or_default();
-    let name = name.unwrap_or_else(|| "?".to_owned());
+    let is_tail_call = || {
+        lua.inspect_stack(level + 1, |frame| frame.source().what == "tail")
+            .unwrap_or_default()
+    };
+    let own_name = own_name.filter(|_| name.is_none() && is_tail_call());
+    let name = name.as_deref().or(own_name).unwrap_or("?");
     let subject = match (is_method, index) {
         (true, 1) => format!("calling '{name}' on bad self ("),
         (true, _) => format!("bad argument #{} to '{name}' (", index.saturating_sub(1)),

@@ -142,9 +142,7 @@ function coroutine.resume(...)
 end
 
 function coroutine.wrap(...)
-  local body = ...
-  if type(body) ~= 'function' then return slow.create(...) end
-  local thread = create(body)
+  local thread = slow.create(...)
   local function finish(ok, ...)
     if ok then return ... end
     return throw(opened((...)))

@@ -82,8 +82,15 @@ pub fn protect(lua: &Lua, table: Table, missing: Missing) -> Result<Table> {
 /// # Errors
 /// Out of memory.
 pub fn set_global(lua: &Lua, name: &str, value: impl IntoLua) -> Result<()> {
-    lua.named_registry_value::<Table>(STORE)?
-        .raw_set(name, value)
+    shown_globals(lua)?.raw_set(name, value)
+}
+
+/// The table that the globals show: for who sets some of them often. It is not to be given to a script.
+///
+/// # Errors
+/// Out of memory.
+pub fn shown_globals(lua: &Lua) -> Result<Table> {
+    lua.named_registry_value(STORE)
 }
 
 /// The table that `table` shows if it is a protected one, else itself.
@@ -135,7 +142,14 @@ pub fn call<R: FromLuaMulti>(
     let run: Function = lua.named_registry_value(RUN)?;
     let mut call = MultiValue::from_vec(vec![Value::Function(function.clone())]);
     call.extend(arguments.into_lua_multi(lua)?);
-    let mut results: MultiValue = run.call(call)?;
+    let mut results: MultiValue = match run.call(call) {
+        Ok(results) => results,
+        // An error on the way out of another one, as where the stack is used up.
+        Err(error) => {
+            let value = raise::value_of(lua, &error)?;
+            return Ok(Err(Failure { value, place: None }));
+        }
+    };
     if results.pop_front() == Some(Value::Boolean(true)) {
         return R::from_lua_multi(results, lua).map(Ok);
     }
@@ -230,15 +244,24 @@ fn forward(lua: &Lua, name: String, original: Function, pcall: Function) -> Resu
             return Err(raise::throw(opened(lua, problem)?));
         };
         let text = text.to_string_lossy();
-        let named = text.replace("to '?'", &format!("to '{name}'"));
-        let is_misuse = ["bad argument", "wrong number", "cannot change"]
-            .iter()
-            .any(|start| named.starts_with(start));
-        Err(match is_misuse {
-            true => raise::error(lua, &named),
-            false => raise::plain(lua, &named),
-        })
+        Err(misuse(lua, &name, &text))
     })
+}
+
+/// An error of one of Lua's functions that Rust called, raised for the function of the sandbox in its place.
+fn misuse(lua: &Lua, name: &str, text: &str) -> mlua::Error {
+    if let Some((index, rest)) = text
+        .strip_prefix("bad argument #")
+        .and_then(|rest| rest.split_once(" to '?' ("))
+        && let Ok(index) = index.parse()
+    {
+        let reason = rest.strip_suffix(')').unwrap_or(rest);
+        return raise::argument_of(lua, 1, Some(name), index, reason.as_bytes());
+    }
+    match text.starts_with("wrong number") || text.starts_with("cannot change") {
+        true => raise::error(lua, text),
+        false => raise::plain(lua, text),
+    }
 }
 
 /// What reading a global that does not exist does.

@@ -13,15 +13,17 @@ use bytes::{Buf, BytesMut};
 use futures_util::StreamExt;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::sync::futures::Notified;
 use tokio_util::codec::Framed;
 
+use super::busy;
 use super::clock;
 use super::dispatch::Gate;
 use super::prefetch;
 use crate::command::Session;
 use crate::command::session::Parked;
 use crate::instance::attention::BROADCASTS;
-use crate::instance::clients::{ClientFigures, IDLE_BUFFER_MS, Registration};
+use crate::instance::clients::{ClientFigures, ClientHandle, IDLE_BUFFER_MS, Registration};
 use crate::instance::output::UNCOUNTED_BYTES;
 use crate::instance::{Instance, tracking};
 use crate::resp::codec::{Decoded, READ_BUFFER, RespCodec};
@@ -102,8 +104,13 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             }
         }
         self.session.handle.set_leaving();
-        self.instance
-            .forget_client(&mut self.db.lock(), &mut self.session);
+        let Connection {
+            db,
+            instance,
+            session,
+            ..
+        } = &mut self;
+        busy::when_free(db, instance, |db| instance.forget_client(db, session)).await;
         // A peer that is told why should get to read it.
         let _ = self.framed.get_mut().shutdown().await;
     }
@@ -132,7 +139,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             let next = match decoded {
                 None => return Ok(()),
                 Some(Err(error)) => return Err(error),
-                Some(Ok(Decoded::Batch(_))) => self.run_batch().await?,
+                Some(Ok(Decoded::Batch(_))) => self.run_batch(&handle, woken.as_mut()).await?,
                 Some(Ok(Decoded::Fault(fault))) => self.answer_fault(fault).await?,
             };
             if matches!(next, Next::Close) || handle.is_killed() {
@@ -142,7 +149,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     }
 
     /// Executes the batch in the read buffer, in parts where its replies grow large.
-    async fn run_batch(&mut self) -> io::Result<Next> {
+    async fn run_batch<'n>(
+        &mut self,
+        handle: &'n ClientHandle,
+        mut woken: Pin<&mut Notified<'n>>,
+    ) -> io::Result<Next> {
         let commands = self.framed.codec().batch_len();
         self.publish_query(self.framed.read_buffer().len());
         let mut done = 0;
@@ -153,9 +164,16 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                 // Its replies go with it.
                 return Ok(Next::Close);
             }
+            if std::mem::take(&mut self.session.has_woken) {
+                // Those who were blocked get what they waited for before the one who brought it has its answer.
+                tokio::task::yield_now().await;
+            }
             self.flush().await?;
-            if self.session.parked != Parked::No && !self.wait_unparked().await? {
-                return Ok(Next::Close);
+            if self.session.parked != Parked::No {
+                self.publish_state();
+                if !self.wait_unparked(handle, woken.as_mut()).await? {
+                    return Ok(Next::Close);
+                }
             }
         }
         let taken = self.framed.codec_mut().finish_batch();
@@ -175,8 +193,13 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     }
 
     /// Waits until the client is woken, while its outbox is written and what it sends is read; false if it is to close.
-    async fn wait_unparked(&mut self) -> io::Result<bool> {
-        let handle = Arc::clone(&self.session.handle);
+    ///
+    /// `woken` is the one listener that the connection has: a second one could miss what the first is told.
+    async fn wait_unparked<'n>(
+        &mut self,
+        handle: &'n ClientHandle,
+        mut woken: Pin<&mut Notified<'n>>,
+    ) -> io::Result<bool> {
         while handle.is_parked() {
             let Connection {
                 framed,
@@ -191,7 +214,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             arrived.reserve(PARKED_READ);
             let read = tokio::select! {
                 biased;
-                () = handle.woken() => None,
+                () = woken.as_mut() => None,
                 read = framed.get_mut().read_buf(&mut arrived), if may_read => Some(read),
             };
             *framed.read_buffer_mut() = arrived;
@@ -199,7 +222,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                 Some(Ok(0)) => return Ok(false),
                 Some(Ok(_)) => continue,
                 Some(Err(error)) => return Err(error),
-                None => {}
+                None => woken.set(handle.woken()),
             }
             if handle.is_killed() {
                 return Ok(false);
@@ -222,10 +245,14 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         let buffer = self.framed.read_buffer();
         let commands = codec.batch_len();
         let pending = out.len();
-        let mut db = self.db.lock();
+        let Some(mut db) = busy::lock(self.db, self.instance) else {
+            *self.framed.write_buffer_mut() = out;
+            return self.execute_busy(from);
+        };
         self.now_ms = clock::unix_ms();
         db.set_clock(self.now_ms);
         db.no_touch = self.session.no_touch;
+        db.sees_expired = self.session.import_source;
         self.session.handle.take_messages(&mut out, &mut self.blobs);
         let mut gate = Gate {
             db: &mut db,
@@ -269,6 +296,27 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         drop(db);
         *self.framed.write_buffer_mut() = out;
         at
+    }
+
+    /// Executes one command beside a script that has the data set for too long; returns how many of the batch are done.
+    #[cold]
+    fn execute_busy(&mut self, from: usize) -> usize {
+        let Some(kind) = self.instance.scripts.running.busy() else {
+            return from;
+        };
+        self.now_ms = clock::unix_ms();
+        let mut out = std::mem::take(self.framed.write_buffer_mut());
+        self.session.handle.take_messages(&mut out, &mut self.blobs);
+        let mut gate = Gate {
+            db: &mut busy::stand_in(self.instance, self.now_ms),
+            session: &mut self.session,
+            instance: self.instance,
+        };
+        let request = self.framed.codec().request(self.framed.read_buffer(), from);
+        let reply = Reply::new(&mut out, &mut self.blobs, gate.session.protocol);
+        gate.execute_busy(kind, request, reply);
+        *self.framed.write_buffer_mut() = out;
+        from + 1
     }
 
     /// Writes everything that waits, large values from where they lie, unless the client is killed meanwhile; more than
@@ -375,6 +423,14 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             &figures.argument_bytes,
             self.framed.codec().argument_bytes(),
         );
+        add(&figures.commands, commands);
+        add(&figures.input_total, input);
+        self.publish_state();
+    }
+
+    /// Tells others the time of the last command and what the client has chosen.
+    fn publish_state(&self) {
+        let figures = &self.session.handle.figures;
         figures
             .last_command_ms
             .store(self.now_ms, Ordering::Relaxed);
@@ -385,8 +441,6 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             2
         };
         figures.protocol.store(version, Ordering::Relaxed);
-        add(&figures.commands, commands);
-        add(&figures.input_total, input);
     }
 }
 

@@ -10,10 +10,11 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::busy;
 use super::clock;
 use crate::command::waiting;
 use crate::instance::waiters::NO_DEADLINE;
-use crate::instance::{Instance, news, tracking};
+use crate::instance::{Instance, news, pause, tracking};
 use crate::store::db::Db;
 use crate::store::{alloc, huge_pages};
 
@@ -46,8 +47,10 @@ pub async fn sweep_expired(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
         if instance.cron_rests() {
             continue;
         }
-        if tracking::needs_trim(&instance) {
-            tracking::trim(&instance, &mut db.lock(), None);
+        if tracking::needs_trim(&instance)
+            && let Some(mut db) = busy::lock(&db, &instance)
+        {
+            tracking::trim(&instance, &mut db, None);
         }
         if instance.sweeps() {
             let start = Instant::now();
@@ -63,11 +66,15 @@ pub async fn sweep_expired(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
 
 async fn sweep_once(db: &Mutex<Db>, instance: &Instance, budget: Duration) {
     let start = Instant::now();
-    let databases = db.lock().databases();
+    let Some(databases) = busy::lock(db, instance).map(|db| db.databases()) else {
+        return;
+    };
     for index in 0..databases {
         while sweep_step(db, instance, index) {
             if start.elapsed() > budget {
-                db.lock().stats.expire_time_cap_reached += 1;
+                if let Some(mut db) = busy::lock(db, instance) {
+                    db.stats.expire_time_cap_reached += 1;
+                }
                 return;
             }
             // The I/O threads have been waiting for the lock; let them have it.
@@ -77,7 +84,9 @@ async fn sweep_once(db: &Mutex<Db>, instance: &Instance, budget: Duration) {
 }
 
 fn sweep_step(db: &Mutex<Db>, instance: &Instance, index: usize) -> bool {
-    let mut db = db.lock();
+    let Some(mut db) = busy::lock(db, instance) else {
+        return false;
+    };
     db.set_clock(clock::unix_ms());
     let more = db.sweep(index, SWEEP_STEP);
     if !db.journal.is_empty() {
@@ -94,7 +103,7 @@ pub async fn end_waits(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
         let first_ms = instance.waiters().set_timer();
         let left_ms = first_ms.saturating_sub(clock::unix_ms());
         if left_ms == 0 {
-            end_due_waits(&db, &instance);
+            busy::when_free(&db, &instance, |db| end_due_waits(db, &instance)).await;
         } else if first_ms == NO_DEADLINE {
             instance.deadline_changed().await;
         } else {
@@ -106,8 +115,7 @@ pub async fn end_waits(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
     }
 }
 
-fn end_due_waits(db: &Mutex<Db>, instance: &Instance) {
-    let mut db = db.lock();
+fn end_due_waits(db: &mut Db, instance: &Instance) {
     let now_ms = clock::unix_ms();
     db.set_clock(now_ms);
     loop {
@@ -115,10 +123,33 @@ fn end_due_waits(db: &Mutex<Db>, instance: &Instance) {
         let Some(id) = overdue else {
             break;
         };
-        waiting::end_wait(&mut db, instance, id, |wait, reply| {
+        waiting::end_wait(db, instance, id, |wait, reply| {
             (wait.in_vain)(reply);
             Ok(())
         });
+    }
+}
+
+/// Ends pauses of clients when their time is over, and wakes the clients when a pause has ended.
+pub async fn end_pauses(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
+    loop {
+        instance.pause().wake_postponed();
+        let until_ms = instance.pause().until_ms();
+        let left_ms = until_ms.map(|until_ms| until_ms.saturating_sub(clock::unix_ms()));
+        match left_ms {
+            Some(0) => {
+                let end = |db: &mut Db| {
+                    db.set_clock(clock::unix_ms());
+                    pause::end_if_due(db, &instance);
+                };
+                busy::when_free(&db, &instance, end).await;
+            }
+            Some(left_ms) => tokio::select! {
+                () = tokio::time::sleep(Duration::from_millis(left_ms.min(MAX_SLEEP_MS))) => {}
+                () = instance.pause_changed() => {}
+            },
+            None => instance.pause_changed().await,
+        }
     }
 }
 
@@ -139,8 +170,9 @@ pub async fn close_idle_clients(instance: Arc<Instance>) {
             client.close_if_output_is_too_much();
             let idle_ms =
                 now_ms.saturating_sub(client.figures.last_command_ms.load(Ordering::Relaxed));
-            // Who is subscribed to something waits for others.
-            let may_idle = client.subscriptions.any() || client.is_parked();
+            // Who is subscribed to something, or monitors, waits for others.
+            let monitors = client.monitors.load(Ordering::Relaxed);
+            let may_idle = client.subscriptions.any() || client.is_parked() || monitors;
             if timeout_s > 0 && idle_ms > timeout_s * 1000 && !may_idle {
                 tracing::debug!("Closing idle client");
                 client.kill();

@@ -5,14 +5,15 @@
 
 use std::sync::atomic::Ordering;
 
+use super::clock;
 use crate::command::call::{call, write_error};
-use crate::command::session::ReplyMode;
+use crate::command::session::{Parked, ReplyMode};
 use crate::command::{
-    Command, CommandError, Context, Flags, Registry, Session, transaction, waiting,
+    Command, CommandError, Context, Flags, Registry, Session, reads, transaction, waiting,
 };
 use crate::commands::transaction::EXEC;
-use crate::instance::attention::{OWN_INVALIDATIONS, READY_KEYS};
-use crate::instance::{Instance, tracking};
+use crate::instance::attention::{OWN_INVALIDATIONS, PAUSED, READY_KEYS};
+use crate::instance::{Instance, pause, tracking};
 use crate::resp::{Protocol, Reply, Request};
 use crate::store::db::Db;
 use crate::text::words::until_nul;
@@ -61,6 +62,9 @@ impl Gate<'_> {
         if let Some(error) = refuse(command, request, self.session, self.instance) {
             return self.reject(Some(command), error, &mut reply, mark);
         }
+        if self.instance.attention.has(PAUSED) && self.postpones(command, request) {
+            return;
+        }
         if self.session.transaction.is_open() && !command.spec.flags.has(Flags::NOT_QUEUED) {
             self.queue(command, request, &mut reply);
             return mute(self.session, &mut reply, mark);
@@ -78,7 +82,7 @@ impl Gate<'_> {
             .attention
             .has(READY_KEYS | OWN_INVALIDATIONS)
         {
-            settle(context.db, context.instance);
+            context.session.has_woken |= settle(context.db, context.instance);
         }
         mute(context.session, &mut context.reply, mark);
         if context.session.handle.has_messages() {
@@ -88,8 +92,26 @@ impl Gate<'_> {
         }
     }
 
+    /// Parks the client with its command unread if a pause holds that; monitors are not paused.
+    #[cold]
+    fn postpones(&mut self, command: &Command, request: Request<'_>) -> bool {
+        pause::end_if_due(self.db, self.instance);
+        let handle = &self.session.handle;
+        let mut flags = command.flags_on(self.instance, request);
+        if std::ptr::eq(command.spec, &EXEC) {
+            flags = flags | self.session.transaction.flags();
+        }
+        let mut pause = self.instance.pause();
+        let holds = pause.holds(flags) && !handle.monitors.load(Ordering::Relaxed);
+        if holds {
+            pause.postpone(handle);
+            self.session.parked = Parked::Postponed;
+        }
+        holds
+    }
+
     /// Puts a command into the client's transaction.
-    fn queue(&mut self, command: &Command, request: Request<'_>, reply: &mut Reply<'_>) {
+    pub(super) fn queue(&mut self, command: &Command, request: Request<'_>, reply: &mut Reply<'_>) {
         let flags = command.flags_on(self.instance, request);
         self.session.transaction.push(command, flags, request);
         if self.session.transaction.is_too_large(self.instance) {
@@ -100,7 +122,7 @@ impl Gate<'_> {
     }
 
     #[cold]
-    fn reject_unknown(
+    pub(super) fn reject_unknown(
         &mut self,
         error: CommandError,
         request: Request<'_>,
@@ -127,7 +149,7 @@ impl Gate<'_> {
     }
 
     #[cold]
-    fn reject(
+    pub(super) fn reject(
         &mut self,
         command: Option<&Command>,
         error: CommandError,
@@ -143,6 +165,7 @@ impl Gate<'_> {
         } else {
             error
         };
+        reads::end_caching(self.session, command);
         write_error(self.instance, &error, reply);
         mute(self.session, reply, mark);
     }
@@ -169,13 +192,18 @@ impl Gate<'_> {
     }
 }
 
-/// Does what a command leaves to be done for others, and what is to come after its answer.
+/// Does what a command leaves to be done for others, and what is to come after its answer. Whether blocked clients have
+/// been woken is answered.
 #[cold]
-fn settle(db: &mut Db, instance: &Instance) {
+fn settle(db: &mut Db, instance: &Instance) -> bool {
+    let mut has_woken = false;
     if instance.attention.has(READY_KEYS) {
-        waiting::serve(db, instance);
+        // Keys that have expired while the command ran are nothing for those who wait.
+        db.set_clock(clock::unix_ms());
+        has_woken = waiting::serve(db, instance);
     }
     tracking::deliver_own(instance);
+    has_woken
 }
 
 /// Whether a line is the first one, or the one that names the host, of an HTTP request.
@@ -187,7 +215,7 @@ fn is_http(request: Request<'_>) -> bool {
 
 /// Takes an answer back where the client wants none (CLIENT REPLY OFF and SKIP).
 #[inline]
-fn mute(session: &mut Session, reply: &mut Reply<'_>, mark: (usize, usize)) {
+pub(super) fn mute(session: &mut Session, reply: &mut Reply<'_>, mark: (usize, usize)) {
     match session.reply_mode {
         ReplyMode::On | ReplyMode::SkipNext => {}
         ReplyMode::Off => reply.rewind(mark),
@@ -200,7 +228,7 @@ fn mute(session: &mut Session, reply: &mut Reply<'_>, mark: (usize, usize)) {
 
 /// Finds the command, or the subcommand, that a request names.
 #[inline]
-fn find<'r>(
+pub(super) fn find<'r>(
     registry: &'r Registry,
     request: Request<'_>,
     known: Option<&'r Command>,
@@ -221,7 +249,7 @@ fn find<'r>(
 
 /// Why a command may not run now, if so.
 #[inline]
-fn refuse(
+pub(super) fn refuse(
     command: &Command,
     request: Request<'_>,
     session: &Session,
@@ -242,6 +270,11 @@ fn refuse(
     {
         return Some(CommandError::fixed(
             "ERR Command not allowed inside a transaction",
+        ));
+    }
+    if session.handle.monitors.load(Ordering::Relaxed) && touches_keys(command, session) {
+        return Some(CommandError::fixed(
+            "ERR Replica can't interact with the keyspace",
         ));
     }
     if session.handle.subscriptions.any()
@@ -265,6 +298,19 @@ const SUBSCRIBER_COMMANDS: [&str; 9] = [
     "QUIT",
     "RESET",
 ];
+
+/// Whether a command, or one in the transaction that it runs, reads or writes keys: no business of one that monitors, who
+/// is to Redis a kind of replica.
+#[cold]
+fn touches_keys(command: &Command, session: &Session) -> bool {
+    let mut flags = command.spec.flags;
+    if std::ptr::eq(command.spec, &EXEC) {
+        flags = flags | session.transaction.flags();
+    }
+    [Flags::WRITE, Flags::MAY_REPLICATE, Flags::READONLY]
+        .iter()
+        .any(|&flag| flags.has(flag))
+}
 
 /// Whether the configuration lets this client use a protected command.
 #[cold]

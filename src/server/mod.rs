@@ -3,6 +3,7 @@
 //! [`Server::bind`] takes the addresses, [`Server::run`] serves until a shutdown is asked for by a signal or by
 //! SHUTDOWN. The program in `src/bin/ruddle.rs` reads the configuration and calls both.
 
+pub mod busy;
 pub mod clock;
 pub mod connection;
 pub mod cron;
@@ -59,6 +60,7 @@ impl Server {
         let listeners = Listeners::bind(&config)?;
         let registry = Registry::new(crate::commands::all(), &options.renames);
         let mut db = Db::new(config.databases(), options.seed);
+        db.keeps_expired = config.import_mode();
         db.access = crate::commands::generic::object::access_policy(&config);
         db.limits = crate::commands::generic::object::encoding_limits(&config);
         let run_id = random_id(&mut db.rng);
@@ -115,6 +117,10 @@ impl Server {
             Arc::clone(&instance),
         )));
         tasks.push(tokio::spawn(cron::end_waits(
+            Arc::clone(&db),
+            Arc::clone(&instance),
+        )));
+        tasks.push(tokio::spawn(cron::end_pauses(
             Arc::clone(&db),
             Arc::clone(&instance),
         )));

@@ -9,6 +9,9 @@ use crate::instance::Instance;
 /// Connections have so long to finish their batch; a peer that does not read cannot keep the server alive.
 const DRAIN_LIMIT: Duration = Duration::from_secs(5);
 
+/// They have so long when one of them is in a script that does not end.
+const BUSY_DRAIN_LIMIT: Duration = Duration::from_millis(200);
+
 /// How the server came to its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -77,7 +80,13 @@ async fn drain(instance: &Instance) {
     for client in instance.clients.list() {
         client.kill();
     }
-    if tokio::time::timeout(DRAIN_LIMIT, instance.clients.all_gone())
+    let running = &instance.scripts.running;
+    let limit = match running.busy().map(|kind| running.kill(kind)) {
+        // A script that has written is not ended, and its client cannot be waited for.
+        Some(Err(_)) => BUSY_DRAIN_LIMIT,
+        _ => DRAIN_LIMIT,
+    };
+    if tokio::time::timeout(limit, instance.clients.all_gone())
         .await
         .is_err()
     {

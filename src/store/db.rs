@@ -127,6 +127,11 @@ pub struct Db {
     pub limits: EncodingLimits,
     /// Whether a read leaves the access clocks alone (CLIENT NO-TOUCH), for the command under way.
     pub no_touch: bool,
+    /// Whether keys and fields whose time is over are left where they are, for now: they look as if they were gone (CLIENT
+    /// PAUSE).
+    pub keeps_expired: bool,
+    /// Whether the client of the command under way sees such keys all the same (CLIENT IMPORT-SOURCE).
+    pub sees_expired: bool,
     /// What entries remember of their uses.
     pub access: AccessPolicy,
     /// What has happened to keys that somebody wants to know.
@@ -149,6 +154,8 @@ impl Db {
             stats: KeyspaceStats::default(),
             limits: EncodingLimits::default(),
             no_touch: false,
+            keeps_expired: false,
+            sees_expired: false,
             access: AccessPolicy::default(),
             journal: Journal::default(),
             rng: seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed),
@@ -222,10 +229,12 @@ impl Db {
     /// The entry of `key` for a command that reads it: counts a hit or a miss, sets the access clock.
     #[inline]
     pub fn read(&mut self, index: DbIndex, key: &[u8]) -> Option<EntryRef<'_>> {
-        if self.is_expired(index, key) {
+        let expired = self.is_expired(index, key);
+        if expired {
             self.expire(index, key);
         }
-        match self.keyspaces[index].table.get(key) {
+        let found = self.keyspaces[index].table.get(key);
+        match found.filter(|_| !expired) {
             Some(entry) => {
                 self.stats.hits += 1;
                 if !self.no_touch {
@@ -247,6 +256,7 @@ impl Db {
     pub fn peek(&mut self, index: DbIndex, key: &[u8]) -> Option<EntryRef<'_>> {
         if self.is_expired(index, key) {
             self.expire(index, key);
+            return None;
         }
         self.keyspaces[index].table.get(key)
     }
@@ -256,6 +266,7 @@ impl Db {
     pub fn write(&mut self, index: DbIndex, key: &[u8]) -> Option<Slot<'_, Entry>> {
         if self.is_expired(index, key) {
             self.expire(index, key);
+            return None;
         }
         let slot = self.keyspaces[index].table.get_mut(key)?;
         if !self.no_touch {
@@ -287,6 +298,7 @@ impl Db {
                 .table
                 .get(key)
                 .is_some_and(|entry| entry.deadline_ms() <= self.now_ms)
+            && !(self.keeps_expired && self.sees_expired)
     }
 
     /// Whether `key` is there, without any trace: one whose time is over is left where it is.
@@ -300,6 +312,9 @@ impl Db {
 
     #[cold]
     fn expire(&mut self, index: DbIndex, key: &[u8]) {
+        if self.keeps_expired {
+            return;
+        }
         if self.remove(index, key).is_some() {
             self.stats.expired += 1;
             self.journal.note(index, key, What::Removed);
@@ -395,11 +410,16 @@ impl Db {
     }
 
     /// A key that is there now, chosen at random; expired ones that it meets are deleted.
+    ///
+    /// Where expired ones have to stay it gives up after some, and answers one of them.
     pub fn random_key(&mut self, index: DbIndex) -> Option<Vec<u8>> {
+        const TRIES: usize = 100;
+        let mut tries = 0;
         loop {
+            tries += 1;
             let entry = self.keyspaces[index].table.random(&mut self.rng)?;
             let key = entry.key().to_vec();
-            if entry.deadline_ms() > self.now_ms {
+            if entry.deadline_ms() > self.now_ms || (self.keeps_expired && tries > TRIES) {
                 return Some(key);
             }
             self.expire(index, &key);
@@ -430,6 +450,9 @@ impl Db {
 
     /// Deletes at most `limit` keys and about as many fields of hashes whose time has come; true if there are more.
     pub fn sweep(&mut self, index: DbIndex, limit: usize) -> bool {
+        if self.keeps_expired {
+            return false;
+        }
         let more_keys = self.sweep_keys(index, limit);
         self.sweep_fields(index, limit) || more_keys
     }
@@ -475,13 +498,34 @@ impl Db {
     /// The entry of `key` for a command that asks about the key and not for its value (EXISTS, TTL): counts a hit or
     /// a miss, leaves the access clock alone.
     pub fn inspect(&mut self, index: DbIndex, key: &[u8]) -> Option<EntryRef<'_>> {
-        if self.is_expired(index, key) {
+        self.inspect_and_tell(index, key, true)
+    }
+
+    /// As [`Db::inspect`], for a command that looks into the server (OBJECT): a miss is no event.
+    pub fn inspect_quietly(&mut self, index: DbIndex, key: &[u8]) -> Option<EntryRef<'_>> {
+        self.inspect_and_tell(index, key, false)
+    }
+
+    #[inline]
+    fn inspect_and_tell(
+        &mut self,
+        index: DbIndex,
+        key: &[u8],
+        tells: bool,
+    ) -> Option<EntryRef<'_>> {
+        let expired = self.is_expired(index, key);
+        if expired {
             self.expire(index, key);
         }
         let found = self.keyspaces[index].table.get(key);
-        match found {
-            Some(_) => self.stats.hits += 1,
-            None => self.stats.misses += 1,
+        let found = found.filter(|_| !expired);
+        if found.is_some() {
+            self.stats.hits += 1;
+        } else {
+            self.stats.misses += 1;
+            if tells {
+                self.journal.event(index, key, Events::KEY_MISS, "keymiss");
+            }
         }
         found
     }
@@ -491,6 +535,7 @@ impl Db {
     pub fn touch(&mut self, index: DbIndex, key: &[u8]) -> Option<EntryRef<'_>> {
         if self.is_expired(index, key) {
             self.expire(index, key);
+            return None;
         }
         let entry = self.keyspaces[index].table.get(key)?;
         if !self.no_touch {

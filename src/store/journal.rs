@@ -59,11 +59,11 @@ impl Events {
         (b't', Self::STREAM),
         (b'd', Self::MODULE),
         (b'n', Self::NEW),
+        (b'o', Self::OVERWRITTEN),
+        (b'c', Self::TYPE_CHANGED),
         (b'K', Self::KEYSPACE),
         (b'E', Self::KEYEVENT),
         (b'm', Self::KEY_MISS),
-        (b'o', Self::OVERWRITTEN),
-        (b'c', Self::TYPE_CHANGED),
     ];
 
     /// Whether nothing is to be published.
@@ -96,11 +96,11 @@ impl Events {
             .map(Events)
     }
 
-    /// The normal form. As in Redis, `A` swallows `n` although it does not include it.
+    /// The normal form. As in Redis, `A` swallows `n`, `o` and `c` although it does not include them.
     pub fn letters(self) -> String {
         let all = self.contains(Events(Self::ALL_CLASSES));
         let swallowed = if all {
-            Self::ALL_CLASSES | Self::NEW.0
+            Self::ALL_CLASSES | Self::NEW.0 | Self::REPLACED.0
         } else {
             0
         };

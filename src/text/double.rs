@@ -395,6 +395,40 @@ mod tests {
     use super::*;
 
     #[test]
+    fn significant_digits_are_those_asked_for() {
+        for (value, digits, text) in [
+            (0.1, 14, "0.1"),
+            (1.0 / 3.0, 14, "0.33333333333333"),
+            (1.0 / 3.0, 3, "0.333"),
+            (-2.0 / 3.0, 1, "-0.7"),
+            (1e14, 14, "1e+14"),
+            (99_999_999_999_999.0, 14, "99999999999999"),
+            (1e-5, 14, "1e-05"),
+            (0.00012345, 14, "0.00012345"),
+            (9.5, 1, "1e+01"),
+            (-0.0, 14, "-0"),
+            (5e-324, 14, "4.9406564584125e-324"),
+        ] {
+            assert_eq!(general(value, digits), text);
+        }
+    }
+
+    #[test]
+    fn a_number_at_the_beginning_is_read_up_to_its_end() {
+        for (text, value, length) in [
+            ("12", 12.0, 2),
+            ("1.5e3]", 1500.0, 5),
+            ("1e", 1.0, 1),
+            ("-x", 0.0, 0),
+            ("0x1f,", 31.0, 4),
+            ("", 0.0, 0),
+            ("-Infinity!", f64::NEG_INFINITY, 9),
+        ] {
+            assert_eq!(parse_beginning(text.as_bytes()), (value, length), "{text}");
+        }
+    }
+
+    #[test]
     fn doubles_print_in_their_shortest_form() {
         let cases = [
             (0.0, "0"),

@@ -300,13 +300,20 @@ impl std::fmt::Display for Reply {
 /// Sends `line` and compares the text of the reply with `want`. See the module's head for both.
 #[track_caller]
 pub fn check(connection: &mut Connection, line: &str, want: &str) {
+    let reply = connection.run(line);
+    check_reply(connection, line, &reply, want);
+}
+
+/// Compares the text of a reply with `want`, as [`check`] does.
+#[track_caller]
+pub fn check_reply(connection: &Connection, line: &str, reply: &Reply, want: &str) {
     let want = match want.split_once(" // ") {
         Some((_, resp3)) if connection.resp3 => resp3.to_owned(),
         Some((resp2, _)) => resp2.to_owned(),
         None if connection.resp3 => want.replace("$-1", "_").replace("*-1", "_"),
         None => want.to_owned(),
     };
-    assert_eq!(connection.run(line).to_string(), want, "reply to {line}");
+    assert_eq!(reply.to_string(), want, "reply to {line}");
 }
 
 /// Runs a table of commands and replies in RESP2 and, on a data set that is empty again, in RESP3.

@@ -8,6 +8,7 @@ use crate::command::{
 };
 use crate::commands::string::{Str, set_bytes};
 use crate::resp::Request;
+use crate::store::db::type_name;
 use crate::store::entry::NEVER;
 use crate::store::journal::Events;
 
@@ -56,7 +57,10 @@ fn bitop(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let result = bits::combine(operation, &slices);
     let len = result.len();
     if len > 0 {
+        let old = context.db.peek(context.session.db, target);
+        let old_type = old.map(|entry| type_name(entry.value()));
         set_bytes(context, target, result, NEVER);
+        context.overwritten(target, old_type, "string");
         context.changed(target);
         context.event(Events::STRING, "set", target);
     } else if let Some(entry) = context.db.delete(context.session.db, target) {

@@ -97,6 +97,7 @@ pub static QUIT: CommandSpec = CommandSpec::new("QUIT", Group::Connection, quit)
         Flags::FAST,
         Flags::NO_AUTH,
         Flags::ALLOW_BUSY,
+        Flags::NOT_QUEUED,
     ])
     .deprecated("7.2.0", "just closing the connection");
 
@@ -121,6 +122,7 @@ pub static RESET: CommandSpec = CommandSpec::new("RESET", Group::Connection, res
         Flags::FAST,
         Flags::NO_AUTH,
         Flags::ALLOW_BUSY,
+        Flags::NOT_QUEUED,
     ]);
 
 /// The library's name and version stay: they say what is at the other end, whatever state it is in.
@@ -134,6 +136,7 @@ fn reset(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
     session.handle.names().name.clear();
     session.set_no_evict(false);
     session.set_no_touch(false);
+    context.db.sees_expired = false;
     context.db.no_touch = false;
     context.reply.set_protocol(Protocol::Resp2);
     context.reply.simple("RESET");

@@ -1,11 +1,13 @@
 //! CLIENT: what the server knows of its connections, and what a connection says about itself.
 
-use super::client_filter::{self, Filter};
-use super::client_line::{self, Lines};
+use std::sync::atomic::Ordering;
+
+use super::client_line::Lines;
+use super::client_list;
+use super::client_pause;
 use super::client_unblock;
 use super::{check_name, is_printable_word, tracking};
 use crate::command::session::ReplyMode;
-use crate::command::waiting;
 use crate::command::{Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group};
 use crate::resp::Request;
 
@@ -23,17 +25,20 @@ pub static CLIENT: CommandSpec = CommandSpec::new("CLIENT", Group::Connection, c
         &tracking::GETREDIR,
         &HELP,
         &ID,
+        &IMPORT_SOURCE,
         &INFO,
-        &KILL,
-        &LIST,
+        &client_list::KILL,
+        &client_list::LIST,
         &NO_EVICT,
         &NO_TOUCH,
+        &client_pause::PAUSE,
         &REPLY,
         &SETINFO,
         &SETNAME,
         &tracking::TRACKING,
         &tracking::TRACKINGINFO,
         &client_unblock::UNBLOCK,
+        &client_pause::UNPAUSE,
     ]);
 
 /// Runs for the container alone, which its arity rules out.
@@ -78,25 +83,37 @@ fn help(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
             "    The client that gets this connection's invalidation messages, -1 for none.",
             "ID",
             "    The number of this connection.",
+            "IMPORT-SOURCE (ON|OFF)",
+            "    Lets this connection see keys whose time is over, in import-mode.",
             "INFO",
             "    What CLIENT LIST says of this connection.",
             "KILL <ip:port>",
             "    Closes the connection that comes from there.",
             "KILL <option> <value> [<option> <value> [...]]",
             "    Closes the connections to which all options apply:",
-            "    * ID <client-id>: the one of that number.",
+            "    * ID <client-id> [<client-id> ...]: those of these numbers.",
             "    * TYPE (NORMAL|MASTER|REPLICA|PUBSUB): those of a type.",
             "    * USER <username>: those of a user.",
             "    * ADDR (<ip:port>|<unixsocket>:0): those that come from there.",
             "    * LADDR (<ip:port>|<unixsocket>:0): those that came to that address of the server.",
+            "    * IP <ip>: those that come from that host.",
+            "    * NAME, LIB-NAME, LIB-VER <text>: those that have said so.",
+            "    * FLAGS <letters>: those that have all these flags.",
+            "    * CAPA <letters>: those that have all these capabilities.",
+            "    * DB <number>: those that work in that database.",
+            "    * NOT-<option> <value>: those to which an option from ID to DB does not apply.",
             "    * MAXAGE <seconds>: those at least that old.",
+            "    * IDLE <seconds>: those that have sent nothing for at least so long.",
             "    * SKIPME (YES|NO): whether to leave this connection out (default: yes).",
-            "LIST [TYPE (NORMAL|MASTER|REPLICA|PUBSUB) | ID <client-id> [<client-id> ...]]",
-            "    One line for each connection.",
+            "LIST [<option> <value> [...]]",
+            "    One line for each connection, or for those that the options of KILL choose.",
+            "    SKIPME is no unless it is given.",
             "NO-EVICT (ON|OFF)",
             "    Keeps this connection when clients are closed for the memory that they use.",
             "NO-TOUCH (ON|OFF)",
             "    Lets this connection's commands leave the LRU and LFU clocks of keys alone.",
+            "PAUSE <timeout> [WRITE|ALL]",
+            "    Lets commands wait, all or those that write, for so many milliseconds.",
             "REPLY (ON|OFF|SKIP)",
             "    Whether this connection's commands are answered.",
             "SETINFO (LIB-NAME|LIB-VER) <value>",
@@ -109,6 +126,8 @@ fn help(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
             "    The state of client-side caching for this connection.",
             "UNBLOCK <client-id> [TIMEOUT|ERROR]",
             "    Ends a blocking command of another connection.",
+            "UNPAUSE",
+            "    Lets no command wait any longer.",
         ],
     );
     Ok(())
@@ -216,161 +235,6 @@ fn info(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     Ok(())
 }
 
-const LIST_TYPE: &[Arg] = &[
-    Arg::token("normal", "normal"),
-    Arg::token("master", "master"),
-    Arg::token("replica", "replica"),
-    Arg::token("pubsub", "pubsub"),
-];
-
-static LIST: CommandSpec = subcommand("LIST", list)
-    .doc(
-        "Answers a line about each connection.",
-        "2.4.0",
-        "O(N), N being the connections",
-    )
-    .arity(-2)
-    .flags(ADMIN_FLAGS)
-    .args(&[
-        Arg::one_of("client-type", LIST_TYPE)
-            .with_token("TYPE")
-            .optional()
-            .since("5.0.0"),
-        Arg::integer("client-id")
-            .with_token("ID")
-            .optional()
-            .multiple()
-            .since("6.2.0"),
-    ])
-    .history(&[
-        ("2.8.12", "Added the field `id`."),
-        ("5.0.0", "Added the filter `TYPE`."),
-        ("6.0.0", "Added the field `user`."),
-        (
-            "6.2.0",
-            "Added the fields `argv-mem`, `tot-mem`, `laddr` and `redir`, and the filter `ID`.",
-        ),
-        (
-            "7.0.0",
-            "Added the fields `resp`, `multi-mem`, `rbs` and `rbp`.",
-        ),
-        ("7.0.3", "Added the field `ssub`."),
-        ("7.2.0", "Added the fields `lib-name` and `lib-ver`."),
-        ("7.4.0", "Added the field `watch`."),
-        ("8.0.0", "Added the field `io-thread`."),
-    ])
-    .tips(&["nondeterministic_output"]);
-
-fn list(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
-    let text = client_line::list(
-        context,
-        request,
-        client_filter::listed(context, Args::new(request, 2))?,
-    );
-    context.reply.verbatim("txt", &text);
-    Ok(())
-}
-
-const KILL_TYPE: &[Arg] = &[
-    Arg::token("normal", "normal"),
-    Arg::token("master", "master").since("3.2.0"),
-    Arg::token("slave", "slave"),
-    Arg::token("replica", "replica").since("5.0.0"),
-    Arg::token("pubsub", "pubsub"),
-];
-const SKIPME: &[Arg] = &[Arg::token("yes", "YES"), Arg::token("no", "NO")];
-const KILL_OPTIONS: &[Arg] = &[
-    Arg::integer("client-id")
-        .with_token("ID")
-        .optional()
-        .since("2.8.12"),
-    Arg::one_of("client-type", KILL_TYPE)
-        .with_token("TYPE")
-        .optional()
-        .since("2.8.12"),
-    Arg::string("username").with_token("USER").optional(),
-    Arg::string("addr")
-        .with_token("ADDR")
-        .display("ip:port")
-        .optional(),
-    Arg::string("laddr")
-        .with_token("LADDR")
-        .display("ip:port")
-        .optional()
-        .since("6.2.0"),
-    Arg::one_of("skipme", SKIPME)
-        .with_token("SKIPME")
-        .optional(),
-    Arg::integer("maxage")
-        .with_token("MAXAGE")
-        .optional()
-        .since("7.4.0"),
-];
-const KILL_FORMS: &[Arg] = &[
-    Arg::string("old-format")
-        .display("ip:port")
-        .deprecated_since("2.8.12"),
-    Arg::one_of("new-format", KILL_OPTIONS).multiple(),
-];
-
-static KILL: CommandSpec = subcommand("KILL", kill)
-    .doc(
-        "Closes connections.",
-        "2.4.0",
-        "O(N), N being the connections",
-    )
-    .arity(-3)
-    .flags(ADMIN_FLAGS)
-    .args(&[Arg::one_of("filter", KILL_FORMS)])
-    .history(&[
-        ("2.8.12", "Added the form with filters."),
-        ("2.8.12", "Added the filter `ID`."),
-        ("3.2.0", "Added the type `master`."),
-        (
-            "5.0.0",
-            "The type `slave` is called `replica`; the old word is still taken.",
-        ),
-        ("6.2.0", "Added the filter `LADDR`."),
-        ("7.4.0", "Added the filter `MAXAGE`."),
-    ]);
-
-fn kill(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
-    let old_form = request.len() == 3;
-    let filter = if old_form {
-        Filter::by_address(request.get(2))
-    } else {
-        Filter::parse(Args::new(request, 2))?
-    };
-    let killed = close_matching(context, &filter);
-    if !old_form {
-        context.reply.count(killed);
-    } else if killed > 0 {
-        context.reply.ok();
-    } else {
-        return Err(CommandError::fixed("ERR No such client"));
-    }
-    Ok(())
-}
-
-/// Closes what `filter` finds and tells how many; the own client only once it has the answer.
-fn close_matching(context: &mut Context<'_>, filter: &Filter<'_>) -> usize {
-    let own = context.session.id();
-    let found = context.instance.clients.list();
-    let found: Vec<_> = found
-        .iter()
-        .filter(|client| filter.matches(client, own, context.now_ms()))
-        .collect();
-    for client in &found {
-        if client.id == own {
-            context.session.close_after_reply = true;
-        } else {
-            context.instance.clients.kill(client);
-            waiting::abandon(context.db, context.instance, client.id);
-        }
-    }
-    found.len()
-}
-
 const REPLY_MODES: &[Arg] = &[
     Arg::token("on", "ON"),
     Arg::token("off", "OFF"),
@@ -433,6 +297,30 @@ fn no_touch(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let on = on_or_off(request.get(2))?;
     context.session.set_no_touch(on);
     context.db.no_touch = on;
+    context.reply.ok();
+    Ok(())
+}
+
+static IMPORT_SOURCE: CommandSpec = subcommand("IMPORT-SOURCE", import_source)
+    .doc(
+        "Says that the connection copies another server's data here, and lets it see keys whose time is over.",
+        "8.1.0",
+        "O(1)",
+    )
+    .arity(3)
+    .flags(&[Flags::NOSCRIPT, Flags::LOADING, Flags::STALE])
+    .args(&[Arg::one_of("enabled", ON_OFF)]);
+
+fn import_source(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
+    let off = request.get(2).eq_ignore_ascii_case(b"OFF");
+    if !off && !context.instance.config().import_mode() {
+        return Err(CommandError::fixed("ERR Server is not in import mode"));
+    }
+    let on = on_or_off(request.get(2))?;
+    let session = &mut *context.session;
+    session.import_source = on;
+    session.handle.import_source.store(on, Ordering::Relaxed);
+    context.db.sees_expired = on;
     context.reply.ok();
     Ok(())
 }

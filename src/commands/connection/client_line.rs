@@ -162,7 +162,7 @@ impl<'a> Lines<'a> {
         write!(
             line,
             " tot-mem={total} events={}",
-            if output.uncounted_bytes > 0 {
+            if output.uncounted_bytes + output.counted_bytes > 0 {
                 "rw"
             } else {
                 "r"
@@ -213,10 +213,11 @@ impl<'a> Lines<'a> {
 }
 
 /// The letters that stand for a client's state, `N` for none of them.
-fn flags(client: &ClientHandle) -> String {
+pub(super) fn flags(client: &ClientHandle) -> String {
     let of = |flag: &AtomicBool| flag.load(Ordering::Relaxed);
     let figures = &client.figures;
     let letters = [
+        (of(&client.monitors), 'O'),
         (client.subscriptions.any(), 'P'),
         (figures.queued.load(Ordering::Relaxed) > 0, 'x'),
         (client.is_parked(), 'b'),
@@ -228,6 +229,7 @@ fn flags(client: &ClientHandle) -> String {
         (client.unix, 'U'),
         (of(&client.no_evict), 'e'),
         (of(&client.no_touch), 'T'),
+        (of(&client.import_source), 'I'),
     ];
     let flags: String = letters
         .into_iter()

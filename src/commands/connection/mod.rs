@@ -9,6 +9,8 @@ pub mod basic;
 pub mod client;
 pub mod client_filter;
 pub mod client_line;
+pub mod client_list;
+pub mod client_pause;
 pub mod client_unblock;
 pub mod tracking;
 

@@ -178,6 +178,7 @@ pub(super) static CACHING: CommandSpec = CommandSpec::new("CACHING", Group::Conn
     )
     .arity(3)
     .flags(FLAGS)
+    .flags(&[Flags::ALLOW_BUSY])
     .args(&[Arg::one_of(
         "mode",
         &[Arg::token("yes", "YES"), Arg::token("no", "NO")],
@@ -218,7 +219,8 @@ pub(super) static GETREDIR: CommandSpec = CommandSpec::new("GETREDIR", Group::Co
         "O(1)",
     )
     .arity(2)
-    .flags(FLAGS);
+    .flags(FLAGS)
+    .flags(&[Flags::ALLOW_BUSY]);
 
 fn getredir(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
     context

@@ -57,7 +57,11 @@ static ENCODING: CommandSpec = inspector(
 
 fn encoding(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let index = context.index();
-    match context.db.inspect(index, request.get(2)).map(encoding_name) {
+    match context
+        .db
+        .inspect_quietly(index, request.get(2))
+        .map(encoding_name)
+    {
         Some(name) => context.reply.text(name),
         None => context.reply.null(),
     }
@@ -94,7 +98,7 @@ fn idletime(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let is_lfu = is_lfu(context.instance.config().maxmemory_policy());
     match context
         .db
-        .inspect(index, request.get(2))
+        .inspect_quietly(index, request.get(2))
         .map(|entry| idle_s(entry.access(), now_ms))
     {
         None => context.reply.null(),
@@ -123,7 +127,7 @@ fn freq(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let policy = context.db.access;
     match context
         .db
-        .inspect(index, request.get(2))
+        .inspect_quietly(index, request.get(2))
         .map(|entry| policy.frequency(entry.access(), now_ms))
     {
         None => context.reply.null(),
@@ -152,7 +156,7 @@ fn refcount(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let index = context.index();
     let is_shared = match context
         .db
-        .inspect(index, request.get(2))
+        .inspect_quietly(index, request.get(2))
         .map(EntryRef::value)
     {
         None => {

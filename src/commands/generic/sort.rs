@@ -14,6 +14,7 @@ use std::cmp::Ordering;
 use std::ops::Range;
 use std::sync::Arc;
 
+use crate::command::session::Place;
 use crate::command::{
     Arg, ArgKind, Args, Begin, Categories, CommandError, CommandResult, CommandSpec, Context, Find,
     Flags, Group, KeyAt, KeyFlags, KeySpec, Misfit,
@@ -375,8 +376,10 @@ impl Source {
 
 fn run(context: &mut Context<'_>, key: &[u8], mut options: Options<'_>) -> CommandResult {
     let source = Source::read(context, key)?;
-    if options.unsorted && options.store.is_some() && matches!(source, Source::Set(_)) {
-        // What is stored must not depend on the order in which a set happens to lie, which a replica need not share.
+    let must_agree = options.store.is_some() || context.session.place == Place::Script;
+    if options.unsorted && must_agree && matches!(source, Source::Set(_)) {
+        // What is stored, or a script goes on with, must not depend on the order in which a set happens to lie, which a
+        // replica need not share.
         (options.unsorted, options.alpha, options.by) = (false, true, None);
     }
     let len = source.len();

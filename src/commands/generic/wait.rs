@@ -50,8 +50,9 @@ fn wait_in_vain(
     }
     context.block(|_| Wait {
         request: CommandQueue::of(request),
+        // No change of a key ends this wait.
         keys: Vec::new(),
-        on: WaitsFor::StreamGroup,
+        on: WaitsFor::List,
         deadline_ms,
         in_vain,
     });

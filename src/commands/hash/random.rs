@@ -83,7 +83,12 @@ fn hrandfield(context: &mut Context<'_>, request: Request<'_>) -> CommandResult 
             Some(field) => reply_item(answer.reply, field.name),
             None => answer.reply.null(),
         },
-        Some(count) if count < 0 => repeated(&mut answer, &sample, count.unsigned_abs(), &mut rng)?,
+        Some(count) if count < 0 => repeated(&mut answer, &sample, count.unsigned_abs(), &mut rng)
+            .inspect_err(|_| {
+                session
+                    .handle
+                    .close_if_answer_is_too_long(MAX_REPEATED_BYTES)
+            })?,
         Some(count) => different(&mut answer, &sample, count as u64, &mut rng),
     }
     Ok(())

@@ -106,8 +106,8 @@ pub static BLMPOP: CommandSpec = CommandSpec::new("BLMPOP", Group::List, blmpop)
     ]);
 
 fn blmpop(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
-    let deadline_ms = deadline(context, request.get(1))?;
     let choice = Choice::parse(request, 2)?;
+    let deadline_ms = deadline(context, request.get(1))?;
     if !choice.pop(context, request)? {
         block(context, request, choice.keys_at(), deadline_ms);
     }

@@ -140,6 +140,7 @@ fn numpat(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
 /// PUBSUB HELP
 static HELP: CommandSpec = CommandSpec::new("HELP", Group::PubSub, help)
     .doc("Lists the subcommands.", "6.2.0", "O(1)")
+    .without_group_category()
     .arity(2)
     .flags(&[Flags::LOADING, Flags::STALE]);
 

@@ -10,7 +10,13 @@ use crate::resp::Request;
 const fn publisher(name: &'static str, handler: Handler) -> CommandSpec {
     CommandSpec::new(name, Group::PubSub, handler)
         .arity(3)
-        .flags(&[Flags::PUBSUB, Flags::LOADING, Flags::STALE, Flags::FAST])
+        .flags(&[
+            Flags::PUBSUB,
+            Flags::LOADING,
+            Flags::STALE,
+            Flags::FAST,
+            Flags::MAY_REPLICATE,
+        ])
 }
 
 /// PUBLISH channel message

@@ -12,6 +12,7 @@ use crate::config::error::system_text;
 use crate::config::{
     ChangeSet, Config, ConfigSetError, Param, SetContext, Spec, SystemHost, rewrite,
 };
+use crate::instance::pause;
 use crate::instance::{Instance, events_wanted, limits, tracking};
 use crate::observe::log;
 use crate::resp::Request;
@@ -135,6 +136,7 @@ fn apply(
                 .clients
                 .output_limits
                 .configure(config.client_output_buffer_limits()),
+            Param::ImportMode => pause::keep_expired(db, instance, config.import_mode()),
             Param::MaxmemoryPolicy | Param::LfuLogFactor | Param::LfuDecayTime => {
                 db.access = crate::commands::generic::object::access_policy(config);
             }

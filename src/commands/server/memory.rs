@@ -1,7 +1,7 @@
 //! MEMORY, and the figures about memory that INFO shows too ([`MemoryFigures`]).
 
 use std::borrow::Cow;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::command::{
     Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags, KeySpec,
@@ -30,6 +30,10 @@ pub(super) struct MemoryFigures {
     pub startup: usize,
     /// Buffers of clients.
     pub clients: usize,
+    /// EVAL's scripts and their interpreter.
+    pub scripts: usize,
+    /// Functions and their interpreter.
+    pub functions: usize,
     /// The tables of the databases that have keys, by their numbers.
     pub tables: Vec<(usize, usize)>,
     /// Keys in all databases.
@@ -45,7 +49,16 @@ impl MemoryFigures {
             .stats
             .peak_memory
             .fetch_max(used, Ordering::Relaxed);
+        let scripts = &instance.scripts.figures;
+        let sum = |figures: [&AtomicUsize; 2]| {
+            figures
+                .iter()
+                .map(|figure| figure.load(Ordering::Relaxed))
+                .sum()
+        };
         let mut figures = MemoryFigures {
+            scripts: sum([&scripts.eval_vm_bytes, &scripts.eval_bytes]),
+            functions: sum([&scripts.function_vm_bytes, &scripts.function_bytes]),
             used,
             peak: instance.stats.peak_memory.load(Ordering::Relaxed),
             resident: process::resident_bytes(),
@@ -67,7 +80,8 @@ impl MemoryFigures {
 
     /// What is not the users' data: the server as it starts, clients, tables.
     pub(super) fn overhead(&self) -> usize {
-        self.startup + self.clients + self.tables.iter().map(|(_, bytes)| bytes).sum::<usize>()
+        let tables: usize = self.tables.iter().map(|(_, bytes)| bytes).sum();
+        self.startup + self.clients + self.scripts + self.functions + tables
     }
 
     /// The users' data.
@@ -110,10 +124,12 @@ fn client_bytes(client: &ClientHandle) -> usize {
         &figures.query_bytes,
         &figures.query_free_bytes,
         &figures.output_buffer_bytes,
-        &figures.output_bytes,
         &figures.argument_bytes,
     ];
+    let output = client.waiting_output();
     size_of::<ClientHandle>()
+        + output.uncounted_bytes
+        + output.counted_bytes
         + buffers
             .iter()
             .map(|bytes| bytes.load(Ordering::Relaxed))
@@ -232,8 +248,8 @@ fn name_figures(figures: &MemoryFigures) -> Vec<(Cow<'static, str>, Figure)> {
         ("clients.normal", Count(figures.clients)),
         ("cluster.links", Count(0)),
         ("aof.buffer", Count(0)),
-        ("lua.caches", Count(0)),
-        ("functions.caches", Count(0)),
+        ("lua.caches", Count(figures.scripts)),
+        ("functions.caches", Count(figures.functions)),
     ];
     let tail = [
         ("overhead.total", Count(figures.overhead())),

@@ -7,6 +7,7 @@ pub mod flush;
 pub mod info;
 pub mod lolwut;
 pub mod memory;
+pub mod monitor;
 pub mod shutdown;
 pub mod slowlog;
 pub mod status;
@@ -25,6 +26,7 @@ pub static COMMANDS: &[&CommandSpec] = &[
     &status::LASTSAVE,
     &lolwut::LOLWUT,
     &memory::MEMORY,
+    &monitor::MONITOR,
     &status::ROLE,
     &shutdown::SHUTDOWN,
     &slowlog::SLOWLOG,

@@ -46,6 +46,12 @@ fn shutdown(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         // A shutdown waits for nothing that could be called off.
         Wish::Abort => Err(CommandError::fixed("ERR No shutdown in progress.")),
         Wish::End(wish) => {
+            if wish.save != Some(false)
+                && let Some(kind) = context.instance.scripts.running.busy()
+            {
+                // What a script is in the middle of is not to be saved.
+                return Err(CommandError::Busy(kind));
+            }
             context.instance.request_shutdown(wish);
             context.session.awaits_shutdown = true;
             context.session.close_after_reply = true;

@@ -175,6 +175,9 @@ fn repeated(context: &mut Context<'_>, key: &[u8], count: u64) -> CommandResult 
     let set = set_of(entry.value())?;
     // A member takes six bytes at least.
     if count > MAX_REPEATED_BYTES as u64 / 6 {
+        session
+            .handle
+            .close_if_answer_is_too_long(MAX_REPEATED_BYTES);
         return Err(CommandError::OutOfRange);
     }
     reply.array(count as usize);
@@ -185,6 +188,9 @@ fn repeated(context: &mut Context<'_>, key: &[u8], count: u64) -> CommandResult 
         left > 0 && reply.mark().0 < most
     });
     if left > 0 {
+        session
+            .handle
+            .close_if_answer_is_too_long(MAX_REPEATED_BYTES);
         return Err(CommandError::OutOfRange);
     }
     Ok(())

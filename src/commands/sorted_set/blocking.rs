@@ -108,8 +108,8 @@ pub static BZMPOP: CommandSpec = CommandSpec::new("BZMPOP", Group::SortedSet, bz
     ]);
 
 fn bzmpop(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
-    let deadline_ms = deadline(context, request.get(1))?;
     let choice = Choice::parse(request, 2)?;
+    let deadline_ms = deadline(context, request.get(1))?;
     if !choice.pop(context, request)? {
         block(context, request, choice.keys_at(), deadline_ms);
     }

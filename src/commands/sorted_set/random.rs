@@ -96,12 +96,18 @@ fn several(context: &mut Context<'_>, key: &[u8], count: i64, with_scores: bool)
         return Ok(());
     }
     if wanted > MAX_REPEATED_BYTES as u64 / LEAST_BYTES {
+        session
+            .handle
+            .close_if_answer_is_too_long(MAX_REPEATED_BYTES);
         return Err(CommandError::OutOfRange);
     }
     shape.head(reply, wanted as usize);
     let most = reply.mark().0 + MAX_REPEATED_BYTES;
     for _ in 0..wanted {
         if reply.mark().0 > most {
+            session
+                .handle
+                .close_if_answer_is_too_long(MAX_REPEATED_BYTES);
             return Err(CommandError::OutOfRange);
         }
         if let Some((member, score)) = set.random(&mut rng) {

@@ -118,6 +118,9 @@ impl Options {
 fn xclaim(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let (key, name, index) = (request.get(1), request.get(2), context.index());
     let now_ms = context.now_ms();
+    if !context.db.contains(index, key) {
+        context.missed(key);
+    }
     let Context { db, reply, .. } = &mut *context;
     let mut slot = db
         .write(index, key)
@@ -237,6 +240,9 @@ fn xautoclaim(context: &mut Context<'_>, request: Request<'_>) -> CommandResult 
     let (key, name, index) = (request.get(1), request.get(2), context.index());
     let now_ms = context.now_ms();
     let sweep = Sweep::parse(request)?;
+    if !context.db.contains(index, key) {
+        context.missed(key);
+    }
     let Context { db, reply, .. } = &mut *context;
     let mut slot = db
         .write(index, key)

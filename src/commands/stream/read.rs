@@ -168,7 +168,7 @@ impl<'a> Options<'a> {
     }
 
     /// There is nothing to answer: waits until there is, if that was asked for.
-    fn wait_or_answer_null(&self, context: &mut Context<'_>, request: Request<'_>, on: WaitsFor) {
+    fn wait_or_answer_null(&self, context: &mut Context<'_>, request: Request<'_>) {
         let Some(deadline_ms) = self.wait_until_ms else {
             return context.reply.null_array();
         };
@@ -179,7 +179,10 @@ impl<'a> Options<'a> {
                 .take(self.streams)
                 .map(<[u8]>::to_vec)
                 .collect(),
-            on,
+            on: match self.group {
+                Some((group, _)) => WaitsFor::StreamGroup(group.to_vec()),
+                None => WaitsFor::Stream,
+            },
             deadline_ms,
             in_vain: |reply| reply.null_array(),
         });
@@ -254,7 +257,7 @@ fn xread(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         served += usize::from(first_unread(stream, id)?.is_some());
     }
     if served == 0 {
-        options.wait_or_answer_null(context, request, WaitsFor::Stream);
+        options.wait_or_answer_null(context, request);
         return Ok(());
     }
     reply_streams(reply, served);
@@ -312,7 +315,7 @@ fn xreadgroup(context: &mut Context<'_>, request: Request<'_>) -> CommandResult 
         served += usize::from(read_for_group(context, &options, key, id)?);
     }
     if served == 0 {
-        options.wait_or_answer_null(context, request, WaitsFor::StreamGroup);
+        options.wait_or_answer_null(context, request);
     } else {
         let head = |reply: &mut Reply<'_>| reply_streams(reply, served);
         context.reply.insert_before(mark, head);

@@ -14,6 +14,7 @@ use crate::command::{
     Arg, CommandError, CommandResult, CommandSpec, Context, Flags, Group, Handler, KeyFlags,
     KeySpec,
 };
+use crate::instance::output::UNCOUNTED_BYTES;
 use crate::resp::Request;
 use crate::store::db::Presence;
 
@@ -94,14 +95,54 @@ fn exec(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
 /// Runs all commands of a queue and answers their answers.
 fn run(context: &mut Context<'_>, queue: &Queue) {
     let registry = &context.instance.registry;
+    let mut answers = Answers::new(context);
     context.reply.array(queue.len());
     for at in 0..queue.len() {
         let (command, request) = queue
             .get(registry, at)
             .expect("what was queued is in the registry");
         call(&mut context.nested(command), request);
+        answers.check(context);
         // It may have been HELLO.
         context.reply.set_protocol(context.session.protocol);
+    }
+}
+
+/// The answers of a transaction, which are held to the limits of a client's output as they grow: they are written all at
+/// once, after the last command.
+struct Answers {
+    start: (usize, usize),
+    values: usize,
+    value_bytes: usize,
+}
+
+impl Answers {
+    /// Begins where the reply stands.
+    fn new(context: &Context<'_>) -> Self {
+        let start = context.reply.mark();
+        Answers {
+            start,
+            values: start.1,
+            value_bytes: 0,
+        }
+    }
+
+    /// Closes the client if there is too much. The commands that are left run all the same, and answer nothing.
+    fn check(&mut self, context: &mut Context<'_>) {
+        let handle = &context.session.handle;
+        let (out, values) = context.reply.buffers();
+        let added = values.iter().skip(self.values);
+        self.value_bytes += added.map(|value| value.bytes.len()).sum::<usize>();
+        self.values = values.len();
+        let bytes = out.len() - self.start.0 + self.value_bytes;
+        if bytes <= UNCOUNTED_BYTES {
+            return;
+        }
+        handle.figures.output_bytes.store(bytes, Ordering::Relaxed);
+        if handle.is_killed() || handle.close_if_output_is_too_much() {
+            context.reply.rewind(self.start);
+            self.values = self.start.1;
+        }
     }
 }
 

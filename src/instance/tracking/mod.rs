@@ -217,17 +217,17 @@ impl Tracking {
     pub fn key_changed(&mut self, key: &[u8], by: Option<u64>, current: Option<u64>) {
         self.prefixes.note(key, by);
         for reader in self.read.take(key) {
-            self.invalidate(reader, key, current);
+            let noloop = |tracker: &Tracker| tracker.noloop;
+            if current != Some(reader) || !self.trackers.get(&reader).is_some_and(noloop) {
+                self.invalidate(reader, key, current);
+            }
         }
     }
 
     /// Tells a client that has read `key`, unless it has left or asked for something else meanwhile.
     fn invalidate(&mut self, reader: u64, key: &[u8], current: Option<u64>) {
-        let Some(tracker) = self.trackers.get(&reader) else {
-            return;
-        };
-        let own = current == Some(reader);
-        if tracker.mode != Mode::Broadcast && !(tracker.noloop && own) {
+        let tracker = self.trackers.get(&reader);
+        if let Some(tracker) = tracker.filter(|tracker| tracker.mode != Mode::Broadcast) {
             tell(tracker, Keys::One(key), current, &mut self.own);
         }
     }

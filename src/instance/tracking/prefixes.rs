@@ -180,6 +180,17 @@ mod tests {
     }
 
     #[test]
+    fn overlaps_among_a_great_many_are_found_by_sorting() {
+        let none = BTreeSet::new();
+        let words: Vec<String> = (0..200_000u32).map(|n| format!("{n:06}")).collect();
+        let mut new: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+        assert_eq!(find_overlap(&none, &new), None);
+        new.push(b"1234");
+        let found = find_overlap(&none, &new).map(|found| (found.prefix, found.other));
+        assert_eq!(found, Some((b"123400".as_slice(), b"1234".as_slice())));
+    }
+
+    #[test]
     fn changes_are_gathered_below_every_prefix_of_the_key() {
         let mut prefixes = Prefixes::default();
         prefixes.follow(b"", 1);

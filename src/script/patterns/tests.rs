@@ -432,3 +432,50 @@ fn long_patterns_do_not_overflow_the_stack() {
         assert_eq!(run(&lua, script), answer, "{script}");
     }
 }
+
+/// What the functions of patterns make of a text and a pattern, in one text.
+const SUMMARY: &str = "local text, pattern = ...
+    local parts = {}
+    local function note(...)
+      for i = 1, select('#', ...) do parts[#parts + 1] = tostring((select(i, ...))) end
+    end
+    note(pcall(string.find, text, pattern))
+    note(pcall(string.match, text, pattern, 2))
+    note(pcall(string.gsub, text, pattern, '<%0%1>'))
+    note(pcall(string.gsub, text, pattern, {a = 'A', b = false}))
+    note(pcall(function() for a, b in string.gmatch(text, pattern) do note(a, b) end end))
+    return (table.concat(parts, ' '):gsub('%S*:%d+: ', ''))";
+
+#[test]
+fn any_pattern_does_what_it_does_in_lua() {
+    let lua = mlua::Lua::new();
+    let ours = sandbox::new_vm().expect("an interpreter can be built");
+    let summaries = [&lua, &ours].map(|lua| {
+        let summary = lua.load(SUMMARY).into_function();
+        summary.expect("it is Lua")
+    });
+    let mut random = fastrand::Rng::with_seed(4);
+    let mut piece = |letters: &[&'static str], most: usize| -> String {
+        (0..random.usize(0..=most))
+            .map(|_| letters[random.usize(0..letters.len())])
+            .collect()
+    };
+    for _ in 0..6000 {
+        let text = piece(&["a", "b", "1", "(", "ab", " "], 8);
+        let pattern = piece(
+            &[
+                "a", "b", ".", "%a", "%d", "%", "(", ")", "()", "*", "+", "-", "?", "[", "]",
+                "[^a]", "[a-b]", "^", "$", "%b()", "%f", "%1", "%s", "1",
+            ],
+            7,
+        );
+        let [expected, found] = summaries
+            .each_ref()
+            .map(|summary| summary.call::<String>((text.as_str(), pattern.as_str())));
+        assert_eq!(
+            found.expect("errors are caught"),
+            expected.expect("errors are caught"),
+            "{text:?} {pattern:?}"
+        );
+    }
+}

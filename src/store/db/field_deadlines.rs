@@ -83,6 +83,7 @@ impl Db {
     pub fn expire_fields(&mut self, index: DbIndex, key: &[u8]) {
         let keyspace = &self.keyspaces[index];
         if !keyspace.fields.0.is_empty()
+            && !self.keeps_expired
             && let Some(entry) = keyspace.table.get(key)
             && earliest_ms(&entry) <= self.now_ms
         {
@@ -93,6 +94,9 @@ impl Db {
     /// Removes one field of the hash at `key`, if it is there and its time has come.
     #[cold]
     pub fn expire_field(&mut self, index: DbIndex, key: &[u8], name: &[u8]) {
+        if self.keeps_expired {
+            return;
+        }
         let now_ms = self.now_ms;
         self.edit_fields(index, key, |hash| {
             let is_due = hash

@@ -61,7 +61,7 @@ static FORMS: &[Form] = &[
     ("RELOAD", 2..=ANY, reload),
     ("REPLYBUFFER", 4..=4, reply_buffer),
     ("SET-ACTIVE-EXPIRE", 3..=3, set_active_expire),
-    ("SET-DISABLE-DENY-SCRIPTS", 3..=3, accepted),
+    ("SET-DISABLE-DENY-SCRIPTS", 3..=3, allow_all_in_scripts),
     ("SET-SKIP-CHECKSUM-VALIDATION", 3..=3, accepted),
     ("SLEEP", 3..=3, sleep),
     ("STRINGMATCH-LEN", 4..=4, string_match),
@@ -106,7 +106,7 @@ static USAGE: &[&str] = &[
     "SET-ACTIVE-EXPIRE <0|1>",
     "    Stop or resume the search for expired keys.",
     "SET-DISABLE-DENY-SCRIPTS <0|1>",
-    "    Accepted, without effect.",
+    "    Let scripts call the commands that are not for them, or not.",
     "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
     "    Accepted, without effect.",
     "SLEEP <seconds>",
@@ -153,6 +153,16 @@ fn set_active_expire(context: &mut Context<'_>, request: Request<'_>) -> Command
     context
         .instance
         .active_expire
+        .store(is_on(request.get(2)), Ordering::Relaxed);
+    context.reply.ok();
+    Ok(())
+}
+
+fn allow_all_in_scripts(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
+    context
+        .instance
+        .scripts
+        .allow_all
         .store(is_on(request.get(2)), Ordering::Relaxed);
     context.reply.ok();
     Ok(())

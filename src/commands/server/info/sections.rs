@@ -3,7 +3,7 @@
 //! Fields of what this server does not do (forks, modules, clusters, defragmentation) are there with the value that
 //! says so, because clients expect the field.
 
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{MemoryFigures, Page};
@@ -12,6 +12,7 @@ use crate::config::Param;
 use crate::instance::pubsub::Kind;
 use crate::instance::{REDIS_VERSION, RUDDLE_VERSION};
 use crate::observe::process::{self, human_bytes};
+use crate::script::engine::Figures;
 use crate::store::db::Keyspace;
 use crate::store::entry::NEVER;
 
@@ -118,10 +119,6 @@ pub(super) fn clients(page: &mut Page, context: &Context<'_>) {
 
 pub(super) fn memory(page: &mut Page, context: &Context<'_>) {
     let figures = MemoryFigures::take(context);
-    let sized = |page: &mut Page, name: &str, bytes: usize| {
-        page.field(name, bytes);
-        page.field(&format!("{name}_human"), human_bytes(bytes));
-    };
     sized(page, "used_memory", figures.used);
     sized(page, "used_memory_rss", figures.resident);
     sized(page, "used_memory_peak", figures.peak);
@@ -142,18 +139,7 @@ pub(super) fn memory(page: &mut Page, context: &Context<'_>) {
         ("allocator_resident", figures.resident),
     ]);
     sized(page, "total_system_memory", process::machine_bytes());
-    page.fields([("used_memory_lua", 0), ("used_memory_vm_eval", 0)]);
-    page.field("used_memory_lua_human", human_bytes(0));
-    page.fields([
-        ("used_memory_scripts_eval", 0),
-        ("number_of_cached_scripts", 0),
-        ("number_of_functions", 0),
-        ("number_of_libraries", 0),
-        ("used_memory_vm_functions", 0),
-    ]);
-    sized(page, "used_memory_vm_total", 0);
-    page.field("used_memory_functions", 0);
-    sized(page, "used_memory_scripts", 0);
+    scripts(page, &context.instance.scripts.figures);
     let config = context.instance.config();
     sized(
         page,
@@ -181,6 +167,34 @@ pub(super) fn memory(page: &mut Page, context: &Context<'_>) {
         context.instance.reclaimer.pending(),
     );
     page.field("lazyfreed_objects", context.instance.reclaimer.reclaimed());
+}
+
+/// A field of bytes, and what a person reads.
+fn sized(page: &mut Page, name: &str, bytes: usize) {
+    page.field(name, bytes);
+    page.field(&format!("{name}_human"), human_bytes(bytes));
+}
+
+/// What scripts and functions take.
+fn scripts(page: &mut Page, figures: &Figures) {
+    let of = |figure: &AtomicUsize| figure.load(Ordering::Relaxed);
+    let (eval_vm, function_vm) = (of(&figures.eval_vm_bytes), of(&figures.function_vm_bytes));
+    let (eval, functions) = (of(&figures.eval_bytes), of(&figures.function_bytes));
+    page.fields([
+        ("used_memory_lua", eval_vm),
+        ("used_memory_vm_eval", eval_vm),
+    ]);
+    page.field("used_memory_lua_human", human_bytes(eval_vm));
+    page.fields([
+        ("used_memory_scripts_eval", eval),
+        ("number_of_cached_scripts", of(&figures.scripts)),
+        ("number_of_functions", of(&figures.functions)),
+        ("number_of_libraries", of(&figures.libraries)),
+        ("used_memory_vm_functions", function_vm),
+    ]);
+    sized(page, "used_memory_vm_total", eval_vm + function_vm);
+    page.field("used_memory_functions", functions);
+    sized(page, "used_memory_scripts", eval + functions);
 }
 
 /// The allocator is not asked, so all that is in RAM and not allocated counts as its fragmentation.
@@ -286,7 +300,10 @@ pub(super) fn stats(page: &mut Page, context: &Context<'_>) {
         ),
         ("evicted_keys", 0),
         ("evicted_clients", 0),
-        ("evicted_scripts", 0),
+        (
+            "evicted_scripts",
+            load(&context.instance.scripts.figures.evicted),
+        ),
         ("total_eviction_exceeded_time", 0),
         ("current_eviction_exceeded_time", 0),
         ("keyspace_hits", keys.hits),
