@@ -21,9 +21,9 @@ const PORT_COUNT = 10_000;
 export const load = createRequire(path.join(process.env.INTEROP_FOLDER, 'node', 'package.json'));
 
 /** Whether the server under test is Ruddle, and not the real one that the suites are checked against. */
-export const isRuddle = execFileSync(process.env.RUDDLE_BIN, ['--version'], { encoding: 'utf8' })
-  .toLowerCase()
-  .startsWith('ruddle');
+export const isRuddle =
+  !process.env.RUDDLE_BIN.startsWith('redis://') &&
+  execFileSync(process.env.RUDDLE_BIN, ['--version'], { encoding: 'utf8' }).toLowerCase().startsWith('ruddle');
 
 /** Every byte value, once. */
 export const ALL_BYTES = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));

@@ -52,9 +52,10 @@ class Report:
 def describe(error):
     """The error on one line, with the suite's own line from which it came."""
     line = "?"
+    suites = os.path.dirname(os.path.abspath(sys.argv[0]))
     for frame in traceback.extract_tb(error.__traceback__):
         folder, file = os.path.split(os.path.abspath(frame.filename))
-        if folder == os.path.dirname(os.path.abspath(__file__)) and file != "harness.py":
+        if folder == suites and file not in ("harness.py", "suite.py"):
             line = f"{file}:{frame.lineno}"
     text = " ".join(str(error).split())
     return f"{line}: {type(error).__name__}: {text[:600]}"
@@ -121,6 +122,8 @@ def server_program():
 
 def is_ruddle():
     """Whether the server under test is Ruddle, and not the real one that the suites are checked against."""
+    if server_program().startswith("redis://"):
+        return False
     output = subprocess.run([server_program(), "--version"], capture_output=True, text=True, check=True, timeout=10)
     return output.stdout.lower().startswith("ruddle")
 
