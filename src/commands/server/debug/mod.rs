@@ -62,7 +62,7 @@ static FORMS: &[Form] = &[
     ("REPLYBUFFER", 4..=4, reply_buffer),
     ("SET-ACTIVE-EXPIRE", 3..=3, set_active_expire),
     ("SET-DISABLE-DENY-SCRIPTS", 3..=3, accepted),
-    ("SET-SKIP-CHECKSUM-VALIDATION", 3..=3, accepted),
+    ("SET-SKIP-CHECKSUM-VALIDATION", 3..=3, skip_checksums),
     ("SLEEP", 3..=3, sleep),
     ("STRINGMATCH-LEN", 4..=4, string_match),
 ];
@@ -108,7 +108,7 @@ static USAGE: &[&str] = &[
     "SET-DISABLE-DENY-SCRIPTS <0|1>",
     "    Accepted, without effect.",
     "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
-    "    Accepted, without effect.",
+    "    Let RESTORE take payloads whatever their checksums.",
     "SLEEP <seconds>",
     "    Stall the server.",
     "STRINGMATCH-LEN <pattern> <text>",
@@ -162,6 +162,15 @@ fn pause_cron(context: &mut Context<'_>, request: Request<'_>) -> CommandResult 
     context
         .instance
         .cron_paused
+        .store(is_on(request.get(2)), Ordering::Relaxed);
+    context.reply.ok();
+    Ok(())
+}
+
+fn skip_checksums(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
+    context
+        .instance
+        .skip_checksums
         .store(is_on(request.get(2)), Ordering::Relaxed);
     context.reply.ok();
     Ok(())
