@@ -18,7 +18,8 @@ use crate::store::types::set::{Set, SetLimits};
 use crate::store::types::sorted_set::{Limits as SortedSetLimits, SortedSet};
 use crate::text::double;
 
-/// Fields have no later deadlines than this, in Unix milliseconds: Redis stores them in 48 bits.
+/// Fields have no later deadlines than this, in Unix milliseconds: Redis stores them in 48 bits. Valkey's may be later, and
+/// then are this one.
 const MAX_FIELD_DEADLINE_MS: u64 = (1 << 48) - 2;
 /// A part of a list that is one element.
 const PLAIN: u64 = 1;
@@ -345,8 +346,8 @@ fn hash_fields<S: Source>(
         };
         input.string_into(&mut name)?;
         input.string_into(&mut value)?;
-        if is_valkey {
-            deadline_ms = u64::try_from(input.i64()?).unwrap_or(NEVER);
+        if is_valkey && let Ok(ms) = u64::try_from(input.i64()?) {
+            deadline_ms = ms.clamp(1, MAX_FIELD_DEADLINE_MS);
         }
         if !hash.push(&name, &value, deadline_ms) {
             return Err(Error::Corrupt("Duplicate hash fields detected"));
@@ -362,6 +363,8 @@ fn field_deadline(number: u64, base_ms: u64) -> Result<u64, Error> {
         Some(above_ms) => above_ms
             .checked_add(base_ms)
             .filter(|&deadline_ms| deadline_ms <= MAX_FIELD_DEADLINE_MS)
+            // In a listpack 0 stands for none.
+            .map(|deadline_ms| deadline_ms.max(1))
             .ok_or(Error::Corrupt("invalid expireAt time")),
     }
 }
