@@ -193,6 +193,7 @@ fn golden_payloads_are_what_their_commands_made() {
 }
 
 /// A part of a value that is written by hand.
+#[derive(Clone, Copy)]
 enum Part<'a> {
     Number(u64),
     Text(&'a [u8]),
@@ -283,8 +284,19 @@ fn stream_body(kind: u8) -> Vec<u8> {
     body(&parts)
 }
 
-/// Values of every kind that former and later versions write: kind, version, body, and what it is.
-fn others() -> Vec<(u8, u16, Vec<u8>, &'static str)> {
+/// Kind, version and body of a value, and what it is.
+type Sample = (u8, u16, Vec<u8>, &'static str);
+
+/// Values of every kind that former and later versions write.
+fn others() -> Vec<Sample> {
+    let mut all = lists_and_sets();
+    all.extend(hashes());
+    all.extend(hashes_with_deadlines());
+    all.extend(streams());
+    all
+}
+
+fn lists_and_sets() -> Vec<Sample> {
     use Part::{Number, Raw, Text};
     let elements: [&[u8]; 8] = [
         b"a",
@@ -296,92 +308,40 @@ fn others() -> Vec<(u8, u16, Vec<u8>, &'static str)> {
         b"#\xf1",
         b"#\xfd",
     ];
-    let integers = "quicklist a 12345 65536 4294967296 -1 -128 0 12";
-    let long = vec![b'x'; 70];
-    let time = 1000u64.to_le_bytes();
-    let never = u64::MAX.to_le_bytes();
+    let old = ziplist(&elements);
+    let elements = "quicklist a 12345 65536 4294967296 -1 -128 0 12";
+    let scored = [
+        Text(b"a"),
+        Raw(b"\x031.5"),
+        Text(b"b"),
+        Raw(b"\xff"),
+        Text(b"c"),
+        Raw(b"\xfe"),
+    ];
+    let scored = [&[Number(3)], &scored[..]].concat();
+    let quick = [Number(2), Number(1), Text(b"big"), Number(2)];
+    let chunk = packed(&["1", "x"]);
+    let quick = [&quick[..], &[Text(&chunk)]].concat();
+    let pair = [Number(2), Text(b"a"), Text(b"12")];
+    let scores = body(&[Text(&packed(&["b", "2", "a", "1"]))]);
+    let old_scores = ziplist(&[b"a", b"#\xf3", b"b", b"2.5"]);
     vec![
-        (
-            kind::LIST,
-            1,
-            body(&[Number(2), Text(b"a"), Text(b"12")]),
-            "listpack a 12",
-        ),
-        (
-            kind::SET,
-            1,
-            body(&[Number(2), Text(b"a"), Text(b"12")]),
-            "listpack 12 a",
-        ),
-        (kind::SET, 1, body(&[Number(1), Text(b"12")]), "intset 12"),
-        (
-            kind::SORTED_SET,
-            1,
-            body(&[
-                Number(3),
-                Text(b"a"),
-                Raw(b"\x031.5"),
-                Text(b"b"),
-                Raw(b"\xff"),
-                Text(b"c"),
-                Raw(b"\xfe"),
-            ]),
-            "listpack b:-inf a:1.5 c:inf",
-        ),
-        (
-            kind::HASH,
-            1,
-            body(&[Number(1), Text(b"f"), Text(&long)]),
-            "hashtable f=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
-        ),
-        (
-            kind::HASH_ZIPMAP,
-            2,
-            body(&[Text(b"\x02\x01a\x01\x00v\x02bb\x02\x01vvx\xff")]),
-            "listpack a=v bb=vv",
-        ),
-        (
-            kind::LIST_ZIPLIST,
-            5,
-            body(&[Text(&ziplist(&elements))]),
-            integers,
-        ),
+        (kind::LIST, 1, body(&pair), "listpack a 12"),
+        (kind::LIST_ZIPLIST, 5, body(&[Text(&old)]), elements),
         (
             kind::LIST_QUICKLIST,
             7,
-            body(&[Number(1), Text(&ziplist(&elements))]),
-            integers,
-        ),
-        (
-            kind::SORTED_SET_ZIPLIST,
-            5,
-            body(&[Text(&ziplist(&[b"a", b"#\xf3", b"b", b"2.5"]))]),
-            "listpack a:2 b:2.5",
-        ),
-        (
-            kind::HASH_ZIPLIST,
-            5,
-            body(&[Text(&ziplist(&[b"f", &long]))]),
-            "listpack f=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+            body(&[Number(1), Text(&old)]),
+            elements,
         ),
         (
             kind::LIST_QUICKLIST_2,
             10,
-            body(&[
-                Number(2),
-                Number(1),
-                Text(b"big"),
-                Number(2),
-                Text(&packed(&["1", "x"])),
-            ]),
+            body(&quick),
             "quicklist big 1 x",
         ),
-        (
-            kind::SORTED_SET_LISTPACK,
-            10,
-            body(&[Text(&packed(&["b", "2", "a", "1"]))]),
-            "listpack a:1 b:2",
-        ),
+        (kind::SET, 1, body(&pair), "listpack 12 a"),
+        (kind::SET, 1, body(&[Number(1), Text(b"12")]), "intset 12"),
         (
             kind::SET_LISTPACK,
             11,
@@ -389,82 +349,138 @@ fn others() -> Vec<(u8, u16, Vec<u8>, &'static str)> {
             "listpack 2 a b",
         ),
         (
-            kind::STREAM,
-            9,
-            stream_body(kind::STREAM),
-            "stream last 6-0 deleted 0-0 added 1 5-0(f=v) group 5-0 1 consumer 5-0x3",
+            kind::SORTED_SET,
+            1,
+            body(&scored),
+            "listpack b:-inf a:1.5 c:inf",
         ),
         (
-            kind::STREAM_2,
-            10,
-            stream_body(kind::STREAM_2),
-            "stream last 6-0 deleted 6-0 added 2 5-0(f=v) group 5-0 1 consumer 5-0x3",
+            kind::SORTED_SET_ZIPLIST,
+            5,
+            body(&[Text(&old_scores)]),
+            "listpack a:2 b:2.5",
+        ),
+        (kind::SORTED_SET_LISTPACK, 10, scores, "listpack a:1 b:2"),
+    ]
+}
+
+fn hashes() -> Vec<Sample> {
+    use Part::{Number, Text};
+    let wide = [b'x'; 65];
+    let zipmap = b"\x02\x01a\x01\x00v\x02bb\x02\x01vvx\xff";
+    vec![
+        (
+            kind::HASH_ZIPMAP,
+            2,
+            body(&[Text(zipmap)]),
+            "listpack a=v bb=vv",
         ),
         (
-            kind::STREAM_3,
-            11,
-            stream_body(kind::STREAM_3),
-            "stream last 6-0 deleted 6-0 added 2 5-0(f=v) group 5-0 1 consumer 5-0x3",
+            kind::HASH,
+            1,
+            body(&[Number(1), Text(b"f"), Text(&wide)]),
+            concat!(
+                "hashtable f=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+                "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+            ),
         ),
+        (
+            kind::HASH_ZIPLIST,
+            5,
+            body(&[Text(&ziplist(&[b"f", &wide]))]),
+            concat!(
+                "listpack f=xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
+                "xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+            ),
+        ),
+    ]
+}
+
+fn hashes_with_deadlines() -> Vec<Sample> {
+    use Part::{Number, Raw, Text};
+    let (time, never) = (1000u64.to_le_bytes(), u64::MAX.to_le_bytes());
+    let [a, b, one, two] = [b"a", b"b", b"1", b"2"].map(|text| &text[..]);
+    let absolute = [
+        Number(2),
+        Number(0),
+        Text(a),
+        Text(one),
+        Number(5000),
+        Text(b),
+        Text(two),
+    ];
+    let valkey = [
+        Number(2),
+        Text(a),
+        Text(one),
+        Raw(&never),
+        Text(b),
+        Text(two),
+        Raw(&time),
+    ];
+    let relative = [
+        Number(2),
+        Number(1),
+        Text(a),
+        Text(one),
+        Number(0),
+        Text(b),
+        Text(two),
+    ];
+    let relative = [&[Raw(&time)], &relative[..]].concat();
+    let triples = packed(&["b", "2", "1000", "a", "1", "0"]);
+    vec![
         (
             kind::HASH_DEADLINES_OLD,
             12,
-            body(&[
-                Number(2),
-                Number(0),
-                Text(b"a"),
-                Text(b"1"),
-                Number(5000),
-                Text(b"b"),
-                Text(b"2"),
-            ]),
+            body(&absolute),
             "listpackex a=1 b=2@5000",
         ),
         (
             kind::HASH_DEADLINES_OLD,
             VERSION_VALKEY,
-            body(&[
-                Number(2),
-                Text(b"a"),
-                Text(b"1"),
-                Raw(&never),
-                Text(b"b"),
-                Text(b"2"),
-                Raw(&time),
-            ]),
+            body(&valkey),
             "listpackex a=1 b=2@1000",
         ),
         (
             kind::HASH_LISTPACK_DEADLINES_OLD,
             12,
-            body(&[Text(&packed(&["b", "2", "5000", "a", "1", "0"]))]),
-            "listpackex a=1 b=2@5000",
+            body(&[Text(&triples)]),
+            "listpackex a=1 b=2@1000",
         ),
         (
             kind::HASH_DEADLINES,
             12,
-            body(&[
-                Raw(&time),
-                Number(2),
-                Number(1),
-                Text(b"a"),
-                Text(b"1"),
-                Number(0),
-                Text(b"b"),
-                Text(b"2"),
-            ]),
+            body(&relative),
             "listpackex a=1@1000 b=2",
         ),
         (
             kind::HASH_LISTPACK_DEADLINES,
             12,
-            body(&[
-                Raw(&time),
-                Text(&packed(&["b", "2", "1000", "a", "1", "0"])),
-            ]),
+            body(&[Raw(&time), Text(&triples)]),
             "listpackex a=1 b=2@1000",
         ),
     ]
+}
+
+fn streams() -> Vec<Sample> {
+    [
+        (kind::STREAM, 9),
+        (kind::STREAM_2, 10),
+        (kind::STREAM_3, 11),
+    ]
+    .into_iter()
+    .map(|(kind, version)| {
+        // The first kind does not know of the past.
+        let want = match kind {
+            kind::STREAM => {
+                "stream last 6-0 deleted 0-0 added 1 5-0(f=v) group 5-0 1 consumer 5-0x3"
+            }
+            _ => "stream last 6-0 deleted 6-0 added 2 5-0(f=v) group 5-0 1 consumer 5-0x3",
+        };
+        (kind, version, stream_body(kind), want)
+    })
+    .collect()
 }
 
 fn read(kind: u8, version: u16, body: &[u8]) -> Result<Entry, Error> {
