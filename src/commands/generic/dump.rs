@@ -156,7 +156,8 @@ fn restore(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let deadline_ms = match (ttl_ms, options.absolute) {
         (0, _) => NEVER,
         (deadline_ms, true) => deadline_ms,
-        (ttl_ms, false) => context.now_ms().saturating_add(ttl_ms),
+        // A deadline is an i64 elsewhere.
+        (ttl_ms, false) => context.now_ms().saturating_add(ttl_ms).min(i64::MAX as u64),
     };
     let replaced = context.db.delete(index, key);
     let is_replaced = replaced.is_some();

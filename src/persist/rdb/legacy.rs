@@ -126,7 +126,8 @@ pub fn zipmap(bytes: &[u8]) -> Option<Flat> {
         rest = behind;
     }
     flat.shrink_to_fit();
-    (count >= WIDE || usize::from(count) == flat.len() / 2).then_some(flat)
+    // Redis never wrote one without pairs, and takes none.
+    (!flat.is_empty() && (count >= WIDE || usize::from(count) == flat.len() / 2)).then_some(flat)
 }
 
 /// The integers of a set of such; nothing unless all of it is well formed.

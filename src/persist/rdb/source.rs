@@ -25,10 +25,11 @@ impl Source for &[u8] {
 #[derive(Debug)]
 pub struct Reader<R> {
     inner: R,
+    /// What was read is between `start` and `end`; the rest is room.
     buffer: Vec<u8>,
-    /// Where the bytes begin that were not taken yet.
     start: usize,
-    /// Where those begin that are not in the checksum yet.
+    end: usize,
+    /// Where the bytes begin that were taken and are not in the checksum yet.
     summed: usize,
     crc: u64,
     /// Bytes in front of the buffer.
@@ -40,8 +41,9 @@ impl<R: Read> Reader<R> {
     pub fn new(inner: R) -> Self {
         Reader {
             inner,
-            buffer: Vec::new(),
+            buffer: vec![0; PIECE_BYTES],
             start: 0,
+            end: 0,
             summed: 0,
             crc: 0,
             dropped: 0,
@@ -62,30 +64,28 @@ impl<R: Read> Reader<R> {
 
     /// Gives the input back, with what was read from it and not taken.
     pub fn into_parts(self) -> (R, Vec<u8>) {
-        let mut rest = self.buffer;
-        rest.drain(..self.start);
-        (self.inner, rest)
+        (self.inner, self.buffer[self.start..self.end].to_vec())
     }
 
     /// Reads until `len` bytes are there to be taken.
     #[cold]
     fn fill(&mut self, len: usize) -> Result<(), Error> {
         self.checksum();
-        self.buffer.drain(..self.start);
+        self.buffer.copy_within(self.start..self.end, 0);
         self.dropped += self.start as u64;
+        self.end -= self.start;
         (self.start, self.summed) = (0, 0);
-        while self.buffer.len() < len {
-            // The buffer grows with what has come, not with what was promised.
-            let have = self.buffer.len();
-            let want = PIECE_BYTES.max(have.min(len - have));
-            self.buffer.resize(have + want, 0);
-            let read = self.inner.read(&mut self.buffer[have..]);
-            self.buffer
-                .truncate(have + read.as_ref().map_or(0, |&bytes| bytes));
-            match read {
+        while self.end < len {
+            if self.end == self.buffer.len() {
+                // The buffer grows with what has come, not with what was promised.
+                let room = len.min(2 * self.end);
+                self.buffer.resize(room, 0);
+            }
+            match self.inner.read(&mut self.buffer[self.end..]) {
                 Ok(0) => return Err(Error::CutOff),
-                Err(error) if error.kind() != ErrorKind::Interrupted => return Err(error.into()),
-                _ => {}
+                Ok(count) => self.end += count,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error.into()),
             }
         }
         Ok(())
@@ -95,7 +95,7 @@ impl<R: Read> Reader<R> {
 impl<R: Read> Source for Reader<R> {
     #[inline]
     fn bytes(&mut self, len: usize) -> Result<&[u8], Error> {
-        if self.buffer.len() - self.start < len {
+        if self.end - self.start < len {
             self.fill(len)?;
         }
         self.start += len;

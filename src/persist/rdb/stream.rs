@@ -74,16 +74,10 @@ pub(super) fn read<S: Source>(input: &mut Input<S>, kind: u8) -> Result<Stream, 
 }
 
 fn chunk_id(bytes: &[u8]) -> Result<StreamId, Error> {
-    let (ms, seq) = bytes
-        .split_first_chunk::<8>()
-        .and_then(|(ms, seq)| Some((ms, seq.as_array::<8>()?)))
-        .ok_or(Error::Corrupt(
-            "Stream node key entry is not the size of a stream ID",
-        ))?;
-    Ok(StreamId::new(
-        u64::from_be_bytes(*ms),
-        u64::from_be_bytes(*seq),
-    ))
+    const WRONG: &str = "Stream node key entry is not the size of a stream ID";
+    let bytes = bytes.try_into().map_err(|_| Error::Corrupt(WRONG))?;
+    let both = u128::from_be_bytes(bytes);
+    Ok(StreamId::new((both >> 64) as u64, both as u64))
 }
 
 fn read_id<S: Source>(input: &mut Input<S>) -> Result<StreamId, Error> {
@@ -253,7 +247,7 @@ fn write_chunk<W: Write>(
     listpack: &mut Vec<u8>,
 ) -> io::Result<()> {
     let mut counts = Flat::new();
-    counts.push_back(&Encoded::int(chunk.entries().count() as i64));
+    counts.push_back(&Encoded::int(chunk.count() as i64));
     counts.push_back(&Encoded::int(0));
     let elements = chunk.elements();
     let count = counts.len() + elements.len();

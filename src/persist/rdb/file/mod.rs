@@ -13,6 +13,8 @@ pub use reader::Reader;
 pub use writer::Writer;
 
 use super::read::Loaded;
+use super::{VERSION, VERSION_FIELD_DEADLINES};
+use crate::store::db::Keyspace;
 
 /// The magic words at the beginning, with as many digits of the version behind them as make nine bytes.
 const MAGIC: &[u8] = b"REDIS";
@@ -62,4 +64,14 @@ pub struct Key {
     pub deadline_ms: u64,
     /// Its uses, where the file tells.
     pub access: Option<Access>,
+}
+
+/// The oldest version of a file, from [`VERSION`] on, that can hold these keyspaces.
+pub fn version_for(keyspaces: &[Keyspace]) -> u16 {
+    let has_deadlines = |keyspace: &Keyspace| keyspace.hashes_with_deadlines() > 0;
+    if keyspaces.iter().any(has_deadlines) {
+        VERSION_FIELD_DEADLINES
+    } else {
+        VERSION
+    }
 }

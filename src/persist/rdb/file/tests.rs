@@ -1,8 +1,11 @@
 //! Files that Redis wrote (tests/fixtures/rdb), files written here, and both cut and changed at every byte.
 
-use super::{Access, Key, Reader, Record, Writer};
+use super::{Access, Key, Reader, Record, Writer, version_for};
+use crate::persist::rdb::input::Input;
+use crate::persist::rdb::read::read_value;
 use crate::persist::rdb::tests::{LIMITS, describe, golden};
-use crate::persist::rdb::{Error, VERSION, payload};
+use crate::persist::rdb::{Error, VERSION, VERSION_FIELD_DEADLINES, kind, payload};
+use crate::store::db::Db;
 use crate::store::entry::{Entry, NEVER, NewValue, Value};
 
 /// A file of redis-server 7.0 with the golden values as its keys, of which two have deadlines.
@@ -118,6 +121,22 @@ fn a_written_file_is_read_as_it_was_meant() {
         summary(text),
         (b"text".to_vec(), 5000, Some(Access::Frequency(9)))
     );
+}
+
+#[test]
+fn only_deadlines_of_fields_need_a_newer_version() {
+    let mut db = Db::new(2, Some(1));
+    for record in records(GOLDEN).expect("it is whole") {
+        if let Record::Key(key) = record {
+            db.insert(1, key.value.into_entry(&key.name, key.deadline_ms));
+        }
+    }
+    assert_eq!(version_for(&db.snapshot()), VERSION);
+    let timed = b"\xe8\x03\0\0\0\0\0\0\x01\x01\x01f\x01v";
+    let mut input = Input::new(timed.as_slice(), VERSION_FIELD_DEADLINES);
+    let timed = read_value(&mut input, kind::HASH_DEADLINES, &LIMITS).expect("it is well formed");
+    db.insert(0, timed.into_entry(b"timed", NEVER));
+    assert_eq!(version_for(&db.snapshot()), VERSION_FIELD_DEADLINES);
 }
 
 #[test]

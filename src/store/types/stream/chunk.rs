@@ -306,6 +306,11 @@ impl EntryChunk {
         self.base
     }
 
+    /// Number of entries.
+    pub fn count(&self) -> usize {
+        self.count as usize
+    }
+
     /// The elements as they are stored; see the module's head.
     pub fn elements(&self) -> &Flat {
         &self.flat
