@@ -1,9 +1,9 @@
 //! Redis's dump format (RDB): read in every version and encoding that Redis 1.3 to 8.2 and Valkey 7.2 to 9.1 have written,
 //! written in the oldest one that holds the data.
 //!
-//! * [`file`]: a whole file, read as records and written.
+//! * [`mod@file`]: a whole file, read as records and written.
 //! * [`payload`]: one value with its footer, as DUMP answers it and RESTORE takes it.
-//! * [`read`], [`write`]: a value of any type.
+//! * [`read`], [`mod@write`]: a value of any type.
 //! * [`input`], [`output`]: lengths and strings, of which everything is made; [`source`]: where the bytes come from.
 //! * [`listpack`], [`legacy`]: small collections in one string, today's and former ones.
 //! * [`lzf`], [`crc64`]: compression and checksum.
@@ -28,7 +28,7 @@
 //! input: elements are counted by reading them. A value that is returned keeps all the rules of its type: no member twice,
 //! members in order, entries well formed.
 //!
-//! To add a kind, add its number here, its arm in [`read`] and, if it is ever to be written, in [`write`], with the version
+//! To add a kind, add its number here, its arm in [`read`] and, if it is ever to be written, in [`mod@write`], with the version
 //! from which on readers know it.
 
 pub mod crc64;
