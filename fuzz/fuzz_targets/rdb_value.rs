@@ -1,7 +1,7 @@
 //! Any bytes taken for a value of the dump format, and for a file.
 //!
-//! The first byte is the version, the second the kind, the rest the value. What is read must be written and read again as
-//! the same, and what is refused must cost no more than the input. The rest is then read as a file, too.
+//! The first byte is the version, the second the kind, the rest the value. What is read must be written and read again, and
+//! what is refused must cost no more than the input. The rest is then read as a file, too.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
@@ -25,17 +25,22 @@ fn written(entry: &Entry, compress: bool) -> Vec<u8> {
     output.inner
 }
 
+fn read_again(entry: &Entry, compress: bool) -> Entry {
+    let (kind, version) = (kind_of(entry.value()), version_of(entry.value()));
+    read(kind, version, &written(entry, compress)).expect("what was written is well formed")
+}
+
 fuzz_target!(|data: &[u8]| {
     let [version, kind, body @ ..] = data else {
         return;
     };
     if let Some(entry) = read(*kind, u16::from(*version), body) {
         for compress in [false, true] {
-            let (kind, version) = (kind_of(entry.value()), version_of(entry.value()));
-            let bytes = written(&entry, compress);
-            let again = read(kind, version, &bytes).expect("what was written is well formed");
+            // What was a table with few members is small from then on, and so is a hash that has lost its deadlines.
+            let again = read_again(&entry, compress);
+            let third = read_again(&again, compress);
             // Tables have an order of their own, which does not change the number of bytes.
-            assert_eq!(written(&again, false).len(), written(&entry, false).len());
+            assert_eq!(written(&third, false).len(), written(&again, false).len());
         }
     }
     if let Ok(reader) = Reader::new(body, EncodingLimits::default(), false) {
