@@ -55,6 +55,14 @@ const LAYERS: &[Layer] = &[
         modules: &["commands", "server", "client"],
     },
     Layer {
+        folder: "persist",
+        crates: &["tokio", "tokio_util", "bytes", "clap"],
+        modules: &[
+            "resp", "command", "commands", "config", "instance", "observe", "server", "client",
+            "script",
+        ],
+    },
+    Layer {
         folder: "client",
         crates: &["tokio", "tokio_util", "bytes", "clap"],
         modules: &[

@@ -83,6 +83,8 @@ pub struct Instance {
     pub executable: String,
     /// Whether the expiry sweep runs (DEBUG SET-ACTIVE-EXPIRE).
     pub active_expire: AtomicBool,
+    /// Whether RESTORE takes payloads whatever their checksums (DEBUG SET-SKIP-CHECKSUM-VALIDATION).
+    pub skip_checksums: AtomicBool,
     config_version: AtomicU64,
     /// Drops what is large away from the data set's lock.
     pub reclaimer: Reclaimer,
@@ -140,6 +142,7 @@ impl Instance {
             port: AtomicU16::new(0),
             executable: String::new(),
             active_expire: AtomicBool::new(true),
+            skip_checksums: AtomicBool::new(false),
             config_version: AtomicU64::new(0),
             reclaimer: Reclaimer::default(),
             slow_log,

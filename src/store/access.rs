@@ -63,6 +63,25 @@ impl AccessPolicy {
         }
     }
 
+    /// What is noted for a key that was last used `idle_s` seconds ago; nothing if frequencies are noted.
+    pub fn idle_for(self, idle_s: u64, now_ms: u64) -> Option<u32> {
+        match self {
+            AccessPolicy::Lru => {
+                let ago_ms = idle_s.saturating_mul(1000);
+                Some(seconds(now_ms.saturating_sub(ago_ms)))
+            }
+            AccessPolicy::Lfu { .. } => None,
+        }
+    }
+
+    /// What is noted for a key whose counter is `counter` now; nothing if times are noted.
+    pub fn used_often(self, counter: u8, now_ms: u64) -> Option<u32> {
+        match self {
+            AccessPolicy::Lru => None,
+            AccessPolicy::Lfu { .. } => Some(minutes(now_ms) << 8 | u32::from(counter)),
+        }
+    }
+
     /// The counter of a key, less what it has lost since its last use.
     pub fn frequency(self, noted: u32, now_ms: u64) -> u32 {
         let idle_min = minutes(now_ms).wrapping_sub(noted >> 8) & MINUTES_MASK;

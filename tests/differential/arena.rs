@@ -1,7 +1,8 @@
 //! The two servers side by side: a sequence is run on both, and the first difference is what comes of it.
 //!
 //! A trial empties both, sets the encodings' limits, sends the sequence, and then holds the data sets against each
-//! other: the keys of every database, and of each key type, expiry, encoding, digest and content.
+//! other: the keys of every database, and of each key type, expiry, encoding, digest and content. At last each value is
+//! restored from the other server's dump (`exchange`).
 
 use crate::compare;
 use crate::generate::Sequence;
@@ -39,8 +40,8 @@ impl Finding {
 
 /// Both servers and the commands that they share.
 pub(crate) struct Arena {
-    reference: Peer,
-    subject: Peer,
+    pub(crate) reference: Peer,
+    pub(crate) subject: Peer,
     /// The commands that both know.
     pub(crate) table: Vec<Command>,
     /// The sequence that is on trial has a SORT.
@@ -151,9 +152,11 @@ impl Arena {
         };
         let mut looks = Vec::new();
         let mut types = Vec::new();
+        let mut all_keys = Vec::new();
         for (index, keys) in listed.iter().skip(1).step_by(2).enumerate() {
             let mut keys = strings(keys);
             keys.sort();
+            all_keys.push((index, keys.clone()));
             if !keys.is_empty() {
                 looks.push(words(&format!("SELECT {index}")));
             }
@@ -177,11 +180,21 @@ impl Arena {
                 contents.push(look.clone());
             }
         }
-        self.look(resp3, &contents)?.err()
+        if let Some(Err(finding)) = self.look(resp3, &contents) {
+            return Some(finding);
+        }
+        all_keys.retain(|(_, keys)| !keys.is_empty());
+        all_keys
+            .into_iter()
+            .find_map(|(index, keys)| self.exchange(resp3, index, &keys))
     }
 
     /// Sends the looks to both: the reference's replies, or the first that differ; none if nothing is to be asked.
-    fn look(&mut self, resp3: bool, looks: &[Words]) -> Option<Result<Vec<Reply>, Finding>> {
+    pub(crate) fn look(
+        &mut self,
+        resp3: bool,
+        looks: &[Words],
+    ) -> Option<Result<Vec<Reply>, Finding>> {
         if looks.is_empty() {
             return None;
         }

@@ -18,6 +18,7 @@ mod common;
 
 mod arena;
 mod compare;
+mod exchange;
 mod generate;
 mod grammar;
 mod known;

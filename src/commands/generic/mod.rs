@@ -1,10 +1,12 @@
 //! Commands for keys of any type: asking about, deleting and listing keys ([`keys`]), giving them another name or place
-//! ([`relocate`]), expiry ([`expire`]), iteration ([`scan`]), sorting ([`sort`]), introspection ([`object`]), and waiting for
+//! ([`relocate`]), expiry ([`expire`]), iteration ([`scan`]), sorting ([`sort`]), values as bytes
+//! ([`dump`]), introspection ([`object`]), and waiting for
 //! replicas and the disk ([`wait`]).
 //!
 //! What they know of a value is its type, its encoding and how to copy it, all of which [`crate::store::entry`]
 //! answers; so a new type of value needs no change here but for its encodings in [`object`].
 
+pub mod dump;
 pub mod expire;
 pub mod keys;
 pub mod object;
@@ -19,6 +21,7 @@ use crate::command::{CommandError, CommandSpec};
 pub static COMMANDS: &[&CommandSpec] = &[
     &relocate::COPY,
     &keys::DEL,
+    &dump::DUMP,
     &keys::EXISTS,
     &expire::EXPIRE,
     &expire::EXPIREAT,
@@ -34,6 +37,8 @@ pub static COMMANDS: &[&CommandSpec] = &[
     &keys::RANDOMKEY,
     &relocate::RENAME,
     &relocate::RENAMENX,
+    &dump::RESTORE,
+    &dump::RESTORE_ASKING,
     &scan::SCAN,
     &sort::SORT,
     &sort::SORT_RO,

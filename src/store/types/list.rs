@@ -17,6 +17,8 @@
 //! parameter. A list that has become empty is still a list here; that an empty list's key is removed is the
 //! keyspace's business. To add an operation, write it for both of `Repr`'s forms, in terms of the tree's own
 //! operations for the large one, and end it with `shrink` if it removes anything.
+mod builder;
+
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -24,6 +26,7 @@ use triomphe::Arc as NodeArc;
 
 use crate::store::encoding::flat::{self, Encoded, Flat, Item, Needle};
 use crate::store::tree::{Chunk, ChunkLimit, Cursor, End, Tree};
+pub use builder::Builder;
 
 /// Bytes that a listpack has besides its entries, which count for the limits: header and final byte.
 const LISTPACK_OVERHEAD: usize = 7;

@@ -62,7 +62,7 @@ static FORMS: &[Form] = &[
     ("REPLYBUFFER", 4..=4, reply_buffer),
     ("SET-ACTIVE-EXPIRE", 3..=3, set_active_expire),
     ("SET-DISABLE-DENY-SCRIPTS", 3..=3, allow_all_in_scripts),
-    ("SET-SKIP-CHECKSUM-VALIDATION", 3..=3, accepted),
+    ("SET-SKIP-CHECKSUM-VALIDATION", 3..=3, skip_checksums),
     ("SLEEP", 3..=3, sleep),
     ("STRINGMATCH-LEN", 4..=4, string_match),
 ];
@@ -108,7 +108,7 @@ static USAGE: &[&str] = &[
     "SET-DISABLE-DENY-SCRIPTS <0|1>",
     "    Let scripts call the commands that are not for them, or not.",
     "SET-SKIP-CHECKSUM-VALIDATION <0|1>",
-    "    Accepted, without effect.",
+    "    Let RESTORE take payloads whatever their checksums.",
     "SLEEP <seconds>",
     "    Stall the server.",
     "STRINGMATCH-LEN <pattern> <text>",
@@ -177,15 +177,18 @@ fn pause_cron(context: &mut Context<'_>, request: Request<'_>) -> CommandResult 
     Ok(())
 }
 
+fn skip_checksums(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
+    context
+        .instance
+        .skip_checksums
+        .store(is_on(request.get(2)), Ordering::Relaxed);
+    context.reply.ok();
+    Ok(())
+}
+
 /// A switch as these forms take it: a number other than 0 is on, and what is no number is off.
 fn is_on(word: &[u8]) -> bool {
     parse_i64(word).is_some_and(|number| number != 0)
-}
-
-/// What there is nothing to switch for.
-fn accepted(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
-    context.reply.ok();
-    Ok(())
 }
 
 fn change_repl_id(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {

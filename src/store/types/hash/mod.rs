@@ -13,6 +13,7 @@
 //! keyspace's business. To add an operation, write it for both forms.
 
 mod block;
+mod builder;
 mod small;
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ use crate::store::encoding::flat::Item;
 use crate::store::member::{Member, Word};
 use crate::store::table::{self, DueBudget, HashSeed, NO_DEADLINE, NodeRef, Table, TableStats};
 use block::Block;
+pub use builder::Builder;
 
 /// No small hash takes more bytes than that, whatever its limits: 1 GiB, as in Redis.
 const MAX_SMALL_BYTES: usize = 1 << 30;

@@ -156,7 +156,7 @@ impl IntSet {
         *self = kept;
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = i64> {
+    pub(super) fn iter(&self) -> impl Iterator<Item = i64> + Clone {
         (0..self.len()).filter_map(|index| self.get(index))
     }
 }

@@ -107,6 +107,24 @@ impl Set {
         Set(Arc::new(Repr::Table(new_table())))
     }
 
+    /// The set of the members that a listpack has, each of them once.
+    pub fn from_listpack(members: Flat, limits: SetLimits) -> Set {
+        let is_small = members.len() <= limits.listpack_entries;
+        let mut set = Set(Arc::new(Repr::Flat(members)));
+        if !is_small {
+            set.as_table();
+        }
+        set
+    }
+
+    /// The integers in ascending order, if the set is stored as those.
+    pub fn integers(&self) -> Option<impl Iterator<Item = i64> + Clone> {
+        match &*self.0 {
+            Repr::Ints(ints) => Some(ints.iter()),
+            _ => None,
+        }
+    }
+
     /// Number of members.
     #[inline]
     pub fn len(&self) -> usize {

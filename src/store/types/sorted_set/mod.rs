@@ -123,6 +123,16 @@ impl SortedSet {
         SortedSet(Arc::new(Repr::Large(Box::new(large))))
     }
 
+    /// The set of the members and scores that a listpack has, if they are in order and few enough for the small form;
+    /// what is not comes back.
+    pub fn from_listpack(pairs: Flat, limits: Limits) -> Result<SortedSet, Flat> {
+        if small::len(&pairs) <= limits.entries && small::is_in_order(&pairs) {
+            Ok(SortedSet(Arc::new(Repr::Small(pairs))))
+        } else {
+            Err(pairs)
+        }
+    }
+
     /// Number of elements.
     #[inline]
     pub fn len(&self) -> usize {

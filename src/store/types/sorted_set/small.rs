@@ -55,6 +55,20 @@ pub(super) fn len(flat: &Flat) -> usize {
     flat.len() / 2
 }
 
+/// Whether the elements are in the order of a sorted set, none of them twice in a row.
+pub(super) fn is_in_order(flat: &Flat) -> bool {
+    let mut digits = [itoa::Buffer::new(), itoa::Buffer::new()];
+    let mut last: Option<(Item<'_>, f64)> = None;
+    Pairs::from(flat, 0).all(|(member, score)| {
+        let [own, before] = &mut digits;
+        let behind = last.is_none_or(|(last, last_score)| {
+            last_score < score || (last_score == score && last.text(before) < member.text(own))
+        });
+        last = Some((member, score));
+        behind
+    })
+}
+
 /// Index and score of a member.
 pub(super) fn find(flat: &Flat, member: &[u8]) -> Option<(usize, f64)> {
     let needle = Needle::new(member);

@@ -25,6 +25,8 @@ use crate::store::tree::{Chunk, ChunkLimit, End};
 
 /// The entry's field names are those of the head.
 const SAME_FIELDS: i64 = 2;
+/// The entry is deleted: a flag that Redis sets and this store does not.
+const DELETED: i64 = 1;
 /// What a listpack has beside the elements that are stored here: its own header and end, and the two counts.
 const LISTPACK_OVERHEAD: usize = 7 + 4;
 /// Elements of an entry beside names and values: flags, time, number, and the count at its end.
@@ -107,6 +109,20 @@ impl<'a> Entry<'a> {
     }
 }
 
+/// The next element, which must be an integer.
+fn integer(items: &mut flat::Iter<'_>) -> Option<i64> {
+    match items.next()? {
+        Item::Int(value) => Some(value),
+        Item::Bytes(_) => None,
+    }
+}
+
+/// As many of the next elements as the integer in front of them says.
+fn take<'a>(items: &mut flat::Iter<'a>) -> Option<flat::Iter<'a>> {
+    let count = usize::try_from(integer(items)?).ok()?;
+    (count <= items.len()).then(|| items.split_front(count))
+}
+
 /// The entries of a chunk, or some of them, readable from both ends.
 #[derive(Clone, Debug)]
 pub struct Entries<'a> {
@@ -159,6 +175,37 @@ impl<'a> Entries<'a> {
     }
 }
 
+impl<'a> Entries<'a> {
+    /// The next entry of a listpack that is not known to be well formed, and whether it is marked as deleted; nothing
+    /// if it is not laid out as one.
+    fn next_checked(&mut self) -> Option<(Entry<'a>, bool)> {
+        let flags = integer(&mut self.rest)?;
+        let ms = integer(&mut self.rest)? as u64;
+        let seq = integer(&mut self.rest)? as u64;
+        let same = flags & SAME_FIELDS != 0;
+        let words = if same {
+            self.names.len()
+        } else {
+            2 * usize::try_from(integer(&mut self.rest)?)
+                .ok()
+                .filter(|&pairs| pairs <= self.rest.len())?
+        };
+        if words > self.rest.len() {
+            return None;
+        }
+        let words = self.rest.split_front(words);
+        let frame = if same { FRAME - 1 } else { FRAME };
+        if usize::try_from(integer(&mut self.rest)?).ok()? != words.len() + frame {
+            return None;
+        }
+        let id = StreamId::new(
+            self.base.ms.wrapping_add(ms),
+            self.base.seq.wrapping_add(seq),
+        );
+        Some((self.entry(id, same, words), flags & DELETED != 0))
+    }
+}
+
 impl<'a> Iterator for Entries<'a> {
     type Item = Entry<'a>;
 
@@ -200,6 +247,54 @@ impl EntryChunk {
         }
     }
 
+    /// The entries that the listpack of a node has whose key is `base`, without those that are marked as deleted.
+    /// Nothing unless it is laid out as such a listpack, with ids that ascend.
+    pub fn from_listpack(base: StreamId, mut listpack: Flat) -> Option<EntryChunk> {
+        let mut items = listpack.iter();
+        let live = usize::try_from(integer(&mut items)?).ok()?;
+        let deleted = usize::try_from(integer(&mut items)?).ok()?;
+        let names = take(&mut items)?;
+        if integer(&mut items)? != 0 {
+            return None;
+        }
+        let count = names.len() as u32;
+        let mut rest = Entries {
+            base,
+            names,
+            rest: items,
+        };
+        let mut kept = EntryChunk::empty(0);
+        let (mut seen, mut last) = (0, None);
+        for _ in 0..live.checked_add(deleted)? {
+            let (entry, is_deleted) = rest.next_checked()?;
+            if is_deleted {
+                continue;
+            }
+            if last.is_some_and(|last| last >= entry.id) {
+                return None;
+            }
+            last = Some(entry.id);
+            seen += 1;
+            if deleted > 0 {
+                kept.push_entry(&entry);
+            }
+        }
+        if rest.rest.len() > 0 || seen != live {
+            return None;
+        }
+        if deleted > 0 {
+            return Some(kept);
+        }
+        listpack.remove(0..2);
+        Some(EntryChunk {
+            base,
+            last: last.unwrap_or_default(),
+            flat: listpack,
+            count: live as u32,
+            names: count,
+        })
+    }
+
     /// The id of the last entry.
     #[inline]
     pub fn last_id(&self) -> StreamId {
@@ -209,6 +304,11 @@ impl EntryChunk {
     /// The id to which the ids of the entries are stored as differences.
     pub fn base_id(&self) -> StreamId {
         self.base
+    }
+
+    /// Number of entries.
+    pub fn count(&self) -> usize {
+        self.count as usize
     }
 
     /// The elements as they are stored; see the module's head.

@@ -28,7 +28,7 @@ use std::cmp::Ordering;
 
 use triomphe::Arc;
 
-pub use chunk::{Entry, NewEntry};
+pub use chunk::{Entry, EntryChunk, NewEntry};
 pub use group::{Consumer, ConsumerId, Delivery, Group};
 pub use id::StreamId;
 pub use log::{Log, NodeLimit};
@@ -136,6 +136,21 @@ impl Stream {
         repr.last_id = new.id;
         repr.entries_added = repr.entries_added.wrapping_add(1);
         repr.log.push(new, limit);
+    }
+
+    /// Puts a whole chunk behind the last; false, and nothing is done, unless its ids are above all that there are. The
+    /// past is the caller's to set. An empty chunk is dropped.
+    pub fn push_chunk(&mut self, chunk: EntryChunk) -> bool {
+        let Some(first) = chunk.entries().next() else {
+            return true;
+        };
+        let is_behind = first.id > self.log().last_id().unwrap_or_default();
+        if is_behind {
+            let repr = self.repr_mut();
+            repr.last_id = chunk.last_id();
+            repr.log.tree.push_chunk(chunk);
+        }
+        is_behind
     }
 
     /// Deletes an entry; false if there is none with this id.
@@ -260,7 +275,7 @@ impl Extent {
 
     /// How many entries were ever added up to the one with this id, where that can be known: at the ends of what is
     /// left, if nothing was deleted in between.
-    fn entries_up_to(&self, id: StreamId) -> Option<i64> {
+    pub fn entries_up_to(&self, id: StreamId) -> Option<i64> {
         let added = self.entries_added;
         if added == 0 || (self.len == 0 && id <= self.last_id) || id == self.last_id {
             return Some(added);
