@@ -70,6 +70,13 @@ fn is_natural(layout: Layout) -> bool {
     layout.align() <= NATURAL_ALIGN
 }
 
+/// The size at which larger alignments mostly come by themselves: a multiple of them. Lua asks for 16 bytes' alignment of
+/// everything.
+#[inline]
+fn size_of_multiples(layout: Layout) -> usize {
+    layout.size().next_multiple_of(layout.align())
+}
+
 /// The block, if it is aligned to `align` (or null); else it is freed.
 ///
 /// # Safety
@@ -90,11 +97,10 @@ unsafe impl GlobalAlloc for Mimalloc {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         // SAFETY: mimalloc takes any size; the aligned function any power of two.
         unsafe {
-            let block = mi_malloc(layout.size());
             if is_natural(layout) {
-                return block.cast();
+                return mi_malloc(layout.size()).cast();
             }
-            // Larger alignments come by themselves for most sizes that are multiples of them.
+            let block = mi_malloc(size_of_multiples(layout));
             aligned_or_freed(block, layout.align())
                 .unwrap_or_else(|| mi_malloc_aligned(layout.size(), layout.align()).cast())
         }
@@ -104,10 +110,10 @@ unsafe impl GlobalAlloc for Mimalloc {
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
         // SAFETY: as for `alloc`.
         unsafe {
-            let block = mi_zalloc(layout.size());
             if is_natural(layout) {
-                return block.cast();
+                return mi_zalloc(layout.size()).cast();
             }
+            let block = mi_zalloc(size_of_multiples(layout));
             aligned_or_freed(block, layout.align())
                 .unwrap_or_else(|| mi_zalloc_aligned(layout.size(), layout.align()).cast())
         }
