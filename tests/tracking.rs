@@ -67,15 +67,15 @@ fn connect(server: &Server, name: &str) -> (Connection, String) {
     (connection, id.trim_start_matches(':').to_owned())
 }
 
+const SWITCHED_BCAST: &str = "-ERR You can't switch BCAST mode on/off before disabling tracking for this client, and \
+                              then re-enabling it with a different mode.";
+const SWITCHED_OPT: &str = "-ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and \
+                            then re-enabling it with a different mode.";
+const CACHING: &str = "-ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or \
+                       OPTOUT mode enabled";
+
 #[test]
 fn options_that_do_not_go_together_are_refused() {
-    const SWITCHED_BCAST: &str = "-ERR You can't switch BCAST mode on/off before disabling tracking for this client, and \
-                                  then re-enabling it with a different mode.";
-    const SWITCHED_OPT: &str = "-ERR You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and \
-                                then re-enabling it with a different mode.";
-    const CACHING: &str = "-ERR CLIENT CACHING can be called only when the client is in tracking mode with OPTIN or \
-                           OPTOUT mode enabled";
-    const TAIL: &str = "Prefixes for a single client must not overlap.";
     common::check_fresh(
         &[],
         &[
@@ -131,6 +131,16 @@ fn options_that_do_not_go_together_are_refused() {
             ("CLIENT TRACKING ON OPTIN", SWITCHED_OPT),
             ("CLIENT TRACKING OFF PREFIX b", "+OK"),
             ("CLIENT TRACKING OFF", "+OK"),
+        ],
+    );
+}
+
+#[test]
+fn prefixes_that_overlap_are_refused() {
+    const TAIL: &str = "Prefixes for a single client must not overlap.";
+    common::check_fresh(
+        &[],
+        &[
             (
                 "CLIENT TRACKING ON BCAST PREFIX foobar PREFIX foo",
                 &format!(

@@ -503,117 +503,119 @@ mod tests {
         ]);
     }
 
+    const FAULTS_ARE_NAMED: &[(&str, &str)] = &[
+        (
+            "struct.pack()",
+            "ERR user_script:1: bad argument #1 to 'pack' (string expected, got no value)",
+        ),
+        (
+            "struct.pack('z', 1)",
+            "ERR user_script:1: bad argument #1 to 'pack' (invalid format option 'z')",
+        ),
+        (
+            "struct.pack('h')",
+            "ERR user_script:1: bad argument #2 to 'pack' (number expected, got nil)",
+        ),
+        (
+            "struct.pack('h', 'x')",
+            "ERR user_script:1: bad argument #2 to 'pack' (number expected, got string)",
+        ),
+        (
+            "struct.pack('c3', 'ab')",
+            "ERR user_script:1: bad argument #3 to 'pack' (string too short)",
+        ),
+        (
+            "struct.pack('s', nil)",
+            "ERR user_script:1: bad argument #2 to 'pack' (string expected, got nil)",
+        ),
+        (
+            "struct.pack('i33', 1)",
+            "ERR user_script:1: integral size 33 is larger than limit of 32",
+        ),
+        (
+            "struct.pack('i99999999999', 1)",
+            "ERR user_script:1: integral size overflow",
+        ),
+        (
+            "struct.pack('!3', 1)",
+            "ERR user_script:1: alignment 3 is not a power of 2",
+        ),
+        (
+            "struct.pack('!0', 1)",
+            "ERR user_script:1: alignment 0 is not a power of 2",
+        ),
+        (
+            "struct.unpack('h', 'x')",
+            "ERR user_script:1: bad argument #2 to 'unpack' (data string too short)",
+        ),
+        (
+            "struct.unpack('h', 'xyz', 3)",
+            "ERR user_script:1: bad argument #2 to 'unpack' (data string too short)",
+        ),
+        (
+            "struct.unpack('h', 'xyz', 0)",
+            "ERR user_script:1: bad argument #3 to 'unpack' (offset must be 1 or greater)",
+        ),
+        (
+            "struct.unpack('h', 'xyz', -1)",
+            "ERR user_script:1: bad argument #2 to 'unpack' (data string too short)",
+        ),
+        (
+            "struct.unpack('h')",
+            "ERR user_script:1: bad argument #2 to 'unpack' (string expected, got no value)",
+        ),
+        (
+            "struct.unpack('s', 'xyz')",
+            "ERR user_script:1: unfinished string in data",
+        ),
+        (
+            "struct.unpack('c0', 'xyz')",
+            "ERR user_script:1: format 'c0' needs a previous size",
+        ),
+        (
+            "struct.unpack('bc0', '\\5xyz')",
+            "ERR user_script:1: bad argument #2 to 'unpack' (data string too short)",
+        ),
+        (
+            "struct.unpack('bc0', '\\254xyz')",
+            "ERR user_script:1: bad argument #2 to 'unpack' (data string too short)",
+        ),
+        (
+            "struct.unpack('c2147483647', 'xyz')",
+            "ERR user_script:1: bad argument #2 to 'unpack' (data string too short)",
+        ),
+        (
+            "struct.unpack('c2147483648', 'xyz')",
+            "ERR user_script:1: integral size overflow",
+        ),
+        (
+            "return struct.unpack('%', 'xyz')",
+            "ERR user_script:1: bad argument #1 to 'unpack' (invalid format option '%')",
+        ),
+        (
+            "struct.unpack(('b'):rep(9000), ('x'):rep(9000))",
+            "ERR user_script:1: stack overflow (too many results)",
+        ),
+        (
+            "struct.size('s')",
+            "ERR user_script:1: bad argument #1 to 'size' (option 's' has no fixed size)",
+        ),
+        (
+            "struct.size('c0')",
+            "ERR user_script:1: bad argument #1 to 'size' (option 'c0' has no fixed size)",
+        ),
+        (
+            "struct.size('?')",
+            "ERR user_script:1: bad argument #1 to 'size' (invalid format option '?')",
+        ),
+        (
+            "struct.size({})",
+            "ERR user_script:1: bad argument #1 to 'size' (string expected, got table)",
+        ),
+    ];
+
     #[test]
     fn faults_are_named() {
-        check(&[
-            (
-                "struct.pack()",
-                "ERR user_script:1: bad argument #1 to 'pack' (string expected, got no value)",
-            ),
-            (
-                "struct.pack('z', 1)",
-                "ERR user_script:1: bad argument #1 to 'pack' (invalid format option 'z')",
-            ),
-            (
-                "struct.pack('h')",
-                "ERR user_script:1: bad argument #2 to 'pack' (number expected, got nil)",
-            ),
-            (
-                "struct.pack('h', 'x')",
-                "ERR user_script:1: bad argument #2 to 'pack' (number expected, got string)",
-            ),
-            (
-                "struct.pack('c3', 'ab')",
-                "ERR user_script:1: bad argument #3 to 'pack' (string too short)",
-            ),
-            (
-                "struct.pack('s', nil)",
-                "ERR user_script:1: bad argument #2 to 'pack' (string expected, got nil)",
-            ),
-            (
-                "struct.pack('i33', 1)",
-                "ERR user_script:1: integral size 33 is larger than limit of 32",
-            ),
-            (
-                "struct.pack('i99999999999', 1)",
-                "ERR user_script:1: integral size overflow",
-            ),
-            (
-                "struct.pack('!3', 1)",
-                "ERR user_script:1: alignment 3 is not a power of 2",
-            ),
-            (
-                "struct.pack('!0', 1)",
-                "ERR user_script:1: alignment 0 is not a power of 2",
-            ),
-            (
-                "struct.unpack('h', 'x')",
-                "ERR user_script:1: bad argument #2 to 'unpack' (data string too short)",
-            ),
-            (
-                "struct.unpack('h', 'xyz', 3)",
-                "ERR user_script:1: bad argument #2 to 'unpack' (data string too short)",
-            ),
-            (
-                "struct.unpack('h', 'xyz', 0)",
-                "ERR user_script:1: bad argument #3 to 'unpack' (offset must be 1 or greater)",
-            ),
-            (
-                "struct.unpack('h', 'xyz', -1)",
-                "ERR user_script:1: bad argument #2 to 'unpack' (data string too short)",
-            ),
-            (
-                "struct.unpack('h')",
-                "ERR user_script:1: bad argument #2 to 'unpack' (string expected, got no value)",
-            ),
-            (
-                "struct.unpack('s', 'xyz')",
-                "ERR user_script:1: unfinished string in data",
-            ),
-            (
-                "struct.unpack('c0', 'xyz')",
-                "ERR user_script:1: format 'c0' needs a previous size",
-            ),
-            (
-                "struct.unpack('bc0', '\\5xyz')",
-                "ERR user_script:1: bad argument #2 to 'unpack' (data string too short)",
-            ),
-            (
-                "struct.unpack('bc0', '\\254xyz')",
-                "ERR user_script:1: bad argument #2 to 'unpack' (data string too short)",
-            ),
-            (
-                "struct.unpack('c2147483647', 'xyz')",
-                "ERR user_script:1: bad argument #2 to 'unpack' (data string too short)",
-            ),
-            (
-                "struct.unpack('c2147483648', 'xyz')",
-                "ERR user_script:1: integral size overflow",
-            ),
-            (
-                "return struct.unpack('%', 'xyz')",
-                "ERR user_script:1: bad argument #1 to 'unpack' (invalid format option '%')",
-            ),
-            (
-                "struct.unpack(('b'):rep(9000), ('x'):rep(9000))",
-                "ERR user_script:1: stack overflow (too many results)",
-            ),
-            (
-                "struct.size('s')",
-                "ERR user_script:1: bad argument #1 to 'size' (option 's' has no fixed size)",
-            ),
-            (
-                "struct.size('c0')",
-                "ERR user_script:1: bad argument #1 to 'size' (option 'c0' has no fixed size)",
-            ),
-            (
-                "struct.size('?')",
-                "ERR user_script:1: bad argument #1 to 'size' (invalid format option '?')",
-            ),
-            (
-                "struct.size({})",
-                "ERR user_script:1: bad argument #1 to 'size' (string expected, got table)",
-            ),
-        ]);
+        check(FAULTS_ARE_NAMED);
     }
 }

@@ -50,86 +50,85 @@ fn find_gives_places_and_captures() {
     );
 }
 
+const ITEMS_MATCH_AS_IN_LUA: &[(&str, &str)] = &[
+    (
+        "return all(('aaab'):match('a*'), ('aaab'):match('a+'), ('aaab'):match('a-b'), ('aaab'):match('a?b'))",
+        "aaa aaa aaab ab",
+    ),
+    (
+        "return all(('aaab'):match('a-'), ('b'):match('a*'), ('b'):match('a+'))",
+        "  nil",
+    ),
+    (
+        "return all(('  trim me  '):match('^%s*(.-)%s*$'))",
+        "trim me",
+    ),
+    (
+        "return all(('[[x]]'):match('%b[]'), ('(a(b)c)d'):match('%b()'), ('((a'):match('%b()'))",
+        "[[x]] (a(b)c) nil",
+    ),
+    (
+        "return all(('xyyx'):match('%bxx'), ('x'):match('%bxx'))",
+        "xyyx nil",
+    ),
+    (
+        "return all(('THE (quick) fox'):find('%f[%a]%a+%f[%A]', 2))",
+        "6 10",
+    ),
+    (
+        "return all(('foo.bar'):match('%f[%w]%w+$'), ('abc'):match('%f[%z]'), ('abc'):find('%f[%z]'))",
+        "bar  4 3",
+    ),
+    (
+        "return all(('\"it\\'s\"'):match('([\"\\'])(.-)%1'))",
+        "\" it's",
+    ),
+    (
+        "return all(('abab'):match('(ab)%1'), ('abac'):match('(ab)%1'), ('aa'):match('()%1'))",
+        "ab nil nil",
+    ),
+    (
+        "return all(('a-z]'):match('[a%-z]+'), ('a-z]'):match('[]]'), ('a^b'):match('[b^]+'), ('abc'):match('[^a]+'))",
+        "a-z ] ^b bc",
+    ),
+    (
+        "return all(('x-y'):match('[x-]+'), ('5-9'):match('[0-9-]+'), ('b'):match('[a-c]'), ('-'):match('[+--]'))",
+        "x- 5-9 b -",
+    ),
+    (
+        "return all(('%d'):match('[%%]d'), ('a]'):match('[a%]]+'), ('a%'):match('[a%]+'))",
+        "ERR user_script:1: malformed pattern (missing ']')",
+    ),
+    (
+        "return all(('\\200a'):match('%a'), ('\\200'):match('%A') == '\\200', ('\\0'):match('%z') == '\\0', ('\\127'):match('%c') == '\\127')",
+        "a true true true",
+    ),
+    (
+        "return all(('ab12_ \\t!F'):match('%l%l%d%w%p%s%s%p%x'))",
+        "ab12_ \t!F",
+    ),
+    ("return all(('abc'):match('((a)(b(c)))'))", "abc a bc c"),
+    (
+        "return all(('abc'):match('()'), ('abc'):match('', 4), ('abc'):match('', 9))",
+        "1  ",
+    ),
+    ("return all(('aXbXc'):match('^(.-)X(.*)$'))", "a bXc"),
+    (
+        "return all(('date: 2024-05-06'):match('(%d+)-(%d+)-(%d+)'))",
+        "2024 05 06",
+    ),
+    ("return all(('abc'):match('(a)(b)?'))", "nil"),
+    ("return all(('ab?'):match('(a)b%?'))", "a"),
+    ("return all(('aab'):match('(a*(.)%w(%s*))'))", "aab a "),
+    (
+        "return all(('x^y'):match('x^y'), ('a*'):match('*'), ('a'):match('[a-]'))",
+        "x^y * a",
+    ),
+];
+
 #[test]
 fn items_match_as_in_lua() {
-    check_with(
-        ALL,
-        &[
-            (
-                "return all(('aaab'):match('a*'), ('aaab'):match('a+'), ('aaab'):match('a-b'), ('aaab'):match('a?b'))",
-                "aaa aaa aaab ab",
-            ),
-            (
-                "return all(('aaab'):match('a-'), ('b'):match('a*'), ('b'):match('a+'))",
-                "  nil",
-            ),
-            (
-                "return all(('  trim me  '):match('^%s*(.-)%s*$'))",
-                "trim me",
-            ),
-            (
-                "return all(('[[x]]'):match('%b[]'), ('(a(b)c)d'):match('%b()'), ('((a'):match('%b()'))",
-                "[[x]] (a(b)c) nil",
-            ),
-            (
-                "return all(('xyyx'):match('%bxx'), ('x'):match('%bxx'))",
-                "xyyx nil",
-            ),
-            (
-                "return all(('THE (quick) fox'):find('%f[%a]%a+%f[%A]', 2))",
-                "6 10",
-            ),
-            (
-                "return all(('foo.bar'):match('%f[%w]%w+$'), ('abc'):match('%f[%z]'), ('abc'):find('%f[%z]'))",
-                "bar  4 3",
-            ),
-            (
-                "return all(('\"it\\'s\"'):match('([\"\\'])(.-)%1'))",
-                "\" it's",
-            ),
-            (
-                "return all(('abab'):match('(ab)%1'), ('abac'):match('(ab)%1'), ('aa'):match('()%1'))",
-                "ab nil nil",
-            ),
-            (
-                "return all(('a-z]'):match('[a%-z]+'), ('a-z]'):match('[]]'), ('a^b'):match('[b^]+'), ('abc'):match('[^a]+'))",
-                "a-z ] ^b bc",
-            ),
-            (
-                "return all(('x-y'):match('[x-]+'), ('5-9'):match('[0-9-]+'), ('b'):match('[a-c]'), ('-'):match('[+--]'))",
-                "x- 5-9 b -",
-            ),
-            (
-                "return all(('%d'):match('[%%]d'), ('a]'):match('[a%]]+'), ('a%'):match('[a%]+'))",
-                "ERR user_script:1: malformed pattern (missing ']')",
-            ),
-            (
-                "return all(('\\200a'):match('%a'), ('\\200'):match('%A') == '\\200', ('\\0'):match('%z') == '\\0', ('\\127'):match('%c') == '\\127')",
-                "a true true true",
-            ),
-            (
-                "return all(('ab12_ \\t!F'):match('%l%l%d%w%p%s%s%p%x'))",
-                "ab12_ \t!F",
-            ),
-            ("return all(('abc'):match('((a)(b(c)))'))", "abc a bc c"),
-            (
-                "return all(('abc'):match('()'), ('abc'):match('', 4), ('abc'):match('', 9))",
-                "1  ",
-            ),
-            ("return all(('aXbXc'):match('^(.-)X(.*)$'))", "a bXc"),
-            (
-                "return all(('date: 2024-05-06'):match('(%d+)-(%d+)-(%d+)'))",
-                "2024 05 06",
-            ),
-            ("return all(('abc'):match('(a)(b)?'))", "nil"),
-            ("return all(('ab?'):match('(a)b%?'))", "a"),
-            ("return all(('aab'):match('(a*(.)%w(%s*))'))", "aab a "),
-            (
-                "return all(('x^y'):match('x^y'), ('a*'):match('*'), ('a'):match('[a-]'))",
-                "x^y * a",
-            ),
-        ],
-    );
+    check_with(ALL, ITEMS_MATCH_AS_IN_LUA);
 }
 
 #[test]
@@ -190,221 +189,222 @@ fn gmatch_walks_a_text() {
     );
 }
 
+const GSUB_REPLACES: &[(&str, &str)] = &[
+    ("return (('hello world'):gsub('o', '0'))", "hell0 w0rld"),
+    ("return select(2, ('hello world'):gsub('o', '0'))", "2"),
+    ("return (('hello world'):gsub('o', '0', 1))", "hell0 world"),
+    ("return (('hello world'):gsub('o', '0', 0))", "hello world"),
+    ("return (('hello world'):gsub('o', '0', -1))", "hello world"),
+    (
+        "return (('hello world'):gsub('(%w+) (%w+)', '%2 %1 %0 %%'))",
+        "world hello hello world %",
+    ),
+    ("return (('abc'):gsub('', '-'))", "-a-b-c-"),
+    ("return (('abc'):gsub('x*', '-'))", "-a-b-c-"),
+    (
+        "return (('abc'):gsub('^a', 'x')) .. (('aaa'):gsub('^a', 'x'))",
+        "xbcxaa",
+    ),
+    ("return (('abc'):gsub('%w', '%0%0'))", "aabbcc"),
+    ("return (('abc'):gsub('%w', '%1'))", "abc"),
+    ("return (('abc'):gsub('()', '%1'))", "1a2b3c4"),
+    ("return hex((('abc'):gsub('b', 'x%')))", "61780063"),
+    ("return (('abc'):gsub('b', '%x%y'))", "axyc"),
+    ("return (('abc'):gsub('b', 12.5))", "a12.5c"),
+    (
+        "return (('$name is $age'):gsub('%$(%w+)', {name='x', age=3}))",
+        "x is 3",
+    ),
+    (
+        "return (('$a $b'):gsub('%$(%w+)', setmetatable({}, {__index=function(_, k) return k:upper() end})))",
+        "A B",
+    ),
+    (
+        "return (('abc'):gsub('%w', function(c) if c == 'b' then return nil end return c .. '.' end))",
+        "a.bc.",
+    ),
+    (
+        "return (('abc'):gsub('(%w)(%w)', function(a, b) return b .. a end))",
+        "bac",
+    ),
+    (
+        "return (('abc'):gsub('()', function(p) return p end))",
+        "1a2b3c4",
+    ),
+    (
+        "return (('abc'):gsub('b', function() return false end))",
+        "abc",
+    ),
+    (
+        "return (('abc'):gsub('b', function() return {} end))",
+        "ERR user_script:1: invalid replacement value (a table)",
+    ),
+    (
+        "return (('abc'):gsub('b', {b=true}))",
+        "ERR user_script:1: invalid replacement value (a boolean)",
+    ),
+    (
+        "return select(2, pcall(string.gsub, 'abc', 'b', function() error({err='E'}) end))",
+        "E",
+    ),
+    (
+        "return select(2, pcall(string.gsub, 'abc', 'b', function() error('E') end))",
+        "user_script:1: E",
+    ),
+    (
+        "return select(2, pcall(string.gsub, 'abc', 'b', setmetatable({}, {__index=function() error('I') end})))",
+        "user_script:1: I",
+    ),
+    (
+        "('abc'):gsub('b', function() bit.band() end)",
+        "ERR user_script:1: bad argument #1 to 'band' (number expected, got no value)",
+    ),
+    (
+        "local c = coroutine.wrap(function() ('a'):gsub('a', function() coroutine.yield() end) end) c()",
+        "ERR user_script:1: attempt to yield across metamethod/C-call boundary",
+    ),
+    ("return (('x'):rep(3, 'y'):gsub('x', 'z'))", "zzz"),
+    ("return #(('x'):rep(100000):gsub('x', 'yz'))", "200000"),
+];
+
 #[test]
 fn gsub_replaces() {
-    check_with(
-        HEX,
-        &[
-            ("return (('hello world'):gsub('o', '0'))", "hell0 w0rld"),
-            ("return select(2, ('hello world'):gsub('o', '0'))", "2"),
-            ("return (('hello world'):gsub('o', '0', 1))", "hell0 world"),
-            ("return (('hello world'):gsub('o', '0', 0))", "hello world"),
-            ("return (('hello world'):gsub('o', '0', -1))", "hello world"),
-            (
-                "return (('hello world'):gsub('(%w+) (%w+)', '%2 %1 %0 %%'))",
-                "world hello hello world %",
-            ),
-            ("return (('abc'):gsub('', '-'))", "-a-b-c-"),
-            ("return (('abc'):gsub('x*', '-'))", "-a-b-c-"),
-            (
-                "return (('abc'):gsub('^a', 'x')) .. (('aaa'):gsub('^a', 'x'))",
-                "xbcxaa",
-            ),
-            ("return (('abc'):gsub('%w', '%0%0'))", "aabbcc"),
-            ("return (('abc'):gsub('%w', '%1'))", "abc"),
-            ("return (('abc'):gsub('()', '%1'))", "1a2b3c4"),
-            ("return hex((('abc'):gsub('b', 'x%')))", "61780063"),
-            ("return (('abc'):gsub('b', '%x%y'))", "axyc"),
-            ("return (('abc'):gsub('b', 12.5))", "a12.5c"),
-            (
-                "return (('$name is $age'):gsub('%$(%w+)', {name='x', age=3}))",
-                "x is 3",
-            ),
-            (
-                "return (('$a $b'):gsub('%$(%w+)', setmetatable({}, {__index=function(_, k) return k:upper() end})))",
-                "A B",
-            ),
-            (
-                "return (('abc'):gsub('%w', function(c) if c == 'b' then return nil end return c .. '.' end))",
-                "a.bc.",
-            ),
-            (
-                "return (('abc'):gsub('(%w)(%w)', function(a, b) return b .. a end))",
-                "bac",
-            ),
-            (
-                "return (('abc'):gsub('()', function(p) return p end))",
-                "1a2b3c4",
-            ),
-            (
-                "return (('abc'):gsub('b', function() return false end))",
-                "abc",
-            ),
-            (
-                "return (('abc'):gsub('b', function() return {} end))",
-                "ERR user_script:1: invalid replacement value (a table)",
-            ),
-            (
-                "return (('abc'):gsub('b', {b=true}))",
-                "ERR user_script:1: invalid replacement value (a boolean)",
-            ),
-            (
-                "return select(2, pcall(string.gsub, 'abc', 'b', function() error({err='E'}) end))",
-                "E",
-            ),
-            (
-                "return select(2, pcall(string.gsub, 'abc', 'b', function() error('E') end))",
-                "user_script:1: E",
-            ),
-            (
-                "return select(2, pcall(string.gsub, 'abc', 'b', setmetatable({}, {__index=function() error('I') end})))",
-                "user_script:1: I",
-            ),
-            (
-                "('abc'):gsub('b', function() bit.band() end)",
-                "ERR user_script:1: bad argument #1 to 'band' (number expected, got no value)",
-            ),
-            (
-                "local c = coroutine.wrap(function() ('a'):gsub('a', function() coroutine.yield() end) end) c()",
-                "ERR user_script:1: attempt to yield across metamethod/C-call boundary",
-            ),
-            ("return (('x'):rep(3, 'y'):gsub('x', 'z'))", "zzz"),
-            ("return #(('x'):rep(100000):gsub('x', 'yz'))", "200000"),
-        ],
-    );
+    check_with(HEX, GSUB_REPLACES);
 }
+
+const FAULTS_ARE_NAMED: &[(&str, &str)] = &[
+    (
+        "string.find()",
+        "ERR user_script:1: bad argument #1 to 'find' (string expected, got no value)",
+    ),
+    (
+        "string.find('x')",
+        "ERR user_script:1: bad argument #2 to 'find' (string expected, got no value)",
+    ),
+    (
+        "string.find('x', 'x', 'y')",
+        "ERR user_script:1: bad argument #3 to 'find' (number expected, got string)",
+    ),
+    (
+        "string.find({}, 'x')",
+        "ERR user_script:1: bad argument #1 to 'find' (string expected, got table)",
+    ),
+    (
+        "('x'):find()",
+        "ERR user_script:1: bad argument #1 to 'find' (string expected, got no value)",
+    ),
+    (
+        "('x'):find({})",
+        "ERR user_script:1: bad argument #1 to 'find' (string expected, got table)",
+    ),
+    (
+        "('x'):match('%')",
+        "ERR user_script:1: malformed pattern (ends with '%')",
+    ),
+    (
+        "('x'):match('[x')",
+        "ERR user_script:1: malformed pattern (missing ']')",
+    ),
+    (
+        "('x'):match('[^')",
+        "ERR user_script:1: malformed pattern (missing ']')",
+    ),
+    (
+        "('x'):match('[]')",
+        "ERR user_script:1: malformed pattern (missing ']')",
+    ),
+    (
+        "('x'):match('[%')",
+        "ERR user_script:1: malformed pattern (missing ']')",
+    ),
+    (
+        "('x'):match('[a%')",
+        "ERR user_script:1: malformed pattern (missing ']')",
+    ),
+    ("('x'):match('(x')", "ERR user_script:1: unfinished capture"),
+    (
+        "('x'):match('x)')",
+        "ERR user_script:1: invalid pattern capture",
+    ),
+    (
+        "('x'):match('%1')",
+        "ERR user_script:1: invalid capture index",
+    ),
+    (
+        "('x'):match('(%1)')",
+        "ERR user_script:1: invalid capture index",
+    ),
+    (
+        "('x'):match('%0')",
+        "ERR user_script:1: invalid capture index",
+    ),
+    (
+        "('x'):match('%bx')",
+        "ERR user_script:1: unbalanced pattern",
+    ),
+    ("('x'):match('%b')", "ERR user_script:1: unbalanced pattern"),
+    (
+        "('x'):match('%f')",
+        "ERR user_script:1: missing '[' after '%f' in pattern",
+    ),
+    (
+        "('x'):match('%fx')",
+        "ERR user_script:1: missing '[' after '%f' in pattern",
+    ),
+    (
+        "('x'):match('%f[')",
+        "ERR user_script:1: malformed pattern (missing ']')",
+    ),
+    (
+        "('x'):match(('()'):rep(33))",
+        "ERR user_script:1: too many captures",
+    ),
+    ("return select('#', ('x'):match(('()'):rep(32)))", "32"),
+    (
+        "string.gsub()",
+        "ERR user_script:1: bad argument #1 to 'gsub' (string expected, got no value)",
+    ),
+    (
+        "('x'):gsub('x')",
+        "ERR user_script:1: bad argument #2 to 'gsub' (string/function/table expected)",
+    ),
+    (
+        "('x'):gsub('x', nil)",
+        "ERR user_script:1: bad argument #2 to 'gsub' (string/function/table expected)",
+    ),
+    (
+        "('x'):gsub('x', true)",
+        "ERR user_script:1: bad argument #2 to 'gsub' (string/function/table expected)",
+    ),
+    (
+        "('x'):gsub('x', 'y', 'z')",
+        "ERR user_script:1: bad argument #3 to 'gsub' (number expected, got string)",
+    ),
+    (
+        "('x'):gsub('x', true, 'z')",
+        "ERR user_script:1: bad argument #3 to 'gsub' (number expected, got string)",
+    ),
+    (
+        "('x'):gsub('x', '%2')",
+        "ERR user_script:1: invalid capture index",
+    ),
+    (
+        "('x'):gsub('(x)', '%2')",
+        "ERR user_script:1: invalid capture index",
+    ),
+    (
+        "('x'):gsub('(x', '%1')",
+        "ERR user_script:1: unfinished capture",
+    ),
+    (
+        "return ('x'):gsub('%', '')",
+        "ERR user_script:1: malformed pattern (ends with '%')",
+    ),
+];
 
 #[test]
 fn faults_are_named() {
-    check(&[
-        (
-            "string.find()",
-            "ERR user_script:1: bad argument #1 to 'find' (string expected, got no value)",
-        ),
-        (
-            "string.find('x')",
-            "ERR user_script:1: bad argument #2 to 'find' (string expected, got no value)",
-        ),
-        (
-            "string.find('x', 'x', 'y')",
-            "ERR user_script:1: bad argument #3 to 'find' (number expected, got string)",
-        ),
-        (
-            "string.find({}, 'x')",
-            "ERR user_script:1: bad argument #1 to 'find' (string expected, got table)",
-        ),
-        (
-            "('x'):find()",
-            "ERR user_script:1: bad argument #1 to 'find' (string expected, got no value)",
-        ),
-        (
-            "('x'):find({})",
-            "ERR user_script:1: bad argument #1 to 'find' (string expected, got table)",
-        ),
-        (
-            "('x'):match('%')",
-            "ERR user_script:1: malformed pattern (ends with '%')",
-        ),
-        (
-            "('x'):match('[x')",
-            "ERR user_script:1: malformed pattern (missing ']')",
-        ),
-        (
-            "('x'):match('[^')",
-            "ERR user_script:1: malformed pattern (missing ']')",
-        ),
-        (
-            "('x'):match('[]')",
-            "ERR user_script:1: malformed pattern (missing ']')",
-        ),
-        (
-            "('x'):match('[%')",
-            "ERR user_script:1: malformed pattern (missing ']')",
-        ),
-        (
-            "('x'):match('[a%')",
-            "ERR user_script:1: malformed pattern (missing ']')",
-        ),
-        ("('x'):match('(x')", "ERR user_script:1: unfinished capture"),
-        (
-            "('x'):match('x)')",
-            "ERR user_script:1: invalid pattern capture",
-        ),
-        (
-            "('x'):match('%1')",
-            "ERR user_script:1: invalid capture index",
-        ),
-        (
-            "('x'):match('(%1)')",
-            "ERR user_script:1: invalid capture index",
-        ),
-        (
-            "('x'):match('%0')",
-            "ERR user_script:1: invalid capture index",
-        ),
-        (
-            "('x'):match('%bx')",
-            "ERR user_script:1: unbalanced pattern",
-        ),
-        ("('x'):match('%b')", "ERR user_script:1: unbalanced pattern"),
-        (
-            "('x'):match('%f')",
-            "ERR user_script:1: missing '[' after '%f' in pattern",
-        ),
-        (
-            "('x'):match('%fx')",
-            "ERR user_script:1: missing '[' after '%f' in pattern",
-        ),
-        (
-            "('x'):match('%f[')",
-            "ERR user_script:1: malformed pattern (missing ']')",
-        ),
-        (
-            "('x'):match(('()'):rep(33))",
-            "ERR user_script:1: too many captures",
-        ),
-        ("return select('#', ('x'):match(('()'):rep(32)))", "32"),
-        (
-            "string.gsub()",
-            "ERR user_script:1: bad argument #1 to 'gsub' (string expected, got no value)",
-        ),
-        (
-            "('x'):gsub('x')",
-            "ERR user_script:1: bad argument #2 to 'gsub' (string/function/table expected)",
-        ),
-        (
-            "('x'):gsub('x', nil)",
-            "ERR user_script:1: bad argument #2 to 'gsub' (string/function/table expected)",
-        ),
-        (
-            "('x'):gsub('x', true)",
-            "ERR user_script:1: bad argument #2 to 'gsub' (string/function/table expected)",
-        ),
-        (
-            "('x'):gsub('x', 'y', 'z')",
-            "ERR user_script:1: bad argument #3 to 'gsub' (number expected, got string)",
-        ),
-        (
-            "('x'):gsub('x', true, 'z')",
-            "ERR user_script:1: bad argument #3 to 'gsub' (number expected, got string)",
-        ),
-        (
-            "('x'):gsub('x', '%2')",
-            "ERR user_script:1: invalid capture index",
-        ),
-        (
-            "('x'):gsub('(x)', '%2')",
-            "ERR user_script:1: invalid capture index",
-        ),
-        (
-            "('x'):gsub('(x', '%1')",
-            "ERR user_script:1: unfinished capture",
-        ),
-        (
-            "return ('x'):gsub('%', '')",
-            "ERR user_script:1: malformed pattern (ends with '%')",
-        ),
-    ]);
+    check(FAULTS_ARE_NAMED);
 }
 
 #[test]

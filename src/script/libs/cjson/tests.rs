@@ -128,112 +128,114 @@ fn numbers_have_fourteen_digits() {
     ]);
 }
 
+const SETTINGS_ANSWER_WHAT_THEY_ARE: &[(&str, &str)] = &[
+    (
+        "local c = cjson.new() return tostring(c.encode_sparse_array()) .. select(2, c.encode_sparse_array()) .. select(3, c.encode_sparse_array())",
+        "false210",
+    ),
+    (
+        "local c = cjson.new() c.encode_sparse_array(true, 3, 20) return tostring(c.encode_sparse_array()) .. select(2, c.encode_sparse_array()) .. select(3, c.encode_sparse_array())",
+        "true320",
+    ),
+    (
+        "local c = cjson.new() c.encode_sparse_array(true) return c.encode({[11]=1})",
+        "{\"11\":1}",
+    ),
+    (
+        "local c = cjson.new() c.encode_sparse_array(false, 0) return c.encode({[11]=1})",
+        "[null,null,null,null,null,null,null,null,null,null,1]",
+    ),
+    (
+        "local c = cjson.new() c.encode_sparse_array(false, 2, 3) return c.encode({[4]=1})",
+        "ERR user_script:1: Cannot serialise table: excessively sparse array",
+    ),
+    (
+        "local c = cjson.new() return c.encode_max_depth() .. ' ' .. c.decode_max_depth() .. ' ' .. c.encode_number_precision()",
+        "1000 1000 14",
+    ),
+    (
+        "local c = cjson.new() return tostring(c.encode_keep_buffer()) .. tostring(c.encode_keep_buffer(false)) .. tostring(c.encode_keep_buffer('on'))",
+        "truefalsetrue",
+    ),
+    (
+        "local c = cjson.new() return tostring(c.encode_invalid_numbers()) .. tostring(c.encode_invalid_numbers('on')) .. tostring(c.encode_invalid_numbers('null'))",
+        "falsetruenull",
+    ),
+    (
+        "local c = cjson.new() return tostring(c.decode_invalid_numbers()) .. tostring(c.decode_invalid_numbers('off'))",
+        "truefalse",
+    ),
+    (
+        "cjson.encode_max_depth(0)",
+        "ERR user_script:1: bad argument #1 to 'encode_max_depth' (expected integer between 1 and 2147483647)",
+    ),
+    (
+        "cjson.encode_max_depth('x')",
+        "ERR user_script:1: bad argument #1 to 'encode_max_depth' (number expected, got string)",
+    ),
+    (
+        "cjson.encode_max_depth(1, 2)",
+        "ERR user_script:1: bad argument #2 to 'encode_max_depth' (found too many arguments)",
+    ),
+    (
+        "cjson.encode_sparse_array(1)",
+        "ERR user_script:1: bad argument #1 to 'encode_sparse_array' (invalid option '1')",
+    ),
+    (
+        "cjson.encode_sparse_array('maybe')",
+        "ERR user_script:1: bad argument #1 to 'encode_sparse_array' (invalid option 'maybe')",
+    ),
+    (
+        "local c = cjson.new() c.encode_sparse_array(true, -1)",
+        "ERR user_script:1: bad argument #1 to 'encode_sparse_array' (expected integer between 0 and 2147483647)",
+    ),
+    (
+        "local c = cjson.new() c.encode_sparse_array(true, 1, -1)",
+        "ERR user_script:1: bad argument #1 to 'encode_sparse_array' (expected integer between 0 and 2147483647)",
+    ),
+    (
+        "local c = cjson.new() c.encode_sparse_array(true, 1, 1, 1)",
+        "ERR user_script:1: bad argument #4 to 'encode_sparse_array' (found too many arguments)",
+    ),
+    (
+        "cjson.encode_number_precision(15)",
+        "ERR user_script:1: bad argument #1 to 'encode_number_precision' (expected integer between 1 and 14)",
+    ),
+    (
+        "cjson.encode_invalid_numbers('x')",
+        "ERR user_script:1: bad argument #1 to 'encode_invalid_numbers' (invalid option 'x')",
+    ),
+    (
+        "cjson.encode_invalid_numbers({})",
+        "ERR user_script:1: bad argument #1 to 'encode_invalid_numbers' (string expected, got table)",
+    ),
+    (
+        "cjson.encode()",
+        "ERR user_script:1: bad argument #1 to 'encode' (expected 1 argument)",
+    ),
+    (
+        "cjson.encode(1, 2)",
+        "ERR user_script:1: bad argument #1 to 'encode' (expected 1 argument)",
+    ),
+    (
+        "cjson.decode()",
+        "ERR user_script:1: bad argument #1 to 'decode' (expected 1 argument)",
+    ),
+    (
+        "cjson.decode({})",
+        "ERR user_script:1: bad argument #1 to 'decode' (string expected, got table)",
+    ),
+    ("return cjson.decode(12)", "12"),
+    ("return cjson._NAME .. cjson._VERSION", "cjson2.1.0"),
+    (
+        "return type(cjson.null) .. tostring(cjson.null == cjson.decode('null')) .. tostring(cjson.null)",
+        "userdatatrueuserdata: (nil)",
+    ),
+];
+
 #[test]
 fn settings_answer_what_they_are() {
-    check(&[
-        (
-            "local c = cjson.new() return tostring(c.encode_sparse_array()) .. select(2, c.encode_sparse_array()) .. select(3, c.encode_sparse_array())",
-            "false210",
-        ),
-        (
-            "local c = cjson.new() c.encode_sparse_array(true, 3, 20) return tostring(c.encode_sparse_array()) .. select(2, c.encode_sparse_array()) .. select(3, c.encode_sparse_array())",
-            "true320",
-        ),
-        (
-            "local c = cjson.new() c.encode_sparse_array(true) return c.encode({[11]=1})",
-            "{\"11\":1}",
-        ),
-        (
-            "local c = cjson.new() c.encode_sparse_array(false, 0) return c.encode({[11]=1})",
-            "[null,null,null,null,null,null,null,null,null,null,1]",
-        ),
-        (
-            "local c = cjson.new() c.encode_sparse_array(false, 2, 3) return c.encode({[4]=1})",
-            "ERR user_script:1: Cannot serialise table: excessively sparse array",
-        ),
-        (
-            "local c = cjson.new() return c.encode_max_depth() .. ' ' .. c.decode_max_depth() .. ' ' .. c.encode_number_precision()",
-            "1000 1000 14",
-        ),
-        (
-            "local c = cjson.new() return tostring(c.encode_keep_buffer()) .. tostring(c.encode_keep_buffer(false)) .. tostring(c.encode_keep_buffer('on'))",
-            "truefalsetrue",
-        ),
-        (
-            "local c = cjson.new() return tostring(c.encode_invalid_numbers()) .. tostring(c.encode_invalid_numbers('on')) .. tostring(c.encode_invalid_numbers('null'))",
-            "falsetruenull",
-        ),
-        (
-            "local c = cjson.new() return tostring(c.decode_invalid_numbers()) .. tostring(c.decode_invalid_numbers('off'))",
-            "truefalse",
-        ),
-        (
-            "cjson.encode_max_depth(0)",
-            "ERR user_script:1: bad argument #1 to 'encode_max_depth' (expected integer between 1 and 2147483647)",
-        ),
-        (
-            "cjson.encode_max_depth('x')",
-            "ERR user_script:1: bad argument #1 to 'encode_max_depth' (number expected, got string)",
-        ),
-        (
-            "cjson.encode_max_depth(1, 2)",
-            "ERR user_script:1: bad argument #2 to 'encode_max_depth' (found too many arguments)",
-        ),
-        (
-            "cjson.encode_sparse_array(1)",
-            "ERR user_script:1: bad argument #1 to 'encode_sparse_array' (invalid option '1')",
-        ),
-        (
-            "cjson.encode_sparse_array('maybe')",
-            "ERR user_script:1: bad argument #1 to 'encode_sparse_array' (invalid option 'maybe')",
-        ),
-        (
-            "local c = cjson.new() c.encode_sparse_array(true, -1)",
-            "ERR user_script:1: bad argument #1 to 'encode_sparse_array' (expected integer between 0 and 2147483647)",
-        ),
-        (
-            "local c = cjson.new() c.encode_sparse_array(true, 1, -1)",
-            "ERR user_script:1: bad argument #1 to 'encode_sparse_array' (expected integer between 0 and 2147483647)",
-        ),
-        (
-            "local c = cjson.new() c.encode_sparse_array(true, 1, 1, 1)",
-            "ERR user_script:1: bad argument #4 to 'encode_sparse_array' (found too many arguments)",
-        ),
-        (
-            "cjson.encode_number_precision(15)",
-            "ERR user_script:1: bad argument #1 to 'encode_number_precision' (expected integer between 1 and 14)",
-        ),
-        (
-            "cjson.encode_invalid_numbers('x')",
-            "ERR user_script:1: bad argument #1 to 'encode_invalid_numbers' (invalid option 'x')",
-        ),
-        (
-            "cjson.encode_invalid_numbers({})",
-            "ERR user_script:1: bad argument #1 to 'encode_invalid_numbers' (string expected, got table)",
-        ),
-        (
-            "cjson.encode()",
-            "ERR user_script:1: bad argument #1 to 'encode' (expected 1 argument)",
-        ),
-        (
-            "cjson.encode(1, 2)",
-            "ERR user_script:1: bad argument #1 to 'encode' (expected 1 argument)",
-        ),
-        (
-            "cjson.decode()",
-            "ERR user_script:1: bad argument #1 to 'decode' (expected 1 argument)",
-        ),
-        (
-            "cjson.decode({})",
-            "ERR user_script:1: bad argument #1 to 'decode' (string expected, got table)",
-        ),
-        ("return cjson.decode(12)", "12"),
-        ("return cjson._NAME .. cjson._VERSION", "cjson2.1.0"),
-        (
-            "return type(cjson.null) .. tostring(cjson.null == cjson.decode('null')) .. tostring(cjson.null)",
-            "userdatatrueuserdata: (nil)",
-        ),
-    ]);
+    check(SETTINGS_ANSWER_WHAT_THEY_ARE);
 }
 
 #[test]
@@ -294,194 +296,196 @@ fn texts_are_decoded() {
     );
 }
 
+const FAULTS_OF_TEXTS_ARE_NAMED: &[(&str, &str)] = &[
+    (
+        "cjson.decode('')",
+        "ERR user_script:1: Expected value but found T_END at character 1",
+    ),
+    (
+        "cjson.decode('x')",
+        "ERR user_script:1: Expected value but found invalid token at character 1",
+    ),
+    (
+        "cjson.decode('[')",
+        "ERR user_script:1: Expected value but found T_END at character 2",
+    ),
+    (
+        "cjson.decode('[1')",
+        "ERR user_script:1: Expected comma or array end but found T_END at character 3",
+    ),
+    (
+        "cjson.decode('[1,]')",
+        "ERR user_script:1: Expected value but found T_ARR_END at character 4",
+    ),
+    (
+        "cjson.decode('[1 2]')",
+        "ERR user_script:1: Expected comma or array end but found T_NUMBER at character 4",
+    ),
+    (
+        "cjson.decode('[1}')",
+        "ERR user_script:1: Expected comma or array end but found T_OBJ_END at character 3",
+    ),
+    (
+        "cjson.decode('{')",
+        "ERR user_script:1: Expected object key string but found T_END at character 2",
+    ),
+    (
+        "cjson.decode('{1:2}')",
+        "ERR user_script:1: Expected object key string but found T_NUMBER at character 2",
+    ),
+    (
+        "cjson.decode('{\"a\"}')",
+        "ERR user_script:1: Expected colon but found T_OBJ_END at character 5",
+    ),
+    (
+        "cjson.decode('{\"a\":}')",
+        "ERR user_script:1: Expected value but found T_OBJ_END at character 6",
+    ),
+    (
+        "cjson.decode('{\"a\":1')",
+        "ERR user_script:1: Expected comma or object end but found T_END at character 7",
+    ),
+    (
+        "cjson.decode('{\"a\":1]')",
+        "ERR user_script:1: Expected comma or object end but found T_ARR_END at character 7",
+    ),
+    (
+        "cjson.decode('{\"a\":1,}')",
+        "ERR user_script:1: Expected object key string but found T_OBJ_END at character 8",
+    ),
+    (
+        "cjson.decode('{\"a\":x}')",
+        "ERR user_script:1: Expected value but found invalid token at character 6",
+    ),
+    (
+        "cjson.decode('1 2')",
+        "ERR user_script:1: Expected the end but found T_NUMBER at character 3",
+    ),
+    (
+        "cjson.decode(']')",
+        "ERR user_script:1: Expected value but found T_ARR_END at character 1",
+    ),
+    (
+        "cjson.decode(',')",
+        "ERR user_script:1: Expected value but found T_COMMA at character 1",
+    ),
+    (
+        "cjson.decode('tru')",
+        "ERR user_script:1: Expected value but found invalid token at character 1",
+    ),
+    (
+        "cjson.decode('nul')",
+        "ERR user_script:1: Expected value but found invalid token at character 1",
+    ),
+    (
+        "cjson.decode('  nope')",
+        "ERR user_script:1: Expected value but found invalid token at character 3",
+    ),
+    (
+        "cjson.decode('-')",
+        "ERR user_script:1: Expected value but found invalid number at character 1",
+    ),
+    (
+        "cjson.decode('-x')",
+        "ERR user_script:1: Expected value but found invalid number at character 1",
+    ),
+    (
+        "cjson.decode('+')",
+        "ERR user_script:1: Expected value but found invalid number at character 1",
+    ),
+    (
+        "cjson.decode('i')",
+        "ERR user_script:1: Expected value but found invalid token at character 1",
+    ),
+    (
+        "cjson.decode('infi')",
+        "ERR user_script:1: Expected the end but found invalid token at character 4",
+    ),
+    (
+        "cjson.decode('.5')",
+        "ERR user_script:1: Expected value but found invalid token at character 1",
+    ),
+    (
+        "cjson.decode('\"abc')",
+        "ERR user_script:1: Expected value but found unexpected end of string at character 5",
+    ),
+    (
+        "cjson.decode('\"ab\\0c\"')",
+        "ERR user_script:1: Expected value but found unexpected end of string at character 4",
+    ),
+    (
+        "cjson.decode('\"\\\\x\"')",
+        "ERR user_script:1: Expected value but found invalid escape code at character 2",
+    ),
+    (
+        "cjson.decode('\"\\\\')",
+        "ERR user_script:1: Expected value but found invalid escape code at character 2",
+    ),
+    (
+        "cjson.decode('\"\\\\u12\"')",
+        "ERR user_script:1: Expected value but found invalid unicode escape code at character 2",
+    ),
+    (
+        "cjson.decode('\"\\\\ud800\"')",
+        "ERR user_script:1: Expected value but found invalid unicode escape code at character 2",
+    ),
+    (
+        "cjson.decode('\"\\\\udc00\"')",
+        "ERR user_script:1: Expected value but found invalid unicode escape code at character 2",
+    ),
+    (
+        "cjson.decode('\"\\\\ud800\\\\u0041\"')",
+        "ERR user_script:1: Expected value but found invalid unicode escape code at character 2",
+    ),
+    (
+        "cjson.decode('\\0a')",
+        "ERR user_script:1: JSON parser does not support UTF-16 or UTF-32",
+    ),
+    (
+        "cjson.decode('a\\0')",
+        "ERR user_script:1: JSON parser does not support UTF-16 or UTF-32",
+    ),
+    (
+        "cjson.decode(('['):rep(1001))",
+        "ERR user_script:1: Found too many nested data structures (1001) at character 1001",
+    ),
+    (
+        "cjson.decode(('{\"a\":'):rep(1001))",
+        "ERR user_script:1: Found too many nested data structures (1001) at character 5001",
+    ),
+    (
+        "local c = cjson.new() c.decode_max_depth(2) c.decode('[[1]]') c.decode('[[[1]]]')",
+        "ERR user_script:1: Found too many nested data structures (3) at character 3",
+    ),
+    (
+        "local c = cjson.new() c.decode_invalid_numbers(false) c.decode('0x1')",
+        "ERR user_script:1: Expected value but found invalid number at character 1",
+    ),
+    (
+        "local c = cjson.new() c.decode_invalid_numbers(false) c.decode('01')",
+        "ERR user_script:1: Expected value but found invalid number at character 1",
+    ),
+    (
+        "local c = cjson.new() c.decode_invalid_numbers(false) c.decode('nan')",
+        "ERR user_script:1: Expected value but found invalid token at character 1",
+    ),
+    (
+        "local c = cjson.new() c.decode_invalid_numbers(false) c.decode('-inf')",
+        "ERR user_script:1: Expected value but found invalid number at character 1",
+    ),
+    (
+        "local c = cjson.new() c.decode_invalid_numbers(false) c.decode('+1')",
+        "ERR user_script:1: Expected value but found invalid token at character 1",
+    ),
+    (
+        "local c = cjson.new() c.decode_invalid_numbers(false) return tostring(c.decode('0.5'))",
+        "0.5",
+    ),
+];
+
 #[test]
 fn faults_of_texts_are_named() {
-    check(&[
-        (
-            "cjson.decode('')",
-            "ERR user_script:1: Expected value but found T_END at character 1",
-        ),
-        (
-            "cjson.decode('x')",
-            "ERR user_script:1: Expected value but found invalid token at character 1",
-        ),
-        (
-            "cjson.decode('[')",
-            "ERR user_script:1: Expected value but found T_END at character 2",
-        ),
-        (
-            "cjson.decode('[1')",
-            "ERR user_script:1: Expected comma or array end but found T_END at character 3",
-        ),
-        (
-            "cjson.decode('[1,]')",
-            "ERR user_script:1: Expected value but found T_ARR_END at character 4",
-        ),
-        (
-            "cjson.decode('[1 2]')",
-            "ERR user_script:1: Expected comma or array end but found T_NUMBER at character 4",
-        ),
-        (
-            "cjson.decode('[1}')",
-            "ERR user_script:1: Expected comma or array end but found T_OBJ_END at character 3",
-        ),
-        (
-            "cjson.decode('{')",
-            "ERR user_script:1: Expected object key string but found T_END at character 2",
-        ),
-        (
-            "cjson.decode('{1:2}')",
-            "ERR user_script:1: Expected object key string but found T_NUMBER at character 2",
-        ),
-        (
-            "cjson.decode('{\"a\"}')",
-            "ERR user_script:1: Expected colon but found T_OBJ_END at character 5",
-        ),
-        (
-            "cjson.decode('{\"a\":}')",
-            "ERR user_script:1: Expected value but found T_OBJ_END at character 6",
-        ),
-        (
-            "cjson.decode('{\"a\":1')",
-            "ERR user_script:1: Expected comma or object end but found T_END at character 7",
-        ),
-        (
-            "cjson.decode('{\"a\":1]')",
-            "ERR user_script:1: Expected comma or object end but found T_ARR_END at character 7",
-        ),
-        (
-            "cjson.decode('{\"a\":1,}')",
-            "ERR user_script:1: Expected object key string but found T_OBJ_END at character 8",
-        ),
-        (
-            "cjson.decode('{\"a\":x}')",
-            "ERR user_script:1: Expected value but found invalid token at character 6",
-        ),
-        (
-            "cjson.decode('1 2')",
-            "ERR user_script:1: Expected the end but found T_NUMBER at character 3",
-        ),
-        (
-            "cjson.decode(']')",
-            "ERR user_script:1: Expected value but found T_ARR_END at character 1",
-        ),
-        (
-            "cjson.decode(',')",
-            "ERR user_script:1: Expected value but found T_COMMA at character 1",
-        ),
-        (
-            "cjson.decode('tru')",
-            "ERR user_script:1: Expected value but found invalid token at character 1",
-        ),
-        (
-            "cjson.decode('nul')",
-            "ERR user_script:1: Expected value but found invalid token at character 1",
-        ),
-        (
-            "cjson.decode('  nope')",
-            "ERR user_script:1: Expected value but found invalid token at character 3",
-        ),
-        (
-            "cjson.decode('-')",
-            "ERR user_script:1: Expected value but found invalid number at character 1",
-        ),
-        (
-            "cjson.decode('-x')",
-            "ERR user_script:1: Expected value but found invalid number at character 1",
-        ),
-        (
-            "cjson.decode('+')",
-            "ERR user_script:1: Expected value but found invalid number at character 1",
-        ),
-        (
-            "cjson.decode('i')",
-            "ERR user_script:1: Expected value but found invalid token at character 1",
-        ),
-        (
-            "cjson.decode('infi')",
-            "ERR user_script:1: Expected the end but found invalid token at character 4",
-        ),
-        (
-            "cjson.decode('.5')",
-            "ERR user_script:1: Expected value but found invalid token at character 1",
-        ),
-        (
-            "cjson.decode('\"abc')",
-            "ERR user_script:1: Expected value but found unexpected end of string at character 5",
-        ),
-        (
-            "cjson.decode('\"ab\\0c\"')",
-            "ERR user_script:1: Expected value but found unexpected end of string at character 4",
-        ),
-        (
-            "cjson.decode('\"\\\\x\"')",
-            "ERR user_script:1: Expected value but found invalid escape code at character 2",
-        ),
-        (
-            "cjson.decode('\"\\\\')",
-            "ERR user_script:1: Expected value but found invalid escape code at character 2",
-        ),
-        (
-            "cjson.decode('\"\\\\u12\"')",
-            "ERR user_script:1: Expected value but found invalid unicode escape code at character 2",
-        ),
-        (
-            "cjson.decode('\"\\\\ud800\"')",
-            "ERR user_script:1: Expected value but found invalid unicode escape code at character 2",
-        ),
-        (
-            "cjson.decode('\"\\\\udc00\"')",
-            "ERR user_script:1: Expected value but found invalid unicode escape code at character 2",
-        ),
-        (
-            "cjson.decode('\"\\\\ud800\\\\u0041\"')",
-            "ERR user_script:1: Expected value but found invalid unicode escape code at character 2",
-        ),
-        (
-            "cjson.decode('\\0a')",
-            "ERR user_script:1: JSON parser does not support UTF-16 or UTF-32",
-        ),
-        (
-            "cjson.decode('a\\0')",
-            "ERR user_script:1: JSON parser does not support UTF-16 or UTF-32",
-        ),
-        (
-            "cjson.decode(('['):rep(1001))",
-            "ERR user_script:1: Found too many nested data structures (1001) at character 1001",
-        ),
-        (
-            "cjson.decode(('{\"a\":'):rep(1001))",
-            "ERR user_script:1: Found too many nested data structures (1001) at character 5001",
-        ),
-        (
-            "local c = cjson.new() c.decode_max_depth(2) c.decode('[[1]]') c.decode('[[[1]]]')",
-            "ERR user_script:1: Found too many nested data structures (3) at character 3",
-        ),
-        (
-            "local c = cjson.new() c.decode_invalid_numbers(false) c.decode('0x1')",
-            "ERR user_script:1: Expected value but found invalid number at character 1",
-        ),
-        (
-            "local c = cjson.new() c.decode_invalid_numbers(false) c.decode('01')",
-            "ERR user_script:1: Expected value but found invalid number at character 1",
-        ),
-        (
-            "local c = cjson.new() c.decode_invalid_numbers(false) c.decode('nan')",
-            "ERR user_script:1: Expected value but found invalid token at character 1",
-        ),
-        (
-            "local c = cjson.new() c.decode_invalid_numbers(false) c.decode('-inf')",
-            "ERR user_script:1: Expected value but found invalid number at character 1",
-        ),
-        (
-            "local c = cjson.new() c.decode_invalid_numbers(false) c.decode('+1')",
-            "ERR user_script:1: Expected value but found invalid token at character 1",
-        ),
-        (
-            "local c = cjson.new() c.decode_invalid_numbers(false) return tostring(c.decode('0.5'))",
-            "0.5",
-        ),
-    ]);
+    check(FAULTS_OF_TEXTS_ARE_NAMED);
 }
 
 #[test]

@@ -35,271 +35,274 @@ fn numbers_take_the_least_room() {
     );
 }
 
+const OTHER_VALUES: &[(&str, &str)] = &[
+    (
+        "return hex(cmsgpack.pack(nil, true, false, cjson.null, print == nil))",
+        "ERR user_script:1: Script attempted to access nonexistent global variable 'print'",
+    ),
+    (
+        "return hex(cmsgpack.pack(nil, true, false, cjson.null, pairs))",
+        "c0c3c2c0c0",
+    ),
+    (
+        "return hex(cmsgpack.pack('', 'abc', ('x'):rep(31)))",
+        "a0a3616263bf78787878787878787878787878787878787878787878787878787878787878",
+    ),
+    (
+        "return hex(cmsgpack.pack(('x'):rep(32)):sub(1, 3))",
+        "d92078",
+    ),
+    (
+        "return hex(cmsgpack.pack(('x'):rep(255)):sub(1, 3))",
+        "d9ff78",
+    ),
+    (
+        "return hex(cmsgpack.pack(('x'):rep(256)):sub(1, 4))",
+        "da010078",
+    ),
+    (
+        "return hex(cmsgpack.pack(('x'):rep(65536)):sub(1, 6))",
+        "db0001000078",
+    ),
+    (
+        "return hex(cmsgpack.pack({}, {1,2,3}, {{}}, {a=1}))",
+        "9093010203919081a16101",
+    ),
+    ("return hex(cmsgpack.pack({1,nil,3}))", "8201010303"),
+    ("return hex(cmsgpack.pack({[1]=1,[2]=2,[3]=3}))", "93010203"),
+    (
+        "return hex(cmsgpack.pack({[0]=1}, {[1.5]=1}, {[-1]=1}, {[2^31]=1}, {[true]=1}))",
+        "81000181ca3fc000000181ff0181ce800000000181c301",
+    ),
+    (
+        "local t = {} for i=1,16 do t[i]=i end return hex(cmsgpack.pack(t))",
+        "dc00100102030405060708090a0b0c0d0e0f10",
+    ),
+    (
+        "local t = {} for i=1,65536 do t[i]=1 end return hex(cmsgpack.pack(t):sub(1,7))",
+        "dd000100000101",
+    ),
+    (
+        "local t = {} for i=1,16 do t['k'..i]=1 end return hex(cmsgpack.pack(t):sub(1,3))",
+        "de0010",
+    ),
+    (
+        "local t = {} for i=1,65536 do t['k'..i]=1 end return hex(cmsgpack.pack(t):sub(1,5))",
+        "df00010000",
+    ),
+    (
+        "local t = {} t[1] = t return hex(cmsgpack.pack(t))",
+        "91919191919191919191919191919191c0",
+    ),
+    (
+        "local t = {} t.x = t return hex(cmsgpack.pack(t))",
+        "81a17881a17881a17881a17881a17881a17881a17881a17881a17881a17881a17881a17881a17881a17881a17881a178c0",
+    ),
+    (
+        "return hex(cmsgpack.pack(setmetatable({}, {__index=function() return 1 end})))",
+        "90",
+    ),
+    ("return #cmsgpack.pack(struct)", "21"),
+];
+
 #[test]
 fn other_values() {
-    check_with(
-        HEX,
-        &[
-            (
-                "return hex(cmsgpack.pack(nil, true, false, cjson.null, print == nil))",
-                "ERR user_script:1: Script attempted to access nonexistent global variable 'print'",
-            ),
-            (
-                "return hex(cmsgpack.pack(nil, true, false, cjson.null, pairs))",
-                "c0c3c2c0c0",
-            ),
-            (
-                "return hex(cmsgpack.pack('', 'abc', ('x'):rep(31)))",
-                "a0a3616263bf78787878787878787878787878787878787878787878787878787878787878",
-            ),
-            (
-                "return hex(cmsgpack.pack(('x'):rep(32)):sub(1, 3))",
-                "d92078",
-            ),
-            (
-                "return hex(cmsgpack.pack(('x'):rep(255)):sub(1, 3))",
-                "d9ff78",
-            ),
-            (
-                "return hex(cmsgpack.pack(('x'):rep(256)):sub(1, 4))",
-                "da010078",
-            ),
-            (
-                "return hex(cmsgpack.pack(('x'):rep(65536)):sub(1, 6))",
-                "db0001000078",
-            ),
-            (
-                "return hex(cmsgpack.pack({}, {1,2,3}, {{}}, {a=1}))",
-                "9093010203919081a16101",
-            ),
-            ("return hex(cmsgpack.pack({1,nil,3}))", "8201010303"),
-            ("return hex(cmsgpack.pack({[1]=1,[2]=2,[3]=3}))", "93010203"),
-            (
-                "return hex(cmsgpack.pack({[0]=1}, {[1.5]=1}, {[-1]=1}, {[2^31]=1}, {[true]=1}))",
-                "81000181ca3fc000000181ff0181ce800000000181c301",
-            ),
-            (
-                "local t = {} for i=1,16 do t[i]=i end return hex(cmsgpack.pack(t))",
-                "dc00100102030405060708090a0b0c0d0e0f10",
-            ),
-            (
-                "local t = {} for i=1,65536 do t[i]=1 end return hex(cmsgpack.pack(t):sub(1,7))",
-                "dd000100000101",
-            ),
-            (
-                "local t = {} for i=1,16 do t['k'..i]=1 end return hex(cmsgpack.pack(t):sub(1,3))",
-                "de0010",
-            ),
-            (
-                "local t = {} for i=1,65536 do t['k'..i]=1 end return hex(cmsgpack.pack(t):sub(1,5))",
-                "df00010000",
-            ),
-            (
-                "local t = {} t[1] = t return hex(cmsgpack.pack(t))",
-                "91919191919191919191919191919191c0",
-            ),
-            (
-                "local t = {} t.x = t return hex(cmsgpack.pack(t))",
-                "81a17881a17881a17881a17881a17881a17881a17881a17881a17881a17881a17881a17881a17881a17881a17881a178c0",
-            ),
-            (
-                "return hex(cmsgpack.pack(setmetatable({}, {__index=function() return 1 end})))",
-                "90",
-            ),
-            ("return #cmsgpack.pack(struct)", "21"),
-        ],
-    );
+    check_with(HEX, OTHER_VALUES);
 }
+
+const VALUES_ARE_READ_BACK: &[(&str, &str)] = &[
+    (
+        "return cjson.encode({cmsgpack.unpack(cmsgpack.pack(0, 127, 255, 65535, 65536, 2^40, -1, -33, -200, -40000, -2^40, 0.5, 0.1, 'abc', true, {1,2,{3}}, {a={b=1}}))})",
+        "[0,127,255,65535,65536,1099511627776,-1,-33,-200,-40000,-1099511627776,0.5,0.1,\"abc\",true,[1,2,[3]],{\"a\":{\"b\":1}}]",
+    ),
+    (
+        "return select('#', cmsgpack.unpack(cmsgpack.pack(nil, nil)))",
+        "2",
+    ),
+    (
+        "return cjson.encode({cmsgpack.unpack('\\207\\255\\255\\255\\255\\255\\255\\255\\255')})",
+        "[-1]",
+    ),
+    (
+        "return cjson.encode({cmsgpack.unpack('\\209\\128\\1')})",
+        "[-32767]",
+    ),
+    (
+        "return cjson.encode({cmsgpack.unpack('\\210\\128\\0\\0\\1')})",
+        "[-2147483647]",
+    ),
+    (
+        "return cjson.encode({cmsgpack.unpack('\\211\\128\\0\\0\\0\\0\\0\\0\\1')})",
+        "[-9.2233720368548e+18]",
+    ),
+    (
+        "return cjson.encode({cmsgpack.unpack('\\217\\2ab\\218\\0\\2ab\\219\\0\\0\\0\\2ab')})",
+        "[\"ab\",\"ab\",\"ab\"]",
+    ),
+    (
+        "return cjson.encode({cmsgpack.unpack('\\220\\0\\1\\1\\221\\0\\0\\0\\1\\1')})",
+        "[[1],[1]]",
+    ),
+    (
+        "return cjson.encode({cmsgpack.unpack('\\222\\0\\1\\1\\2\\223\\0\\0\\0\\1\\1\\2')})",
+        "[[2],[2]]",
+    ),
+    (
+        "return cjson.encode({cmsgpack.unpack('\\147\\1\\192\\3')})",
+        "[[1,null,3]]",
+    ),
+    (
+        "return cjson.encode({cmsgpack.unpack('\\129\\161a\\192')})",
+        "[{}]",
+    ),
+    ("return cjson.encode({cmsgpack.unpack('')})", "{}"),
+    (
+        "return cjson.encode({cmsgpack.unpack_one(cmsgpack.pack(7, 8, 9))})",
+        "[1,7]",
+    ),
+    (
+        "return cjson.encode({cmsgpack.unpack_one(cmsgpack.pack(7, 8, 9), 1)})",
+        "[2,8]",
+    ),
+    (
+        "return cjson.encode({cmsgpack.unpack_one(cmsgpack.pack(7, 8, 9), 2)})",
+        "[-1,9]",
+    ),
+    (
+        "return cjson.encode({cmsgpack.unpack_one(cmsgpack.pack(7, 8, 9), 3)})",
+        "[-1]",
+    ),
+    (
+        "return cjson.encode({cmsgpack.unpack_limit(cmsgpack.pack(7, 8, 9), 2)})",
+        "[2,7,8]",
+    ),
+    (
+        "return cjson.encode({cmsgpack.unpack_limit(cmsgpack.pack(7, 8, 9), 5, 1)})",
+        "[-1,8,9]",
+    ),
+    (
+        "return cjson.encode({cmsgpack.unpack_limit(cmsgpack.pack(7, 8, 9), 0)})",
+        "[7,8,9]",
+    ),
+    (
+        "return cjson.encode({cmsgpack.unpack_limit(cmsgpack.pack(7, 8, 9), 0, 1)})",
+        "[1]",
+    ),
+    (
+        "local t = {} for i=1,3900 do t[i]=i end return select('#', cmsgpack.unpack(cmsgpack.pack(unpack(t))))",
+        "3900",
+    ),
+    (
+        "local s = ('\\145'):rep(900) .. '\\1' local t = cmsgpack.unpack(s) local n = 0 while type(t) == 'table' do t = t[1] n = n + 1 end return n",
+        "900",
+    ),
+];
 
 #[test]
 fn values_are_read_back() {
-    check(&[
-        (
-            "return cjson.encode({cmsgpack.unpack(cmsgpack.pack(0, 127, 255, 65535, 65536, 2^40, -1, -33, -200, -40000, -2^40, 0.5, 0.1, 'abc', true, {1,2,{3}}, {a={b=1}}))})",
-            "[0,127,255,65535,65536,1099511627776,-1,-33,-200,-40000,-1099511627776,0.5,0.1,\"abc\",true,[1,2,[3]],{\"a\":{\"b\":1}}]",
-        ),
-        (
-            "return select('#', cmsgpack.unpack(cmsgpack.pack(nil, nil)))",
-            "2",
-        ),
-        (
-            "return cjson.encode({cmsgpack.unpack('\\207\\255\\255\\255\\255\\255\\255\\255\\255')})",
-            "[-1]",
-        ),
-        (
-            "return cjson.encode({cmsgpack.unpack('\\209\\128\\1')})",
-            "[-32767]",
-        ),
-        (
-            "return cjson.encode({cmsgpack.unpack('\\210\\128\\0\\0\\1')})",
-            "[-2147483647]",
-        ),
-        (
-            "return cjson.encode({cmsgpack.unpack('\\211\\128\\0\\0\\0\\0\\0\\0\\1')})",
-            "[-9.2233720368548e+18]",
-        ),
-        (
-            "return cjson.encode({cmsgpack.unpack('\\217\\2ab\\218\\0\\2ab\\219\\0\\0\\0\\2ab')})",
-            "[\"ab\",\"ab\",\"ab\"]",
-        ),
-        (
-            "return cjson.encode({cmsgpack.unpack('\\220\\0\\1\\1\\221\\0\\0\\0\\1\\1')})",
-            "[[1],[1]]",
-        ),
-        (
-            "return cjson.encode({cmsgpack.unpack('\\222\\0\\1\\1\\2\\223\\0\\0\\0\\1\\1\\2')})",
-            "[[2],[2]]",
-        ),
-        (
-            "return cjson.encode({cmsgpack.unpack('\\147\\1\\192\\3')})",
-            "[[1,null,3]]",
-        ),
-        (
-            "return cjson.encode({cmsgpack.unpack('\\129\\161a\\192')})",
-            "[{}]",
-        ),
-        ("return cjson.encode({cmsgpack.unpack('')})", "{}"),
-        (
-            "return cjson.encode({cmsgpack.unpack_one(cmsgpack.pack(7, 8, 9))})",
-            "[1,7]",
-        ),
-        (
-            "return cjson.encode({cmsgpack.unpack_one(cmsgpack.pack(7, 8, 9), 1)})",
-            "[2,8]",
-        ),
-        (
-            "return cjson.encode({cmsgpack.unpack_one(cmsgpack.pack(7, 8, 9), 2)})",
-            "[-1,9]",
-        ),
-        (
-            "return cjson.encode({cmsgpack.unpack_one(cmsgpack.pack(7, 8, 9), 3)})",
-            "[-1]",
-        ),
-        (
-            "return cjson.encode({cmsgpack.unpack_limit(cmsgpack.pack(7, 8, 9), 2)})",
-            "[2,7,8]",
-        ),
-        (
-            "return cjson.encode({cmsgpack.unpack_limit(cmsgpack.pack(7, 8, 9), 5, 1)})",
-            "[-1,8,9]",
-        ),
-        (
-            "return cjson.encode({cmsgpack.unpack_limit(cmsgpack.pack(7, 8, 9), 0)})",
-            "[7,8,9]",
-        ),
-        (
-            "return cjson.encode({cmsgpack.unpack_limit(cmsgpack.pack(7, 8, 9), 0, 1)})",
-            "[1]",
-        ),
-        (
-            "local t = {} for i=1,3900 do t[i]=i end return select('#', cmsgpack.unpack(cmsgpack.pack(unpack(t))))",
-            "3900",
-        ),
-        (
-            "local s = ('\\145'):rep(900) .. '\\1' local t = cmsgpack.unpack(s) local n = 0 while type(t) == 'table' do t = t[1] n = n + 1 end return n",
-            "900",
-        ),
-    ]);
+    check(VALUES_ARE_READ_BACK);
 }
+
+const FAULTS_ARE_NAMED: &[(&str, &str)] = &[
+    (
+        "cmsgpack.pack()",
+        "ERR user_script:1: bad argument #0 to 'pack' (MessagePack pack needs input.)",
+    ),
+    (
+        "cmsgpack.unpack()",
+        "ERR user_script:1: bad argument #1 to 'unpack' (string expected, got no value)",
+    ),
+    (
+        "cmsgpack.unpack({})",
+        "ERR user_script:1: bad argument #1 to 'unpack' (string expected, got table)",
+    ),
+    ("return cmsgpack.unpack(1)", "49"),
+    (
+        "cmsgpack.unpack('\\204')",
+        "ERR user_script:1: Missing bytes in input.",
+    ),
+    (
+        "cmsgpack.unpack('\\205\\1')",
+        "ERR user_script:1: Missing bytes in input.",
+    ),
+    (
+        "cmsgpack.unpack('\\203\\1\\1')",
+        "ERR user_script:1: Missing bytes in input.",
+    ),
+    (
+        "cmsgpack.unpack('\\163ab')",
+        "ERR user_script:1: Missing bytes in input.",
+    ),
+    (
+        "cmsgpack.unpack('\\219\\255\\255\\255\\255ab')",
+        "ERR user_script:1: Missing bytes in input.",
+    ),
+    (
+        "cmsgpack.unpack('\\146\\1')",
+        "ERR user_script:1: Missing bytes in input.",
+    ),
+    (
+        "cmsgpack.unpack('\\129\\1')",
+        "ERR user_script:1: Missing bytes in input.",
+    ),
+    (
+        "cmsgpack.unpack('\\221\\255\\255\\255\\255\\1')",
+        "ERR user_script:1: Missing bytes in input.",
+    ),
+    (
+        "cmsgpack.unpack('\\193')",
+        "ERR user_script:1: Bad data format in input.",
+    ),
+    (
+        "cmsgpack.unpack('\\196\\1a')",
+        "ERR user_script:1: Bad data format in input.",
+    ),
+    ("cmsgpack.unpack('\\129\\192\\1')", "ERR table index is nil"),
+    (
+        "cmsgpack.unpack('\\129\\203\\127\\248\\0\\0\\0\\0\\0\\0\\1')",
+        "ERR table index is NaN",
+    ),
+    (
+        "cmsgpack.unpack_one('\\1', -1)",
+        "ERR user_script:1: Invalid request to unpack with offset of -1 and limit of 1.",
+    ),
+    (
+        "cmsgpack.unpack_one('\\1', 2)",
+        "ERR user_script:1: Start offset 2 greater than input length 1.",
+    ),
+    (
+        "cmsgpack.unpack_limit('\\1', -1)",
+        "ERR user_script:1: Invalid request to unpack with offset of 0 and limit of 1.",
+    ),
+    (
+        "cmsgpack.unpack_limit('\\1')",
+        "ERR user_script:1: bad argument #2 to 'unpack_limit' (number expected, got no value)",
+    ),
+    (
+        "cmsgpack.unpack_limit('\\1', 1, {})",
+        "ERR user_script:1: bad argument #3 to 'unpack_limit' (number expected, got table)",
+    ),
+    (
+        "cmsgpack.unpack(('\\1'):rep(9000))",
+        "ERR user_script:1: stack overflow (too many return values at once; use unpack_one or unpack_limit instead.)",
+    ),
+    (
+        "cmsgpack.unpack(('\\145'):rep(9000))",
+        "ERR user_script:1: stack overflow (in function mp_decode_to_lua_array)",
+    ),
+    (
+        "cmsgpack.unpack(('\\129'):rep(9000))",
+        "ERR user_script:1: stack overflow (too many return values at once; use unpack_one or unpack_limit instead.)",
+    ),
+    (
+        "return select(2, pcall(cmsgpack.unpack, '\\204'))",
+        "Missing bytes in input.",
+    ),
+];
 
 #[test]
 fn faults_are_named() {
-    check(&[
-        (
-            "cmsgpack.pack()",
-            "ERR user_script:1: bad argument #0 to 'pack' (MessagePack pack needs input.)",
-        ),
-        (
-            "cmsgpack.unpack()",
-            "ERR user_script:1: bad argument #1 to 'unpack' (string expected, got no value)",
-        ),
-        (
-            "cmsgpack.unpack({})",
-            "ERR user_script:1: bad argument #1 to 'unpack' (string expected, got table)",
-        ),
-        ("return cmsgpack.unpack(1)", "49"),
-        (
-            "cmsgpack.unpack('\\204')",
-            "ERR user_script:1: Missing bytes in input.",
-        ),
-        (
-            "cmsgpack.unpack('\\205\\1')",
-            "ERR user_script:1: Missing bytes in input.",
-        ),
-        (
-            "cmsgpack.unpack('\\203\\1\\1')",
-            "ERR user_script:1: Missing bytes in input.",
-        ),
-        (
-            "cmsgpack.unpack('\\163ab')",
-            "ERR user_script:1: Missing bytes in input.",
-        ),
-        (
-            "cmsgpack.unpack('\\219\\255\\255\\255\\255ab')",
-            "ERR user_script:1: Missing bytes in input.",
-        ),
-        (
-            "cmsgpack.unpack('\\146\\1')",
-            "ERR user_script:1: Missing bytes in input.",
-        ),
-        (
-            "cmsgpack.unpack('\\129\\1')",
-            "ERR user_script:1: Missing bytes in input.",
-        ),
-        (
-            "cmsgpack.unpack('\\221\\255\\255\\255\\255\\1')",
-            "ERR user_script:1: Missing bytes in input.",
-        ),
-        (
-            "cmsgpack.unpack('\\193')",
-            "ERR user_script:1: Bad data format in input.",
-        ),
-        (
-            "cmsgpack.unpack('\\196\\1a')",
-            "ERR user_script:1: Bad data format in input.",
-        ),
-        ("cmsgpack.unpack('\\129\\192\\1')", "ERR table index is nil"),
-        (
-            "cmsgpack.unpack('\\129\\203\\127\\248\\0\\0\\0\\0\\0\\0\\1')",
-            "ERR table index is NaN",
-        ),
-        (
-            "cmsgpack.unpack_one('\\1', -1)",
-            "ERR user_script:1: Invalid request to unpack with offset of -1 and limit of 1.",
-        ),
-        (
-            "cmsgpack.unpack_one('\\1', 2)",
-            "ERR user_script:1: Start offset 2 greater than input length 1.",
-        ),
-        (
-            "cmsgpack.unpack_limit('\\1', -1)",
-            "ERR user_script:1: Invalid request to unpack with offset of 0 and limit of 1.",
-        ),
-        (
-            "cmsgpack.unpack_limit('\\1')",
-            "ERR user_script:1: bad argument #2 to 'unpack_limit' (number expected, got no value)",
-        ),
-        (
-            "cmsgpack.unpack_limit('\\1', 1, {})",
-            "ERR user_script:1: bad argument #3 to 'unpack_limit' (number expected, got table)",
-        ),
-        (
-            "cmsgpack.unpack(('\\1'):rep(9000))",
-            "ERR user_script:1: stack overflow (too many return values at once; use unpack_one or unpack_limit instead.)",
-        ),
-        (
-            "cmsgpack.unpack(('\\145'):rep(9000))",
-            "ERR user_script:1: stack overflow (in function mp_decode_to_lua_array)",
-        ),
-        (
-            "cmsgpack.unpack(('\\129'):rep(9000))",
-            "ERR user_script:1: stack overflow (too many return values at once; use unpack_one or unpack_limit instead.)",
-        ),
-        (
-            "return select(2, pcall(cmsgpack.unpack, '\\204'))",
-            "Missing bytes in input.",
-        ),
-    ]);
+    check(FAULTS_ARE_NAMED);
 }
 
 #[test]
