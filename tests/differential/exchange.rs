@@ -4,7 +4,7 @@
 //! sequence is a test of both directions of the dump format as well.
 
 use crate::arena::{Arena, Finding};
-use crate::peer::{Reply, Words, words};
+use crate::peer::{Peer, Reply, Words, words};
 
 /// What is put behind a key's name for the other server's value.
 const MARK: &[u8] = b"~restored";
@@ -43,30 +43,33 @@ impl Arena {
         let at_reference = self.reference.receive(resp3, keys.len());
         let at_subject = self.subject.receive(resp3, keys.len());
         for (at, key) in keys.iter().enumerate() {
-            for (side, command, replies) in [
-                (&mut self.reference, &to_reference[at], &at_reference),
-                (&mut self.subject, &to_subject[at], &at_subject),
-            ] {
-                let digests: Vec<String> = [key.clone(), marked(key)]
-                    .into_iter()
-                    .map(|key| {
-                        side.send(resp3, &[[words("DEBUG DIGEST-VALUE"), vec![key]].concat()]);
-                        side.receive(resp3, 1)[0].to_string()
-                    })
-                    .collect();
-                if replies[at].to_string() != "+OK" || digests[0] != digests[1] {
-                    return Some(Finding {
-                        at: None,
-                        name: "RESTORE".to_owned(),
-                        command: command.clone(),
-                        reference: at_reference[at].clone(),
-                        subject: at_subject[at].clone(),
-                    });
-                }
+            let at_home = digests(&mut self.reference, resp3, key);
+            let abroad = digests(&mut self.subject, resp3, key);
+            let [reference_lost, subject_lost] = [&at_home, &abroad].map(|own| own[0] != own[1]);
+            let is_lost =
+                reference_lost != subject_lost || (reference_lost && at_home[1] != abroad[1]);
+            let taken = |reply: &Reply| reply.to_string() == "+OK";
+            if is_lost || !taken(&at_reference[at]) || !taken(&at_subject[at]) {
+                return Some(Finding {
+                    at: None,
+                    name: "RESTORE".to_owned(),
+                    command: to_subject[at].clone(),
+                    reference: at_reference[at].clone(),
+                    subject: at_subject[at].clone(),
+                });
             }
         }
         self.look(resp3, &looks(keys))?.err()
     }
+}
+
+/// The digests of a key's value and of the one that came from the other server. They are the same but where the small form
+/// of a value keeps less than the large one, in both servers: a sorted set's score of -0 becomes 0.
+fn digests(side: &mut Peer, resp3: bool, key: &[u8]) -> [String; 2] {
+    [key.to_vec(), marked(key)].map(|key| {
+        side.send(resp3, &[[words("DEBUG DIGEST-VALUE"), vec![key]].concat()]);
+        side.receive(resp3, 1)[0].to_string()
+    })
 }
 
 /// What both must say of the values that came from the other: groups of streams are in no digest.
