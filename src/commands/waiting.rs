@@ -1,9 +1,32 @@
-//! What the families' blocking commands have in common: their timeouts.
+//! What the families' blocking commands have in common: their timeouts, and waiting for the first of some keys.
 
-use crate::command::{CommandError, Context};
-use crate::instance::waiters::NO_DEADLINE;
+use std::ops::Range;
+
+use crate::command::{Arg, ArgKind, CommandError, Context};
+use crate::instance::waiters::{NO_DEADLINE, Wait, WaitsFor};
+use crate::resp::{CommandQueue, Request};
 use crate::text::double;
 use crate::text::number::parse_i64;
+
+/// The timeout in the commands' grammars.
+pub const TIMEOUT: Arg = Arg::new("timeout", ArgKind::Double);
+
+/// Blocks the client until one of the keys in `keys` holds what the command waits for; in vain it gets the null array.
+pub fn block(
+    context: &mut Context<'_>,
+    request: Request<'_>,
+    keys: Range<usize>,
+    on: WaitsFor,
+    deadline_ms: u64,
+) {
+    context.block(|_| Wait {
+        request: CommandQueue::of(request),
+        keys: keys.map(|at| request.get(at).to_vec()).collect(),
+        on,
+        deadline_ms,
+        in_vain: |reply| reply.null_array(),
+    });
+}
 
 /// Reads a timeout in seconds with a fraction, and answers the deadline in Unix milliseconds; zero waits without end.
 pub fn deadline(context: &Context<'_>, word: &[u8]) -> Result<u64, CommandError> {

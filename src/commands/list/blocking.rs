@@ -3,34 +3,20 @@
 //! Each does what its form without waiting does, through the same functions; where that finds no list the client is
 //! blocked, and the handler runs again when one of its keys has become a list.
 
-use std::ops::Range;
-
 use super::push_pop::{Choice, POP_KEY_FLAGS, pop_one};
 use super::transfer::{MOVE_KEYS, move_element};
 use super::{ENDS, list_of, parse_end};
 use crate::command::{
-    Arg, ArgKind, Args, CommandResult, CommandSpec, Context, Flags, Group, Handler, KeySpec,
+    Arg, Args, CommandResult, CommandSpec, Context, Flags, Group, Handler, KeySpec,
 };
-use crate::commands::waiting::deadline;
-use crate::instance::waiters::{Wait, WaitsFor};
-use crate::resp::{CommandQueue, Request};
+use crate::commands::waiting::{TIMEOUT, block, deadline};
+use crate::instance::waiters::WaitsFor;
+use crate::resp::Request;
 use crate::store::tree::End;
 
 const WAITING_READ: &[Flags] = &[Flags::WRITE, Flags::BLOCKING];
 const WAITING_MOVE: &[Flags] = &[Flags::WRITE, Flags::DENYOOM, Flags::BLOCKING];
-const TIMEOUT: Arg = Arg::new("timeout", ArgKind::Double);
 const FRACTION: &[(&str, &str)] = &[("6.0.0", "`timeout` may have a fraction.")];
-
-/// Blocks the client until one of the keys in `keys` is a list.
-fn block(context: &mut Context<'_>, request: Request<'_>, keys: Range<usize>, deadline_ms: u64) {
-    context.block(|_| Wait {
-        request: CommandQueue::of(request),
-        keys: keys.map(|at| request.get(at).to_vec()).collect(),
-        on: WaitsFor::List,
-        deadline_ms,
-        in_vain: |reply| reply.null_array(),
-    });
-}
 
 /// What the specs of BLPOP and BRPOP have in common.
 const fn waiting_popper(
@@ -82,7 +68,7 @@ fn pop_first(context: &mut Context<'_>, request: Request<'_>, end: End) -> Comma
         context.reply.bulk(key);
         return pop_one(context, key, end);
     }
-    block(context, request, keys, deadline_ms);
+    block(context, request, keys, WaitsFor::List, deadline_ms);
     Ok(())
 }
 
@@ -109,7 +95,13 @@ fn blmpop(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let choice = Choice::parse(request, 2)?;
     let deadline_ms = deadline(context, request.get(1))?;
     if !choice.pop(context, request)? {
-        block(context, request, choice.keys_at(), deadline_ms);
+        block(
+            context,
+            request,
+            choice.keys_at(),
+            WaitsFor::List,
+            deadline_ms,
+        );
     }
     Ok(())
 }
@@ -171,6 +163,6 @@ fn wait_and_move(
     if context.peek(source).is_some() || !context.may_block() {
         return move_element(context, source, destination, from, to);
     }
-    block(context, request, 1..2, deadline_ms);
+    block(context, request, 1..2, WaitsFor::List, deadline_ms);
     Ok(())
 }

@@ -3,30 +3,13 @@
 //! Each does what its form without waiting does, through the same functions; where that finds no sorted set the client is
 //! blocked, and the handler runs again when one of its keys has become one.
 
-use std::ops::Range;
-
 use super::pop::{Choice, ENDS, POP_KEY_FLAGS, pop_members};
 use super::{Shape, zset_of};
-use crate::command::{
-    Arg, ArgKind, CommandResult, CommandSpec, Context, Flags, Group, Handler, KeySpec,
-};
-use crate::commands::waiting::deadline;
-use crate::instance::waiters::{Wait, WaitsFor};
-use crate::resp::{CommandQueue, Request};
+use crate::command::{Arg, CommandResult, CommandSpec, Context, Flags, Group, Handler, KeySpec};
+use crate::commands::waiting::{TIMEOUT, block, deadline};
+use crate::instance::waiters::WaitsFor;
+use crate::resp::Request;
 use crate::store::tree::End;
-
-const TIMEOUT: Arg = Arg::new("timeout", ArgKind::Double);
-
-/// Blocks the client until one of the keys in `keys` is a sorted set.
-fn block(context: &mut Context<'_>, request: Request<'_>, keys: Range<usize>, deadline_ms: u64) {
-    context.block(|_| Wait {
-        request: CommandQueue::of(request),
-        keys: keys.map(|at| request.get(at).to_vec()).collect(),
-        on: WaitsFor::SortedSet,
-        deadline_ms,
-        in_vain: |reply| reply.null_array(),
-    });
-}
 
 /// What the specs of BZPOPMIN and BZPOPMAX have in common.
 const fn waiting_popper(
@@ -84,7 +67,7 @@ fn pop_first(context: &mut Context<'_>, request: Request<'_>, end: End) -> Comma
         context.reply.bulk(key);
         return pop_members(context, key, end, 1, Shape::Flat);
     }
-    block(context, request, keys, deadline_ms);
+    block(context, request, keys, WaitsFor::SortedSet, deadline_ms);
     Ok(())
 }
 
@@ -111,7 +94,13 @@ fn bzmpop(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let choice = Choice::parse(request, 2)?;
     let deadline_ms = deadline(context, request.get(1))?;
     if !choice.pop(context, request)? {
-        block(context, request, choice.keys_at(), deadline_ms);
+        block(
+            context,
+            request,
+            choice.keys_at(),
+            WaitsFor::SortedSet,
+            deadline_ms,
+        );
     }
     Ok(())
 }
