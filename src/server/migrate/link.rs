@@ -31,8 +31,6 @@ const MAX_LINE_BYTES: u64 = 4096;
 /// A connection to a target.
 pub(super) struct Link {
     stream: BufReader<TcpStream>,
-    /// Whether the target knows who this is.
-    is_authenticated: bool,
     /// The database that is selected there, if that is known.
     database: Option<i64>,
 }
@@ -76,7 +74,6 @@ impl Link {
         let _ = stream.set_nodelay(true);
         Ok(Link {
             stream: BufReader::new(stream),
-            is_authenticated: target.credentials.is_empty(),
             database: None,
         })
     }
@@ -113,21 +110,20 @@ impl Link {
             }
         }
         if refusal.is_some() {
-            // Whatever the reason: who it is and where it stands is said anew next time.
-            self.is_authenticated = order.target.credentials.is_empty();
+            // Whatever the reason: the database is selected anew next time.
             self.database = None;
         }
         Ok(refusal)
     }
 
-    /// Authenticates and selects the database, where that has not been done on this connection. Nothing is sent before
-    /// both are granted: a value must not get into a database that was not meant.
+    /// Authenticates, each time, as the password may be another one by now, and selects the database where it is not
+    /// selected. Nothing is sent before both are granted: a value must not get into a database that was not meant.
     async fn enter(&mut self, order: &Order) -> Result<(), Broken> {
-        let mut words: Vec<&[u8]> = vec![b"AUTH"];
-        words.extend(order.target.credentials.iter().map(Vec::as_slice));
-        if !self.is_authenticated {
+        let credentials = &order.target.credentials;
+        if !credentials.is_empty() {
+            let mut words: Vec<&[u8]> = vec![b"AUTH"];
+            words.extend(credentials.iter().map(Vec::as_slice));
             self.ask(&words, order.timeout).await?;
-            self.is_authenticated = true;
         }
         if self.database != Some(order.database) {
             let database = order.database.to_string();
