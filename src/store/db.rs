@@ -7,6 +7,7 @@
 mod field_deadlines;
 
 use super::access::AccessPolicy;
+use super::effects::Effects;
 use super::entry::{Entry, NEVER, NewValue, Object, Value};
 use super::journal::{Events, Journal, What};
 use super::member::Member;
@@ -136,6 +137,8 @@ pub struct Db {
     pub access: AccessPolicy,
     /// What has happened to keys that somebody wants to know.
     pub journal: Journal,
+    /// What the commands under way do, for the log of writes.
+    pub effects: Effects,
     /// Randomness for RANDOMKEY and the like.
     pub rng: fastrand::Rng,
     seed: HashSeed,
@@ -158,6 +161,7 @@ impl Db {
             sees_expired: false,
             access: AccessPolicy::default(),
             journal: Journal::default(),
+            effects: Effects::default(),
             rng: seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed),
             seed: hash_seed,
         }
@@ -317,6 +321,7 @@ impl Db {
         }
         if self.remove(index, key).is_some() {
             self.stats.expired += 1;
+            self.effects.expired(index, key);
             self.journal.note(index, key, What::Removed);
             self.journal.event(index, key, Events::EXPIRED, "expired");
         }
@@ -471,6 +476,7 @@ impl Db {
         keyspace.expires -= due.len();
         for entry in &due {
             keyspace.fields.forget(entry);
+            self.effects.expired(index, entry.key());
             self.journal.note(index, entry.key(), What::Removed);
             self.journal
                 .event(index, entry.key(), Events::EXPIRED, "expired");
