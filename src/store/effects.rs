@@ -137,9 +137,15 @@ impl Effects {
     }
 
     /// Says one word of a command, which [`Effects::end`] ends.
-    pub fn word(&mut self, word: &[u8]) {
+    pub fn word(&mut self, word: &[u8]) -> &mut Self {
         self.bytes.extend_from_slice(word);
         self.words.push(self.bytes.len());
+        self
+    }
+
+    /// Says a number as a word.
+    pub fn number(&mut self, number: impl itoa::Integer) -> &mut Self {
+        self.word(itoa::Buffer::new().format(number).as_bytes())
     }
 
     /// Ends the command of the words since the last one; without words there is none.

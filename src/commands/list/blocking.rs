@@ -66,7 +66,9 @@ fn pop_first(context: &mut Context<'_>, request: Request<'_>, end: End) -> Comma
         list_of(entry.value())?;
         context.reply.array(2);
         context.reply.bulk(key);
-        return pop_one(context, key, end);
+        pop_one(context, key, end)?;
+        context.repeat_as(&[pop_command(end), key]);
+        return Ok(());
     }
     block(context, request, keys, WaitsFor::List, deadline_ms);
     Ok(())
@@ -161,7 +163,12 @@ fn wait_and_move(
     let (source, destination) = (request.get(1), request.get(2));
     // Where it may not wait it answers as the forms that do not: with null, not with the null array of a timeout.
     if context.peek(source).is_some() || !context.may_block() {
-        return move_element(context, source, destination, from, to);
+        let before = context.db.dirty;
+        move_element(context, source, destination, from, to)?;
+        if context.db.dirty != before {
+            repeat_move(context, request, (from, to));
+        }
+        return Ok(());
     }
     block(context, request, 1..2, WaitsFor::List, deadline_ms);
     Ok(())

@@ -299,6 +299,9 @@ impl Choice {
             context.reply.array(2);
             context.reply.bulk(key);
             pop_some(context, key, self.end, self.count)?;
+            let count = self.count;
+            let command = pop_command(self.end);
+            context.repeat(|effects| _ = effects.word(command).word(key).number(count));
             return Ok(true);
         }
         Ok(false)
