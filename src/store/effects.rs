@@ -10,6 +10,7 @@
 //! While nobody keeps a log, `on` is false, and a write costs one comparison.
 
 use super::db::DbIndex;
+use super::encoding::flat::Item;
 
 /// Who is to get an effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,9 +131,7 @@ impl Effects {
         if !self.on {
             return;
         }
-        for word in words {
-            self.word(word);
-        }
+        self.words(words);
         self.end(index);
     }
 
@@ -141,6 +140,24 @@ impl Effects {
         self.bytes.extend_from_slice(word);
         self.words.push(self.bytes.len());
         self
+    }
+
+    /// Says several words.
+    pub fn words<'w>(&mut self, words: impl IntoIterator<Item = &'w [u8]>) -> &mut Self {
+        for word in words {
+            self.word(word);
+        }
+        self
+    }
+
+    /// A place for words that a handler finds while it has a value borrowed, and says once it has given it back.
+    #[inline]
+    pub fn notes(&self) -> Noted {
+        Noted {
+            on: self.on,
+            bytes: Vec::new(),
+            ends: Vec::new(),
+        }
     }
 
     /// Says a number as a word.
@@ -237,6 +254,72 @@ impl Effects {
         if self.words.capacity() > KEPT_BYTES / size_of::<usize>() {
             (self.words, self.effects) = (Vec::new(), Vec::new());
         }
+    }
+}
+
+/// Words that are kept until they can be said ([`Effects::notes`]); none while nobody keeps a log.
+#[derive(Debug)]
+pub struct Noted {
+    on: bool,
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Noted {
+    /// Whether anybody keeps a log, so that words are kept here.
+    #[inline]
+    pub fn is_on(&self) -> bool {
+        self.on
+    }
+
+    /// Keeps a word.
+    #[inline]
+    pub fn word(&mut self, word: &[u8]) {
+        if self.on {
+            self.bytes.extend_from_slice(word);
+            self.ends.push(self.bytes.len());
+        }
+    }
+
+    /// Keeps an element's text.
+    #[inline]
+    pub fn item(&mut self, item: Item<'_>) {
+        if self.on {
+            self.word(item.text(&mut itoa::Buffer::new()));
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> Words<'_> {
+        Words {
+            bytes: &self.bytes,
+            ends: &self.ends,
+            start: 0,
+        }
+    }
+
+    /// All of them, at most so many at once.
+    pub fn chunks(&self, most: usize) -> impl Iterator<Item = Words<'_>> {
+        let mut start = 0;
+        self.ends.chunks(most).map(move |ends| {
+            let words = Words {
+                bytes: &self.bytes,
+                ends,
+                start,
+            };
+            start = ends.last().copied().unwrap_or_default();
+            words
+        })
     }
 }
 

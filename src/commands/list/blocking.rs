@@ -5,7 +5,7 @@
 
 use super::push_pop::{Choice, POP_KEY_FLAGS, pop_one};
 use super::transfer::{MOVE_KEYS, move_element};
-use super::{ENDS, list_of, parse_end};
+use super::{ENDS, list_of, parse_end, pop_command};
 use crate::command::{
     Arg, Args, CommandResult, CommandSpec, Context, Flags, Group, Handler, KeySpec,
 };
@@ -163,12 +163,7 @@ fn wait_and_move(
     let (source, destination) = (request.get(1), request.get(2));
     // Where it may not wait it answers as the forms that do not: with null, not with the null array of a timeout.
     if context.peek(source).is_some() || !context.may_block() {
-        let before = context.db.dirty;
-        move_element(context, source, destination, from, to)?;
-        if context.db.dirty != before {
-            repeat_move(context, request, (from, to));
-        }
-        return Ok(());
+        return move_element(context, source, destination, from, to);
     }
     block(context, request, 1..2, WaitsFor::List, deadline_ms);
     Ok(())
