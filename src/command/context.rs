@@ -194,6 +194,12 @@ impl<'a> Context<'a> {
         self.db.now_ms()
     }
 
+    /// As [`Context::now_ms`], also while commands of the past are repeated, when that is before every deadline.
+    #[inline]
+    pub fn present_ms(&self) -> u64 {
+        self.db.present_ms()
+    }
+
     /// The error for a wrong number of words of the command that runs.
     pub fn wrong_arity(&self) -> CommandError {
         CommandError::WrongArity(self.command.full_name.clone())
