@@ -50,6 +50,7 @@ struct Effect {
 pub struct Entered {
     said: bool,
     dirty: u64,
+    withheld: u8,
 }
 
 /// The effects of the unit under way.
@@ -87,6 +88,7 @@ impl Effects {
         Entered {
             said: std::mem::take(&mut self.said),
             dirty,
+            withheld: self.withheld,
         }
     }
 
@@ -105,7 +107,7 @@ impl Effects {
         {
             self.say(index, words);
         }
-        self.said = entered.said;
+        (self.said, self.withheld) = (entered.said, entered.withheld);
         self.depth -= 1;
         self.depth == 0
     }
@@ -210,7 +212,7 @@ impl Effects {
         }
     }
 
-    /// Chooses who gets what is said from now on (`redis.set_repl`).
+    /// Chooses who gets what is said from now on, until the script ends that chooses (`redis.set_repl`).
     pub fn set_readers(&mut self, readers: Readers) {
         self.withheld = Readers::ALL.0 & !readers.0;
     }
@@ -429,6 +431,44 @@ mod tests {
         effects.say(0, [b"SET".as_slice(), b"c", b"1"]);
         let readers: Vec<_> = effects.iter().map(|(_, readers, _)| readers).collect();
         assert_eq!(readers, [Readers::NONE, Readers::REPLICAS, Readers::ALL]);
+    }
+
+    #[test]
+    fn what_a_script_has_chosen_ends_with_it() {
+        let mut effects = Effects::kept();
+        let script = effects.enter(0);
+        effects.set_readers(Readers::FILE);
+        for line in ["SET a 1", "SET b 1"] {
+            let inner = effects.enter(0);
+            leave(&mut effects, inner, 1, line);
+        }
+        let none = None::<std::iter::Empty<&[u8]>>;
+        effects.leave(script, 2, 0, none);
+        let next = effects.enter(2);
+        leave(&mut effects, next, 3, "SET c 1");
+        let readers: Vec<_> = effects.iter().map(|(_, readers, _)| readers).collect();
+        assert_eq!(readers, [Readers::FILE, Readers::FILE, Readers::ALL]);
+    }
+
+    #[test]
+    fn words_are_kept_until_they_can_be_said() {
+        let mut effects = Effects::kept();
+        let mut noted = effects.notes();
+        for number in 0..5 {
+            noted.item(Item::Int(number));
+        }
+        noted.word(b"");
+        assert_eq!((noted.len(), noted.is_empty()), (6, false));
+        for words in noted.chunks(4) {
+            effects.say(0, words);
+        }
+        effects.number(-7).words(noted.iter().skip(4));
+        effects.end(2);
+        assert_eq!(lines(&effects), ["0: 0 1 2 3", "0: 4 ", "2: -7 4 "]);
+        effects.on = false;
+        let mut noted = effects.notes();
+        noted.word(b"word");
+        assert!(noted.is_empty() && noted.chunks(4).next().is_none());
     }
 
     #[test]
