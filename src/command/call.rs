@@ -86,7 +86,9 @@ fn log_effects(context: &mut Context<'_>, request: Request<'_>, entered: Entered
     let words = command.is_repeated().then(|| request.iter_from(0));
     if db.effects.leave(entered, db.dirty, session.db, words) && !db.effects.is_empty() {
         let now_ms = db.now_ms();
-        instance.log.append(&mut db.effects, true, now_ms);
+        // Keys that expire where somebody looks through all of them have nothing to do with each other.
+        let together = !matches!(command.spec.name, "SCAN" | "RANDOMKEY" | "KEYS");
+        instance.log.append(&mut db.effects, together, now_ms);
     }
 }
 
