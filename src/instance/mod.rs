@@ -31,6 +31,7 @@ use crate::command::transaction::Transaction;
 use crate::command::{Registry, Session};
 use crate::config::Config;
 use crate::observe::slowlog::SlowLog;
+use crate::replication::log::Log;
 use crate::script::engine::Scripts;
 use crate::store::db::{Db, DbIndex};
 use crate::store::journal::Events;
@@ -103,6 +104,8 @@ pub struct Instance {
     pub attention: Attention,
     /// Scripts and functions.
     pub scripts: Scripts,
+    /// The log of writes.
+    pub log: Log,
     itself: OnceLock<Weak<Instance>>,
     waiters: Mutex<Waiters>,
     watches: Mutex<Watches>,
@@ -157,6 +160,7 @@ impl Instance {
             last_save_s: AtomicU64::new(unix_s),
             attention: Attention::default(),
             scripts: Scripts::default(),
+            log: Log::default(),
             itself: OnceLock::new(),
             waiters: Mutex::default(),
             watches: Mutex::default(),

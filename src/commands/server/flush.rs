@@ -70,6 +70,9 @@ fn flushall(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     if !context.instance.config().save_points().is_empty() {
         context.db.dirty = 0;
     }
+    // Whoever repeats it may have keys where there was none here.
+    let index = context.index();
+    context.db.effects.say(index, request.iter_from(0));
     context.reply.ok();
     Ok(())
 }
@@ -85,6 +88,7 @@ fn flushdb(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     check_mode(request)?;
     let index = context.index();
     flush(context, index);
+    context.db.effects.say(index, request.iter_from(0));
     tracking::all_changed(context.instance, context.session.id());
     context.reply.ok();
     Ok(())
