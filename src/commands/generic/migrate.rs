@@ -15,15 +15,16 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 
+use crate::command::call;
 use crate::command::session::Place;
 use crate::command::{
     Arg, Args, Categories, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyAt,
     KeyFlags, KeySpec, Misfit, Session, waiting,
 };
 use crate::command::{Begin, Find};
+use crate::instance::Instance;
 use crate::instance::migrations::{Content, Failure, Migration, Order, Parcel, Target};
 use crate::instance::waiters::{NO_DEADLINE, Wait, WaitsFor};
-use crate::instance::{Instance, news};
 use crate::resp::{CommandQueue, Reply, Request};
 use crate::store::db::Db;
 use crate::store::entry::Entry;
@@ -342,6 +343,7 @@ fn delete(context: &mut Context<'_>, key: &[u8]) {
     if let Some(entry) = context.db.delete(context.session.db, key) {
         context.discard(entry);
         context.changed(key);
+        context.repeat_as(&[b"DEL", key]);
         context.event(Events::GENERIC, "del", key);
     }
 }
@@ -401,15 +403,12 @@ fn with_context<R>(
     let (mut out, mut blobs) = (BytesMut::new(), Vec::new());
     let reply = Reply::new(&mut out, &mut blobs, session.protocol);
     db.no_touch = session.no_touch;
-    let result = work(&mut Context {
+    let mut context = Context {
         db,
         session: &mut session,
         instance,
         reply,
         command,
-    });
-    if !db.journal.is_empty() {
-        news::tell(db, instance, Some(&session.handle));
-    }
-    result
+    };
+    call::finish(&mut context, work)
 }
