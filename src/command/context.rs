@@ -86,9 +86,7 @@ impl<'a> Context<'a> {
     /// As [`Context::repeat`], by these words.
     #[inline]
     pub fn repeat_as(&mut self, words: &[&[u8]]) {
-        self.db
-            .effects
-            .say(self.session.db, words.iter().copied());
+        self.db.effects.say(self.session.db, words.iter().copied());
     }
 
     /// Says that the command is to be repeated as what it did to the deadline of `key`; one in the past has deleted it.

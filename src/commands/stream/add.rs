@@ -1,7 +1,7 @@
 //! Adding entries and trimming the front: XADD, XTRIM, and XSETID, which sets what a stream remembers of its past.
 
-use super::ids::{NewId, parse_id, parse_new_id};
 use super::effects::say_id;
+use super::ids::{NewId, parse_id, parse_new_id};
 use super::{changed_by, create, discard, node_limit, reply_id, stream_mut};
 use crate::command::{
     Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags, KeySpec,
