@@ -92,6 +92,20 @@ fn log_effects(context: &mut Context<'_>, request: Request<'_>, entered: Entered
     }
 }
 
+/// Does on behalf of a command what is left to be done when it has been called; what that says of its effects goes into the
+/// log of writes.
+pub fn finish<'a, R>(context: &mut Context<'a>, work: impl FnOnce(&mut Context<'a>) -> R) -> R {
+    let effects = &mut context.db.effects;
+    let entered = effects.on.then(|| effects.enter(0));
+    let result = work(context);
+    if let Some(entered) = entered {
+        context.db.effects.say_nothing();
+        log_effects(context, Request::new(&[], &[], &[]), entered);
+    }
+    tell(context);
+    result
+}
+
 #[cold]
 fn log_slow(context: &Context<'_>, request: Request<'_>, took_ns: u64) {
     if context.command.spec.flags.has(Flags::SKIP_SLOWLOG) {
