@@ -7,6 +7,7 @@ mod common;
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use common::{Connection, Reply, Server, check, check_reply};
@@ -550,6 +551,74 @@ fn a_key_that_never_rests_stays() {
         "-IOERR 1 keys changed each of the 8 times that they were sent to the target instance, and are still here",
     );
     check(&mut other, "MGET busy quiet", "[\"8\", $-1]");
+}
+
+#[test]
+fn no_write_is_lost_or_doubled_while_keys_move() {
+    const PUSHES: usize = 3000;
+    const MOVERS: usize = 2;
+    let (here, there) = (Server::start(&[]), Server::start(&[]));
+    let is_done = AtomicBool::new(false);
+    let moved = AtomicUsize::new(0);
+    let move_keys = |mover: usize| {
+        let (mut source, mut target) = (here.connect(), there.connect());
+        // Each mover has a database of its own there.
+        check(&mut target, &format!("SELECT {mover}"), "+OK");
+        loop {
+            let is_last = is_done.load(Ordering::Acquire);
+            match migrate(&mut source, there.port, &format!("k {mover} 60000")).as_str() {
+                "+OK" => {
+                    let number = moved.fetch_add(1, Ordering::Relaxed);
+                    check(&mut target, &format!("RENAME k {number}"), "+OK");
+                }
+                // What has arrived is old, and the key is still here.
+                error if error.starts_with("-IOERR 1 keys changed") => {
+                    check(&mut target, "DEL k", ":1");
+                }
+                "+NOKEY" if is_last => return,
+                answer => assert_eq!(answer, "+NOKEY"),
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for mover in 0..MOVERS {
+            scope.spawn(move || move_keys(mover));
+        }
+        let mut writer = here.connect();
+        for number in 0..PUSHES {
+            let pushed = writer.run(&format!("RPUSH k {number}"));
+            assert!(matches!(pushed, Reply::Integer(_)), "{pushed}");
+        }
+        is_done.store(true, Ordering::Release);
+    });
+    let mut arrived = Vec::new();
+    let mut target = there.connect();
+    for mover in 0..MOVERS {
+        check(&mut target, &format!("SELECT {mover}"), "+OK");
+        for key in strings(target.run("KEYS *")) {
+            arrived.extend(strings(target.run(&format!("LRANGE {key} 0 -1"))));
+        }
+    }
+    check(&mut here.connect(), "DBSIZE", ":0");
+    let mut numbers: Vec<usize> = arrived
+        .iter()
+        .map(|number| number.parse().expect("numbers were pushed"))
+        .collect();
+    numbers.sort_unstable();
+    let all: Vec<usize> = (0..PUSHES).collect();
+    assert!(numbers == all, "{} of {PUSHES} arrived", numbers.len());
+}
+
+/// The elements of an array of texts.
+fn strings(reply: Reply) -> Vec<String> {
+    let Reply::Array(elements) = reply else {
+        panic!("{reply} is no array");
+    };
+    let text = |element: &Reply| match element {
+        Reply::Bulk(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        other => panic!("{other} is no text"),
+    };
+    elements.iter().map(text).collect()
 }
 
 #[test]
