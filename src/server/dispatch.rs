@@ -12,7 +12,7 @@ use crate::command::{
     Command, CommandError, Context, Flags, Registry, Session, reads, transaction, waiting,
 };
 use crate::commands::transaction::EXEC;
-use crate::instance::attention::{OWN_INVALIDATIONS, PAUSED, READY_KEYS};
+use crate::instance::attention::{LOADING, OWN_INVALIDATIONS, PAUSED, READY_KEYS, WRITES_STOPPED};
 use crate::instance::{Instance, pause, tracking};
 use crate::resp::{Protocol, Reply, Request};
 use crate::store::db::Db;
@@ -283,7 +283,31 @@ pub(super) fn refuse(
     {
         return Some(CommandError::Subscribed(command.full_name.clone()));
     }
+    if instance.attention.has(LOADING | WRITES_STOPPED) {
+        return refuse_for_files(command, session, instance);
+    }
     None
+}
+
+/// Why a command may not run while the data set is loaded, or cannot be saved.
+#[cold]
+fn refuse_for_files(
+    command: &Command,
+    session: &Session,
+    instance: &Instance,
+) -> Option<CommandError> {
+    let flags = command.spec.flags;
+    let queued = if std::ptr::eq(command.spec, &EXEC) {
+        session.transaction.flags()
+    } else {
+        Flags::NONE
+    };
+    let writes = flags.has(Flags::WRITE) || queued.has(Flags::WRITE);
+    if instance.attention.has(WRITES_STOPPED) && (writes || command.spec.name == "PING") {
+        return Some(CommandError::Unsaved);
+    }
+    let waits = instance.attention.has(LOADING) && !flags.has(Flags::LOADING);
+    waits.then_some(CommandError::Loading)
 }
 
 /// What a client that is subscribed to something may do in RESP2, which cannot tell a message from an answer.

@@ -84,7 +84,7 @@ fn set(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let mut host = SystemHost;
     let mut conditions = SetContext {
         protected_allowed,
-        loading: false,
+        loading: instance.loading.is_loading(),
         host: &mut host,
     };
     let changes = config.set_many(&pairs, &mut conditions).map_err(refusal)?;
@@ -137,6 +137,9 @@ fn apply(
                 .output_limits
                 .configure(config.client_output_buffer_limits()),
             Param::ImportMode => pause::keep_expired(db, instance, config.import_mode()),
+            Param::Save | Param::StopWritesOnBgsaveError => {
+                instance.saving.show_trouble(config, &instance.attention);
+            }
             Param::MaxmemoryPolicy | Param::LfuLogFactor | Param::LfuDecayTime => {
                 db.access = crate::commands::generic::object::access_policy(config);
             }
@@ -197,6 +200,7 @@ static RESETSTAT: CommandSpec = CommandSpec::new("RESETSTAT", Group::Server, res
 fn resetstat(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
     context.instance.stats.reset();
     context.instance.reclaimer.reset();
+    context.instance.saving.reset_stats();
     context.db.stats = KeyspaceStats::default();
     context.reply.ok();
     Ok(())

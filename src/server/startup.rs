@@ -1,0 +1,36 @@
+//! Loading the data set while the listeners answer already.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::oneshot;
+
+use crate::instance::{Instance, loading, saving};
+use crate::store::db::Db;
+
+/// Whether the data set was loaded, once that is known.
+pub type Outcome = oneshot::Receiver<bool>;
+
+/// Begins to load the data set's file, on a thread of its own; nothing if there is none.
+pub fn begin(db: &Arc<Mutex<Db>>, instance: &Arc<Instance>) -> std::io::Result<Option<Outcome>> {
+    let path = saving::path(&instance.config());
+    if matches!(instance.disk.len(&path), Ok(None)) {
+        return Ok(None);
+    }
+    instance.loading.begin(instance);
+    let (tell, outcome) = oneshot::channel();
+    let (db, instance) = (Arc::clone(db), Arc::clone(instance));
+    let fresh = db.lock().empty_copy();
+    let load = move || {
+        let loaded = loading::load_beside(&instance, fresh);
+        let finished = loaded.and_then(|(loaded, functions)| {
+            loading::finish(&instance, &mut db.lock(), loaded, &functions)
+        });
+        // Where nobody waits for it the process is at its end.
+        let _ = tell.send(finished.is_ok());
+    };
+    std::thread::Builder::new()
+        .name("startup".to_owned())
+        .spawn(load)?;
+    Ok(Some(outcome))
+}
