@@ -788,6 +788,13 @@ fn connections_are_kept_and_replaced_when_they_break() {
     check_answer(&mut source, "+OK");
     check(&mut source, "DBSIZE", ":0");
     cached(&mut source, 1);
+    // One that says more than it is asked is not asked again.
+    check(&mut source, "SET k v", "+OK");
+    begin(&mut source, target.port, "k 0 60000");
+    talk.expect("RESTORE k 0 *");
+    talk.answer("+OK\r\n+OK");
+    check_answer(&mut source, "+OK");
+    cached(&mut source, 0);
 }
 
 #[test]

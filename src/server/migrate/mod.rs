@@ -156,7 +156,7 @@ async fn carry(
         }
     };
     Carried {
-        link,
+        link: link.filter(Link::is_quiet),
         parcels,
         failure,
     }
