@@ -113,7 +113,7 @@ fn serve(loaded: Loaded, config_file: Option<std::path::PathBuf>) -> anyhow::Res
         .build()
         .context("starting the runtime")?;
     let outcome = runtime.block_on(server.run()).context("serving")?;
-    if outcome == Outcome::Forced {
+    if outcome != Outcome::Graceful {
         return Ok(ExitCode::FAILURE);
     }
     if let Some(path) = &pidfile {

@@ -2,6 +2,7 @@
 //!
 //! Everything here is behind its own short lock or an atomic, and is taken after the data set's lock, never before.
 
+pub mod aof;
 pub mod attention;
 pub mod clients;
 pub mod limits;
@@ -29,6 +30,7 @@ use crate::command::transaction::Transaction;
 use crate::command::{Registry, Session};
 use crate::config::Config;
 use crate::observe::slowlog::SlowLog;
+use crate::persist::disk::{Disk, SystemDisk};
 use crate::replication::log::Log;
 use crate::script::engine::Scripts;
 use crate::store::db::{Db, DbIndex};
@@ -103,6 +105,10 @@ pub struct Instance {
     pub scripts: Scripts,
     /// The log of writes.
     pub log: Log,
+    /// The append-only file.
+    pub aof: aof::Aof,
+    /// The file system that the data set's files lie in.
+    pub disk: Arc<dyn Disk>,
     itself: OnceLock<Weak<Instance>>,
     waiters: Mutex<Waiters>,
     watches: Mutex<Watches>,
@@ -155,6 +161,8 @@ impl Instance {
             attention: Attention::default(),
             scripts: Scripts::default(),
             log: Log::default(),
+            aof: aof::Aof::default(),
+            disk: Arc::new(SystemDisk),
             itself: OnceLock::new(),
             waiters: Mutex::default(),
             watches: Mutex::default(),
@@ -382,6 +390,14 @@ impl Instance {
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = random_id(rng);
     }
+}
+
+/// The present in Unix milliseconds.
+pub fn unix_ms() -> u64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH);
+    elapsed.map_or(0, |elapsed| {
+        u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
+    })
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

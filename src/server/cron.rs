@@ -13,6 +13,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::busy;
 use super::clock;
 use crate::command::waiting;
+use crate::instance::aof::rewrite;
 use crate::instance::waiters::NO_DEADLINE;
 use crate::instance::{Instance, news, pause, tracking};
 use crate::store::db::Db;
@@ -22,6 +23,8 @@ use crate::store::{alloc, huge_pages};
 const SWEEP_STEP: usize = 128;
 /// How often INFO's rates are sampled.
 const SAMPLE_PERIOD: Duration = Duration::from_millis(100);
+/// How often it is looked whether the append-only file is to be rewritten.
+const REWRITE_PERIOD: Duration = Duration::from_millis(100);
 /// How often idle clients are looked for.
 const CLIENTS_PERIOD: Duration = Duration::from_millis(500);
 
@@ -92,6 +95,7 @@ fn sweep_step(db: &Mutex<Db>, instance: &Instance, index: usize) -> bool {
     if !db.effects.is_empty() {
         let now_ms = db.now_ms();
         instance.log.append(&mut db.effects, false, now_ms);
+        // The thread that writes looks at the log each second.
     }
     if !db.journal.is_empty() {
         news::tell(&mut db, instance, None);
@@ -99,6 +103,19 @@ fn sweep_step(db: &Mutex<Db>, instance: &Instance, index: usize) -> bool {
         tracking::broadcast(instance);
     }
     more
+}
+
+/// Begins the rewrites of the append-only file that are due.
+pub async fn rewrite_when_due(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
+    loop {
+        tokio::time::sleep(REWRITE_PERIOD).await;
+        if !instance.cron_rests()
+            && rewrite::is_due(&instance)
+            && let Some(mut db) = busy::lock(&db, &instance)
+        {
+            rewrite::tend(&mut db, &instance);
+        }
+    }
 }
 
 /// Ends the waits of blocked clients whose time is over, the earliest first.

@@ -12,7 +12,7 @@ use crate::command::{
     Command, CommandError, Context, Flags, Registry, Session, reads, transaction, waiting,
 };
 use crate::commands::transaction::EXEC;
-use crate::instance::attention::{OWN_INVALIDATIONS, PAUSED, READY_KEYS};
+use crate::instance::attention::{FILE_FAILS, OWN_INVALIDATIONS, PAUSED, READY_KEYS};
 use crate::instance::{Instance, pause, tracking};
 use crate::resp::{Protocol, Reply, Request};
 use crate::store::db::Db;
@@ -283,7 +283,29 @@ pub(super) fn refuse(
     {
         return Some(CommandError::Subscribed(command.full_name.clone()));
     }
+    if instance.attention.has(FILE_FAILS) {
+        return refuse_for_file(command, session, instance);
+    }
     None
+}
+
+/// Why a command may not run while the append-only file cannot be written.
+#[cold]
+fn refuse_for_file(
+    command: &Command,
+    session: &Session,
+    instance: &Instance,
+) -> Option<CommandError> {
+    let queued = if std::ptr::eq(command.spec, &EXEC) {
+        session.transaction.flags()
+    } else {
+        Flags::NONE
+    };
+    let writes = command.spec.flags.has(Flags::WRITE) || queued.has(Flags::WRITE);
+    if !writes && command.spec.name != "PING" {
+        return None;
+    }
+    instance.aof.error().map(CommandError::FileFails)
 }
 
 /// What a client that is subscribed to something may do in RESP2, which cannot tell a message from an answer.

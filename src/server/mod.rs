@@ -25,7 +25,7 @@ use tokio::task::JoinHandle;
 
 use crate::command::Registry;
 use crate::config::{Config, Param, SystemHost};
-use crate::instance::{Instance, Rebind, limits, random_id};
+use crate::instance::{Instance, Rebind, aof, limits, random_id};
 use crate::store::alloc;
 use crate::store::db::Db;
 use io_threads::IoThreads;
@@ -98,6 +98,9 @@ impl Server {
         } = self;
         let mut signals = Signals::listen();
         let unix_path = listeners.unix_path().cloned();
+        if !startup(&instance, &mut db.lock()) {
+            return Ok(Outcome::Failed);
+        }
         let threads = Arc::new(IoThreads::start(
             instance.config().io_threads(),
             &db,
@@ -113,6 +116,10 @@ impl Server {
         }
         instance.set_rebind(rebind_with(Arc::clone(&rebinder)));
         tasks.push(tokio::spawn(cron::sweep_expired(
+            Arc::clone(&db),
+            Arc::clone(&instance),
+        )));
+        tasks.push(tokio::spawn(cron::rewrite_when_due(
             Arc::clone(&db),
             Arc::clone(&instance),
         )));
@@ -139,7 +146,10 @@ impl Server {
                 path.display()
             );
         }
-        signals.wait(&instance).await;
+        let is_lost = tokio::select! {
+            () = signals.wait(&instance) => false,
+            () = instance.aof.lost() => true,
+        };
         // The addresses are free before any client is told.
         rebinder.stop();
         tasks.iter().for_each(JoinHandle::abort);
@@ -147,13 +157,29 @@ impl Server {
             // Its end by abortion is no news.
             let _ = task.await;
         }
+        if is_lost {
+            return Ok(Outcome::Failed);
+        }
         let outcome = signals.drain(&instance).await;
+        instance.aof.close(&instance);
         if let Some(path) = unix_path {
             tracing::info!("Removing the unix socket file.");
             let _ = std::fs::remove_file(path);
         }
         Ok(outcome)
     }
+}
+
+/// Loads the append-only file, where there is to be one, and goes on with it; false where that cannot be.
+fn startup(instance: &Instance, db: &mut Db) -> bool {
+    let opened = aof::open::find(instance).and_then(|()| {
+        if instance.config().appendonly() {
+            aof::load::load(instance, db)?;
+            aof::open::open(instance, db)?;
+        }
+        Ok(())
+    });
+    opened.is_ok()
 }
 
 /// What CONFIG SET calls to change the addresses.

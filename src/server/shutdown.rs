@@ -19,6 +19,8 @@ pub enum Outcome {
     Graceful,
     /// A second signal came: the process is to end at once, with failure.
     Forced,
+    /// The data set could not be loaded, or nobody knows what of it is on the disk.
+    Failed,
 }
 
 /// The signals that ask for a shutdown. From [`Signals::listen`] on they no longer end the process by themselves, so
