@@ -86,8 +86,24 @@ fn log_effects(context: &mut Context<'_>, request: Request<'_>, entered: Entered
     let words = command.is_repeated().then(|| request.iter_from(0));
     if db.effects.leave(entered, db.dirty, session.db, words) && !db.effects.is_empty() {
         let now_ms = db.now_ms();
-        instance.log.append(&mut db.effects, true, now_ms);
+        // Keys that expire where somebody looks through all of them have nothing to do with each other.
+        let together = !matches!(command.spec.name, "SCAN" | "RANDOMKEY" | "KEYS");
+        instance.log.append(&mut db.effects, together, now_ms);
     }
+}
+
+/// Does on behalf of a command what is left to be done when it has been called; what that says of its effects goes into the
+/// log of writes.
+pub fn finish<'a, R>(context: &mut Context<'a>, work: impl FnOnce(&mut Context<'a>) -> R) -> R {
+    let effects = &mut context.db.effects;
+    let entered = effects.on.then(|| effects.enter(0));
+    let result = work(context);
+    if let Some(entered) = entered {
+        context.db.effects.say_nothing();
+        log_effects(context, Request::new(&[], &[], &[]), entered);
+    }
+    tell(context);
+    result
 }
 
 #[cold]

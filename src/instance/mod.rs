@@ -6,6 +6,7 @@ pub mod aof;
 pub mod attention;
 pub mod clients;
 pub mod limits;
+pub mod migrations;
 pub mod monitors;
 pub mod news;
 pub mod output;
@@ -24,6 +25,7 @@ use std::sync::{
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use crate::command::reads::ReadTracking;
 use crate::command::transaction::Transaction;
@@ -37,6 +39,7 @@ use crate::store::db::{Db, DbIndex};
 use crate::store::journal::Events;
 use attention::Attention;
 use clients::Clients;
+use migrations::Migrations;
 use monitors::Monitors;
 use pause::Pause;
 use pubsub::PubSub;
@@ -115,8 +118,11 @@ pub struct Instance {
     tracking: Mutex<Tracking>,
     pubsub: Mutex<PubSub>,
     monitors: Mutex<Monitors>,
+    migrations: Mutex<Migrations>,
+    migration_sent: Notify,
     pause: Mutex<Pause>,
     pause_changed: Notify,
+    pause_ended: Notify,
     deadline_changed: Notify,
     rebind: OnceLock<Rebind>,
     replication_id: Mutex<String>,
@@ -169,8 +175,11 @@ impl Instance {
             tracking: Mutex::default(),
             pubsub: Mutex::default(),
             monitors: Mutex::default(),
+            migrations: Mutex::default(),
+            migration_sent: Notify::new(),
             pause: Mutex::default(),
             pause_changed: Notify::new(),
+            pause_ended: Notify::new(),
             deadline_changed: Notify::new(),
             rebind: OnceLock::new(),
             replication_id: Mutex::new(String::new()),
@@ -297,6 +306,11 @@ impl Instance {
         locked(&self.monitors)
     }
 
+    /// The migrations of keys to other servers.
+    pub fn migrations(&self) -> MutexGuard<'_, Migrations> {
+        locked(&self.migrations)
+    }
+
     /// The pause of clients.
     pub fn pause(&self) -> MutexGuard<'_, Pause> {
         locked(&self.pause)
@@ -310,6 +324,17 @@ impl Instance {
     /// Resolves when the end of the pause may be another.
     pub async fn pause_changed(&self) {
         self.pause_changed.notified().await;
+    }
+
+    /// Says that the pause has ended.
+    pub fn announce_end_of_pause(&self) {
+        self.announce_pause();
+        self.pause_ended.notify_waiters();
+    }
+
+    /// Resolves at the next end of a pause from this call on.
+    pub fn end_of_pause(&self) -> Notified<'_> {
+        self.pause_ended.notified()
     }
 
     /// Says that all keys of a database may have changed: it was emptied, or exchanged with another.

@@ -10,6 +10,7 @@ pub mod cron;
 pub mod dispatch;
 pub mod io_threads;
 pub mod listener;
+pub mod migrate;
 pub mod prefetch;
 pub mod rebind;
 pub mod shutdown;
@@ -128,6 +129,10 @@ impl Server {
             Arc::clone(&instance),
         )));
         tasks.push(tokio::spawn(cron::end_pauses(
+            Arc::clone(&db),
+            Arc::clone(&instance),
+        )));
+        tasks.push(tokio::spawn(migrate::carry_migrations(
             Arc::clone(&db),
             Arc::clone(&instance),
         )));

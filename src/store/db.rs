@@ -196,6 +196,12 @@ impl Db {
         self.now_ms
     }
 
+    /// The present in Unix milliseconds, also while the time is [stopped](Db::stop_clock).
+    #[inline]
+    pub fn present_ms(&self) -> u64 {
+        self.access_ms
+    }
+
     /// The clock that a read stamps on the entry: seconds, 24 bits.
     pub fn access_clock(&self) -> u32 {
         self.access_clock

@@ -10,6 +10,7 @@
 //! While nobody keeps a log, `on` is false, and a write costs one comparison.
 
 use super::db::DbIndex;
+use super::encoding::flat::Item;
 
 /// Who is to get an effect.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +50,7 @@ struct Effect {
 pub struct Entered {
     said: bool,
     dirty: u64,
+    withheld: u8,
 }
 
 /// The effects of the unit under way.
@@ -86,6 +88,7 @@ impl Effects {
         Entered {
             said: std::mem::take(&mut self.said),
             dirty,
+            withheld: self.withheld,
         }
     }
 
@@ -104,7 +107,7 @@ impl Effects {
         {
             self.say(index, words);
         }
-        self.said = entered.said;
+        (self.said, self.withheld) = (entered.said, entered.withheld);
         self.depth -= 1;
         self.depth == 0
     }
@@ -130,16 +133,38 @@ impl Effects {
         if !self.on {
             return;
         }
-        for word in words {
-            self.word(word);
-        }
+        self.words(words);
         self.end(index);
     }
 
     /// Says one word of a command, which [`Effects::end`] ends.
-    pub fn word(&mut self, word: &[u8]) {
+    pub fn word(&mut self, word: &[u8]) -> &mut Self {
         self.bytes.extend_from_slice(word);
         self.words.push(self.bytes.len());
+        self
+    }
+
+    /// Says several words.
+    pub fn words<'w>(&mut self, words: impl IntoIterator<Item = &'w [u8]>) -> &mut Self {
+        for word in words {
+            self.word(word);
+        }
+        self
+    }
+
+    /// A place for words that a handler finds while it has a value borrowed, and says once it has given it back.
+    #[inline]
+    pub fn notes(&self) -> Noted {
+        Noted {
+            on: self.on,
+            bytes: Vec::new(),
+            ends: Vec::new(),
+        }
+    }
+
+    /// Says a number as a word.
+    pub fn number(&mut self, number: impl itoa::Integer) -> &mut Self {
+        self.word(itoa::Buffer::new().format(number).as_bytes())
     }
 
     /// Ends the command of the words since the last one; without words there is none.
@@ -187,7 +212,7 @@ impl Effects {
         }
     }
 
-    /// Chooses who gets what is said from now on (`redis.set_repl`).
+    /// Chooses who gets what is said from now on, until the script ends that chooses (`redis.set_repl`).
     pub fn set_readers(&mut self, readers: Readers) {
         self.withheld = Readers::ALL.0 & !readers.0;
     }
@@ -231,6 +256,72 @@ impl Effects {
         if self.words.capacity() > KEPT_BYTES / size_of::<usize>() {
             (self.words, self.effects) = (Vec::new(), Vec::new());
         }
+    }
+}
+
+/// Words that are kept until they can be said ([`Effects::notes`]); none while nobody keeps a log.
+#[derive(Debug)]
+pub struct Noted {
+    on: bool,
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Noted {
+    /// Whether anybody keeps a log, so that words are kept here.
+    #[inline]
+    pub fn is_on(&self) -> bool {
+        self.on
+    }
+
+    /// Keeps a word.
+    #[inline]
+    pub fn word(&mut self, word: &[u8]) {
+        if self.on {
+            self.bytes.extend_from_slice(word);
+            self.ends.push(self.bytes.len());
+        }
+    }
+
+    /// Keeps an element's text.
+    #[inline]
+    pub fn item(&mut self, item: Item<'_>) {
+        if self.on {
+            self.word(item.text(&mut itoa::Buffer::new()));
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// All of them.
+    pub fn iter(&self) -> Words<'_> {
+        Words {
+            bytes: &self.bytes,
+            ends: &self.ends,
+            start: 0,
+        }
+    }
+
+    /// All of them, at most so many at once.
+    pub fn chunks(&self, most: usize) -> impl Iterator<Item = Words<'_>> {
+        let mut start = 0;
+        self.ends.chunks(most).map(move |ends| {
+            let words = Words {
+                bytes: &self.bytes,
+                ends,
+                start,
+            };
+            start = ends.last().copied().unwrap_or_default();
+            words
+        })
     }
 }
 
@@ -340,6 +431,44 @@ mod tests {
         effects.say(0, [b"SET".as_slice(), b"c", b"1"]);
         let readers: Vec<_> = effects.iter().map(|(_, readers, _)| readers).collect();
         assert_eq!(readers, [Readers::NONE, Readers::REPLICAS, Readers::ALL]);
+    }
+
+    #[test]
+    fn what_a_script_has_chosen_ends_with_it() {
+        let mut effects = Effects::kept();
+        let script = effects.enter(0);
+        effects.set_readers(Readers::FILE);
+        for line in ["SET a 1", "SET b 1"] {
+            let inner = effects.enter(0);
+            leave(&mut effects, inner, 1, line);
+        }
+        let none = None::<std::iter::Empty<&[u8]>>;
+        effects.leave(script, 2, 0, none);
+        let next = effects.enter(2);
+        leave(&mut effects, next, 3, "SET c 1");
+        let readers: Vec<_> = effects.iter().map(|(_, readers, _)| readers).collect();
+        assert_eq!(readers, [Readers::FILE, Readers::FILE, Readers::ALL]);
+    }
+
+    #[test]
+    fn words_are_kept_until_they_can_be_said() {
+        let mut effects = Effects::kept();
+        let mut noted = effects.notes();
+        for number in 0..5 {
+            noted.item(Item::Int(number));
+        }
+        noted.word(b"");
+        assert_eq!((noted.len(), noted.is_empty()), (6, false));
+        for words in noted.chunks(4) {
+            effects.say(0, words);
+        }
+        effects.number(-7).words(noted.iter().skip(4));
+        effects.end(2);
+        assert_eq!(lines(&effects), ["0: 0 1 2 3", "0: 4 ", "2: -7 4 "]);
+        effects.on = false;
+        let mut noted = effects.notes();
+        noted.word(b"word");
+        assert!(noted.is_empty() && noted.chunks(4).next().is_none());
     }
 
     #[test]
