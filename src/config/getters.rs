@@ -145,6 +145,11 @@ getters! {
         latency_monitor_threshold_ms: u64 => LatencyMonitorThreshold;
         /// Milliseconds after which a script makes the server answer that it is busy.
         busy_reply_threshold_ms: u64 => BusyReplyThreshold;
+        /// Microseconds to wait after each key that is saved, for tests; a negative number is how many keys there are on
+        /// average to one microsecond.
+        rdb_key_save_delay_us: i64 => RdbKeySaveDelay;
+        /// The same after each key that is loaded.
+        key_load_delay_us: i64 => KeyLoadDelay;
         /// Seconds to wait for replicas before exiting.
         shutdown_timeout_s: u64 => ShutdownTimeout;
         /// Entries that the log of refused access keeps.
@@ -153,8 +158,6 @@ getters! {
         auto_aof_rewrite_percentage: u32 => AutoAofRewritePercentage;
         /// Bytes below which the append-only file is not rewritten by itself.
         auto_aof_rewrite_min_size_bytes: u64 => AutoAofRewriteMinSize;
-        /// Microseconds to wait after each key of a snapshot, for tests.
-        rdb_key_save_delay_us: i64 => RdbKeySaveDelay;
         /// Most keys remembered for client-side caching; 0 for no limit.
         tracking_table_max_keys: usize => TrackingTableMaxKeys;
     }

@@ -202,7 +202,7 @@ params! {
     ReplPingReplicaPeriod "repl-ping-replica-period" => int(10, 1, I32).aka(&["repl-ping-slave-period"]).accepted_only();
     ListCompressDepth "list-compress-depth" => int(0, 0, I32);
     RdbKeySaveDelay "rdb-key-save-delay" => int(0, -I32 - 1, I32).hidden();
-    KeyLoadDelay "key-load-delay" => int(0, -I32 - 1, I32).hidden().accepted_only();
+    KeyLoadDelay "key-load-delay" => int(0, -I32 - 1, I32).hidden();
     ActiveExpireEffort "active-expire-effort" => int(1, 1, 10);
     Hz "hz" => int(10, 0, I32);
     MinReplicasToWrite "min-replicas-to-write" => int(0, 0, I32).aka(&["min-slaves-to-write"]).accepted_only();

@@ -15,6 +15,13 @@ pub const BROADCASTS: u32 = 1 << 4;
 /// The append-only file cannot be written: writes are refused.
 pub const FILE_FAILS: u32 = 1 << 12;
 
+/// The data set is being loaded: few commands run.
+pub const LOADING: u32 = 1 << 5;
+/// Writes are refused, because the data set cannot be saved.
+pub const WRITES_STOPPED: u32 = 1 << 6;
+/// The data set is saved for the end of the process: nothing runs any more.
+pub const ENDING: u32 = 1 << 7;
+
 /// The word.
 #[derive(Debug, Default)]
 pub struct Attention(AtomicU32);

@@ -5,7 +5,9 @@
 pub mod aof;
 pub mod attention;
 pub mod clients;
+pub mod ending;
 pub mod limits;
+pub mod loading;
 pub mod migrations;
 pub mod monitors;
 pub mod news;
@@ -13,6 +15,7 @@ pub mod output;
 pub mod pause;
 pub mod pubsub;
 pub mod reclaim;
+pub mod saving;
 pub mod stats;
 pub mod tracking;
 pub mod waiters;
@@ -39,11 +42,13 @@ use crate::store::db::{Db, DbIndex};
 use crate::store::journal::Events;
 use attention::Attention;
 use clients::Clients;
+use loading::Loading;
 use migrations::Migrations;
 use monitors::Monitors;
 use pause::Pause;
 use pubsub::PubSub;
 use reclaim::Reclaimer;
+use saving::Saving;
 use stats::Stats;
 use tracking::Tracking;
 use waiters::Waiters;
@@ -100,8 +105,12 @@ pub struct Instance {
     pub cron_paused: AtomicBool,
     /// Bytes in use when the server was ready and its data set empty.
     pub startup_bytes: AtomicUsize,
-    /// Unix seconds of the last save; of the start before there was one.
-    pub last_save_s: AtomicU64,
+    /// Saves of the data set.
+    pub saving: Saving,
+    /// The loading of the data set.
+    pub loading: Loading,
+    /// Whether a signal has asked for a shutdown that has not begun.
+    pub shutdown_pending: AtomicBool,
     /// What every command has to look at.
     pub attention: Attention,
     /// Scripts and functions.
@@ -140,9 +149,6 @@ impl Instance {
             config.slowlog_log_slower_than_us(),
             config.slowlog_max_len(),
         );
-        let unix_s = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |elapsed| elapsed.as_secs());
         let clients = Clients::default();
         clients
             .output_limits
@@ -163,12 +169,14 @@ impl Instance {
             slow_log,
             cron_paused: AtomicBool::new(false),
             startup_bytes: AtomicUsize::new(0),
-            last_save_s: AtomicU64::new(unix_s),
+            disk: Arc::new(SystemDisk),
+            saving: Saving::new(unix_ms() / 1000),
+            loading: Loading::default(),
+            shutdown_pending: AtomicBool::new(false),
             attention: Attention::default(),
             scripts: Scripts::default(),
             log: Log::default(),
             aof: aof::Aof::default(),
-            disk: Arc::new(SystemDisk),
             itself: OnceLock::new(),
             waiters: Mutex::default(),
             watches: Mutex::default(),
@@ -417,12 +425,12 @@ impl Instance {
     }
 }
 
-/// The present in Unix milliseconds.
+/// Milliseconds since 1970-01-01 UTC; 0 if the machine's clock stands before that.
+#[inline]
 pub fn unix_ms() -> u64 {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH);
-    elapsed.map_or(0, |elapsed| {
-        u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
-    })
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |elapsed| elapsed.as_millis() as u64)
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

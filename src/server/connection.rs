@@ -23,7 +23,7 @@ use super::prefetch;
 use crate::command::Session;
 use crate::command::session::Parked;
 use crate::instance::aof::writer;
-use crate::instance::attention::BROADCASTS;
+use crate::instance::attention::{BROADCASTS, ENDING};
 use crate::instance::clients::{ClientFigures, ClientHandle, IDLE_BUFFER_MS, Registration};
 use crate::instance::output::UNCOUNTED_BYTES;
 use crate::instance::{Instance, tracking};
@@ -250,6 +250,13 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             *self.framed.write_buffer_mut() = out;
             return self.execute_busy(from);
         };
+        if self.instance.attention.has(ENDING) {
+            // The data set is saved for the last time: what came after that is not to be acknowledged.
+            drop(db);
+            self.session.close_after_reply = true;
+            *self.framed.write_buffer_mut() = out;
+            return from;
+        }
         self.now_ms = clock::unix_ms();
         db.set_clock(self.now_ms);
         if db.effects.recover() {

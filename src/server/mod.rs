@@ -14,6 +14,7 @@ pub mod migrate;
 pub mod prefetch;
 pub mod rebind;
 pub mod shutdown;
+pub mod startup;
 
 use std::io;
 use std::net::SocketAddr;
@@ -99,7 +100,7 @@ impl Server {
         } = self;
         let mut signals = Signals::listen();
         let unix_path = listeners.unix_path().cloned();
-        if !startup(&instance, &mut db.lock()) {
+        if aof::open::find(&instance).is_err() {
             return Ok(Outcome::Failed);
         }
         let threads = Arc::new(IoThreads::start(
@@ -116,44 +117,28 @@ impl Server {
             tasks.push(tokio::spawn(accept_unix(unix, Arc::clone(&threads))));
         }
         instance.set_rebind(rebind_with(Arc::clone(&rebinder)));
-        tasks.push(tokio::spawn(cron::sweep_expired(
-            Arc::clone(&db),
-            Arc::clone(&instance),
-        )));
-        tasks.push(tokio::spawn(cron::rewrite_when_due(
-            Arc::clone(&db),
-            Arc::clone(&instance),
-        )));
-        tasks.push(tokio::spawn(cron::end_waits(
-            Arc::clone(&db),
-            Arc::clone(&instance),
-        )));
-        tasks.push(tokio::spawn(cron::end_pauses(
-            Arc::clone(&db),
-            Arc::clone(&instance),
-        )));
+        tasks.extend(cron::start(&db, &instance));
         tasks.push(tokio::spawn(migrate::carry_migrations(
             Arc::clone(&db),
             Arc::clone(&instance),
         )));
-        tasks.push(tokio::spawn(cron::close_idle_clients(Arc::clone(
-            &instance,
-        ))));
-        tasks.push(tokio::spawn(cron::sample_rates(Arc::clone(&instance))));
-        tasks.push(tokio::spawn(cron::tend_heap()));
         instance
             .startup_bytes
             .store(alloc::used_bytes(), Ordering::Relaxed);
-        tracing::info!("Ready to accept connections");
-        if let Some(path) = &unix_path {
-            tracing::info!(
-                "The server is now ready to accept connections at {}",
-                path.display()
-            );
+        // No client is served before the first await, and so none before this.
+        let mut loading = startup::begin(&db, &instance)?;
+        if loading.is_none() {
+            announce(unix_path.as_deref());
         }
-        let is_lost = tokio::select! {
-            () = signals.wait(&instance) => false,
-            () = instance.aof.lost() => true,
+        let ending = loop {
+            tokio::select! {
+                ending = signals.wait(&db, &instance) => break ending,
+                is_loaded = loaded(&mut loading) => match is_loaded {
+                    true => announce(unix_path.as_deref()),
+                    false => break Outcome::Failed,
+                },
+                () = instance.aof.lost() => break Outcome::Failed,
+            }
         };
         // The addresses are free before any client is told.
         rebinder.stop();
@@ -162,11 +147,13 @@ impl Server {
             // Its end by abortion is no news.
             let _ = task.await;
         }
-        if is_lost {
-            return Ok(Outcome::Failed);
+        let outcome = match ending {
+            Outcome::Graceful => signals.drain(&instance).await,
+            at_once => at_once,
+        };
+        if outcome == Outcome::Graceful {
+            instance.aof.close(&instance);
         }
-        let outcome = signals.drain(&instance).await;
-        instance.aof.close(&instance);
         if let Some(path) = unix_path {
             tracing::info!("Removing the unix socket file.");
             let _ = std::fs::remove_file(path);
@@ -175,16 +162,31 @@ impl Server {
     }
 }
 
-/// Loads the append-only file, where there is to be one, and goes on with it; false where that cannot be.
-fn startup(instance: &Instance, db: &mut Db) -> bool {
-    let opened = aof::open::find(instance).and_then(|()| {
-        if instance.config().appendonly() {
-            aof::load::load(instance, db)?;
-            aof::open::open(instance, db)?;
+/// Waits for the end of the loading, if there is any, and tells whether it succeeded.
+async fn loaded(loading: &mut Option<startup::Outcome>) -> bool {
+    match loading {
+        Some(outcome) => {
+            // A thread that says nothing has panicked.
+            let is_loaded = outcome.await.unwrap_or(false);
+            *loading = None;
+            if !is_loaded {
+                tracing::warn!("Fatal error loading the DB, check server logs. Exiting.");
+            }
+            is_loaded
         }
-        Ok(())
-    });
-    opened.is_ok()
+        None => std::future::pending().await,
+    }
+}
+
+/// Says that clients are served.
+fn announce(unix_path: Option<&std::path::Path>) {
+    tracing::info!("Ready to accept connections");
+    if let Some(path) = unix_path {
+        tracing::info!(
+            "The server is now ready to accept connections at {}",
+            path.display()
+        );
+    }
 }
 
 /// What CONFIG SET calls to change the addresses.

@@ -86,7 +86,7 @@ fn set(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let mut host = SystemHost;
     let mut conditions = SetContext {
         protected_allowed,
-        loading: false,
+        loading: instance.loading.is_loading(),
         host: &mut host,
     };
     let changes = config.set_many(&pairs, &mut conditions).map_err(refusal)?;
@@ -125,7 +125,8 @@ fn switch_file(context: &mut Context<'_>) -> bool {
         switch::turn_off(db, instance);
         return true;
     }
-    switch::turn_on(db, instance, session.place == Place::Client).is_ok()
+    let may_begin = session.place == Place::Client && !instance.saving.is_running();
+    switch::turn_on(db, instance, may_begin).is_ok()
 }
 
 /// The parameter that could not be put into effect, and why.
@@ -163,6 +164,9 @@ fn apply(
                 .output_limits
                 .configure(config.client_output_buffer_limits()),
             Param::ImportMode => pause::keep_expired(db, instance, config.import_mode()),
+            Param::Save | Param::StopWritesOnBgsaveError => {
+                instance.saving.show_trouble(config, &instance.attention);
+            }
             Param::MaxmemoryPolicy | Param::LfuLogFactor | Param::LfuDecayTime => {
                 db.access = crate::commands::generic::object::access_policy(config);
             }
@@ -223,6 +227,7 @@ fn resetstat(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult 
     context.instance.stats.reset();
     context.instance.reclaimer.reset();
     context.instance.aof.reset_stats();
+    context.instance.saving.reset_stats();
     context.db.stats = KeyspaceStats::default();
     context.reply.ok();
     Ok(())

@@ -23,7 +23,7 @@ fn bgrewriteaof(context: &mut Context<'_>, _request: Request<'_>) -> CommandResu
     if rewrite::is_running(instance) {
         return Err(CommandError::fixed(RUNNING));
     }
-    if context.session.place != Place::Client {
+    if context.session.place != Place::Client || instance.saving.is_running() {
         instance.aof.schedule_rewrite();
         context
             .reply

@@ -12,11 +12,14 @@ use super::directory::Directory;
 use super::{Aof, Failed, Ledger};
 use crate::command::replay::Replay;
 use crate::config::error::system_text;
+use crate::instance::loading::{self, Counted};
 use crate::instance::{Instance, unix_ms};
 use crate::persist::aof::manifest::{Manifest, Part};
 use crate::persist::aof::reader::{ReadError, Reader, Words};
-use crate::persist::rdb::file::{Reader as Dump, Record};
+use crate::persist::rdb::dataset::LoadRules;
+use crate::persist::rdb::file::Reader as Dump;
 use crate::resp::CommandQueue;
+use crate::script::functions::Policy;
 use crate::store::db::Db;
 
 /// How a dump file begins.
@@ -71,6 +74,8 @@ pub fn load(instance: &Instance, db: &mut Db) -> Result<Found, Failed> {
         .map(|part| directory.size(part))
         .collect::<Result<_, _>>()?;
     let total: u64 = sizes.iter().sum();
+    instance.loading.count_from(total);
+    db.set_clock(unix_ms());
     let last_written = sizes.iter().rposition(|&size| size > 0).unwrap_or(0);
     for (at, part) in manifest.read_order().enumerate().filter(|_| total > 0) {
         let begun = Instant::now();
@@ -141,7 +146,7 @@ fn load_part(
 ) -> Result<End, Failed> {
     let name = shown(part);
     let file = directory.disk().open(&directory.file(&part.name));
-    let mut file = file.map_err(|error| {
+    let file = file.map_err(|error| {
         let text = system_text(&error);
         match error.kind() {
             io::ErrorKind::NotFound => {
@@ -153,6 +158,7 @@ fn load_part(
         }
         Failed
     })?;
+    let mut file = Counted::new(file, &instance.loading);
     let mut head = Vec::new();
     let begun = file
         .by_ref()
@@ -205,32 +211,21 @@ fn cannot_read_dump(name: &str, is_old: bool, text: &str) -> Failed {
 }
 
 /// Loads a dump. What is due stays, as the commands that follow may say otherwise.
-fn load_dump<R: Read>(instance: &Instance, dump: &mut Dump<R>, db: &mut Db) -> Result<(), String> {
-    let mut index = 0;
-    let mut replay = Replay::new(instance);
-    let mut queue = CommandQueue::default();
-    for record in dump {
-        match record.map_err(|error| error.to_string())? {
-            Record::Key(key) => db.insert(index, key.value.into_entry(&key.name, key.deadline_ms)),
-            Record::Database(number) => {
-                index = usize::try_from(number)
-                    .ok()
-                    .filter(|&index| index < db.databases())
-                    .ok_or_else(|| format!("there is no database of number {number}"))?;
-            }
-            Record::Function(code) => {
-                queue.clear(0);
-                for word in [b"FUNCTION".as_slice(), b"LOAD", &code] {
-                    queue.push_word(word);
-                }
-                queue.end_command();
-                let run = replay.run(db, queue.get(0), unix_ms());
-                run.map_err(|error| error.to_string())?;
-            }
-            Record::Aux(..) | Record::Sizes(..) | Record::ModuleAux(_) | Record::Empty(_) => {}
-        }
+fn load_dump<R: Read + Send>(
+    instance: &Instance,
+    dump: &mut Dump<R>,
+    db: &mut Db,
+) -> Result<(), String> {
+    let rules = LoadRules {
+        skips_expired: false,
+        replaces: false,
+    };
+    let loaded = loading::load(instance, dump, db, rules).map_err(|error| error.to_string())?;
+    if loaded.functions.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    loading::load_functions(instance, &loaded.functions, Policy::Flush)
+        .map_err(|_| "its functions cannot be loaded".to_owned())
 }
 
 /// Repeats the commands of a file.

@@ -40,6 +40,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::Instance;
+pub use super::loading::Failed;
 use crate::config::choices::AppendFsync;
 use crate::persist::aof::manifest::Manifest;
 use directory::Directory;
@@ -48,10 +49,6 @@ pub use figures::Figures;
 use files::Files;
 use rewrite::Rewriting;
 use trouble::Trouble;
-
-/// Something could not be done, and the log says why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Failed;
 
 /// Whether there is an append-only file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

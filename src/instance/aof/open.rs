@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
-use super::base::Snapshot;
+use super::base::Base;
 use super::directory::Directory;
 use super::files::Files;
 use super::{Failed, Ledger, State, load, writer};
@@ -27,13 +27,16 @@ pub(super) fn find_below(instance: &Instance, folder: &Path) -> Result<(), Faile
     load::find(&instance.aof, directory)
 }
 
-/// Writes into the last increment from now on, or into a first one. `db` is what the files have.
-pub fn open(instance: &Instance, db: &mut Db) -> Result<(), Failed> {
-    prepare(instance, db)?;
-    writer::start(instance)
+/// Loads what there is into `db`, which is empty, and writes into the last increment from now on, or into a first one. Whoever
+/// puts `db` in its place has its effects logged.
+pub fn load_and_open(instance: &Instance, mut db: Db) -> Result<Db, Failed> {
+    load::load(instance, &mut db)?;
+    prepare(instance, &db)?;
+    writer::start(instance)?;
+    Ok(db)
 }
 
-pub(super) fn prepare(instance: &Instance, db: &mut Db) -> Result<(), Failed> {
+pub(super) fn prepare(instance: &Instance, db: &Db) -> Result<(), Failed> {
     let aof = &instance.aof;
     let mut ledger = aof.ledger();
     let Ledger {
@@ -43,9 +46,9 @@ pub(super) fn prepare(instance: &Instance, db: &mut Db) -> Result<(), Failed> {
     directory.make()?;
     let mut changed = manifest.clone();
     if changed.is_empty() {
-        let snapshot = Snapshot::take(db, instance);
-        let name = changed.add_base(directory.prefix(), snapshot.form);
-        let written = snapshot.write(directory, &directory.file(&name), &mut || Ok(()));
+        let base = Base::take(db, instance);
+        let name = changed.add_base(directory.prefix(), base.form);
+        let written = base.write(directory, &directory.file(&name), &mut || Ok(()));
         written.map_err(|error| {
             let text = system_text(&error);
             tracing::warn!("Write error writing append only file on disk: {text}");
@@ -87,6 +90,5 @@ pub(super) fn prepare(instance: &Instance, db: &mut Db) -> Result<(), Failed> {
     aof.written.store(start, Ordering::Release);
     aof.publish_durable(start);
     aof.set_state(State::On);
-    db.effects.on = true;
     Ok(())
 }

@@ -16,13 +16,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::base::Snapshot;
+use super::base::Base;
 use super::directory::Directory;
 use super::files::Files;
 use super::{Aof, Busy, Failed, Ledger, State, locked};
 use crate::config::choices::AppendFsync;
 use crate::config::error::system_text;
-use crate::instance::Instance;
+use crate::instance::{Instance, saving};
 use crate::persist::disk::DiskFile;
 use crate::replication::log::Mark;
 use crate::store::db::Db;
@@ -189,6 +189,7 @@ pub fn is_due(instance: &Instance) -> bool {
     let failures = rewriting.failures;
     rewriting.task.is_none()
         && (rewriting.scheduled || is_grown)
+        && !instance.saving.is_running()
         && !rewriting.limit.holds(failures, Instant::now())
 }
 
@@ -236,7 +237,7 @@ pub fn start(db: &mut Db, instance: &Instance) -> Result<(), Failed> {
         }
         State::On | State::Off => None,
     };
-    let snapshot = Snapshot::take(db, instance);
+    let base = Base::take(db, instance);
     let mut rewriting = aof.rewriting();
     rewriting.last_number += 1;
     let task = Arc::new(Task {
@@ -248,7 +249,7 @@ pub fn start(db: &mut Db, instance: &Instance) -> Result<(), Failed> {
     });
     let run = {
         let (task, shared) = (Arc::clone(&task), Arc::clone(&shared));
-        move || run(&shared, &task, snapshot, &directory)
+        move || run(&shared, &task, base, &directory)
     };
     let thread = std::thread::Builder::new().name("aof-rewrite".to_owned());
     if let Err(error) = thread.spawn(run) {
@@ -323,12 +324,12 @@ fn turn_to_new(instance: &Instance, files: &mut Files) -> Result<(), Failed> {
 }
 
 /// The thread that writes the base.
-fn run(instance: &Instance, task: &Task, snapshot: Snapshot, directory: &Directory) {
-    let form = snapshot.form;
+fn run(instance: &Instance, task: &Task, base: Base, directory: &Directory) {
+    let form = base.form;
     let temporary = temporary_base(directory);
     let key_delay_us = instance.config().rdb_key_save_delay_us();
     let mut each_key = || {
-        if let Some(delay) = delay(key_delay_us) {
+        if let Some(delay) = saving::delay(key_delay_us) {
             std::thread::sleep(delay);
         }
         match task.is_cancelled() {
@@ -337,7 +338,7 @@ fn run(instance: &Instance, task: &Task, snapshot: Snapshot, directory: &Directo
         }
     };
     let written = directory.make().and_then(|()| {
-        let written = snapshot.write(directory, &temporary, &mut each_key);
+        let written = base.write(directory, &temporary, &mut each_key);
         written.map_err(|error| {
             if !task.is_cancelled() {
                 let text = system_text(&error);
@@ -364,11 +365,6 @@ fn run(instance: &Instance, task: &Task, snapshot: Snapshot, directory: &Directo
 fn temporary_base(directory: &Directory) -> PathBuf {
     let pid = std::process::id();
     directory.beside(format!("temp-rewriteaof-bg-{pid}.aof").as_bytes())
-}
-
-/// A delay in microseconds, for tests; none if it is not positive.
-fn delay(us: i64) -> Option<Duration> {
-    (us > 0).then(|| Duration::from_micros(us.unsigned_abs()))
 }
 
 fn end(instance: &Instance, task: &Task, succeeded: bool) {
