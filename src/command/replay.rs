@@ -24,7 +24,7 @@ const KEPT_BYTES: usize = 64 * 1024;
 
 /// Commands whose deadline is so far from now.
 const RELATIVE: &[&str] = &[
-    "EXPIRE", "PEXPIRE", "SETEX", "PSETEX", "HEXPIRE", "HPEXPIRE", "XADD",
+    "EXPIRE", "PEXPIRE", "SETEX", "PSETEX", "HEXPIRE", "HPEXPIRE",
 ];
 /// Commands whose deadline is so far from now with one of the options [`RELATIVE_OPTIONS`].
 const PERHAPS_RELATIVE: &[&str] = &["SET", "GETEX", "HSETEX", "HGETEX", "MSETEX"];

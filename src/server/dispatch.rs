@@ -200,8 +200,8 @@ impl Gate<'_> {
 fn settle(db: &mut Db, instance: &Instance) -> bool {
     let mut has_woken = false;
     if instance.attention.has(READY_KEYS) {
-        // Keys that have expired while the command ran are nothing for those who wait.
-        db.set_clock(clock::unix_ms());
+        // Keys that have expired while the command ran are nothing for those who wait. The time does not go back for them.
+        db.set_clock(clock::unix_ms().max(db.now_ms()));
         has_woken = waiting::serve(db, instance);
     }
     tracking::deliver_own(instance);

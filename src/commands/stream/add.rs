@@ -238,7 +238,7 @@ fn xadd(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         return Err(ZERO_ID);
     }
     let (key, index, limit) = (request.get(1), context.index(), node_limit(context));
-    let now_ms = context.now_ms();
+    let now_ms = context.present_ms();
     let word = |at: usize| request.get(first + at);
     let mut new = NewEntry::new(StreamId::MIN, (words - first) / 2, &word);
     let (mut remains, mut trimmed, mut left) = (None, 0, Left::default());
