@@ -78,6 +78,8 @@ pub enum CommandError {
         /// The command's name in upper case.
         command: &'static str,
     },
+    /// The append-only file cannot be written; what the system says.
+    FileFails(String),
     /// The data set is being loaded.
     Loading,
     /// The data set cannot be saved, and so may not change.
@@ -193,6 +195,9 @@ impl CommandError {
                 [head, word, b"'. Try ", command.as_bytes(), b" HELP."].concat()
             }
             Self::Protected(name) => protected_text(name).into_bytes(),
+            Self::FileFails(text) => {
+                format!("MISCONF Errors writing to the AOF file: {text}").into_bytes()
+            }
             _ => Vec::new(),
         }
     }

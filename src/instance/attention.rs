@@ -12,6 +12,8 @@ pub const PAUSED: u32 = 1 << 2;
 pub const OWN_INVALIDATIONS: u32 = 1 << 3;
 /// Keys have changed below prefixes that clients follow.
 pub const BROADCASTS: u32 = 1 << 4;
+/// The append-only file cannot be written: writes are refused.
+pub const FILE_FAILS: u32 = 1 << 12;
 
 /// The data set is being loaded: few commands run.
 pub const LOADING: u32 = 1 << 5;

@@ -336,8 +336,14 @@ pub fn finish(
     functions: &[Vec<u8>],
 ) -> Result<(), Failed> {
     load_functions(instance, functions, Policy::Flush)?;
+    let_in(instance, db, loaded);
+    Ok(())
+}
+
+/// As [`finish`], where functions are loaded already.
+pub fn let_in(instance: &Instance, db: &mut Db, loaded: Db) {
     drop(db.adopt(loaded));
+    db.effects.on = instance.aof.is_on();
     instance.loading.is_loading.store(false, Ordering::Relaxed);
     instance.attention.lower(LOADING);
-    Ok(())
 }

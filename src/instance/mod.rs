@@ -2,6 +2,7 @@
 //!
 //! Everything here is behind its own short lock or an atomic, and is taken after the data set's lock, never before.
 
+pub mod aof;
 pub mod attention;
 pub mod clients;
 pub mod ending;
@@ -104,8 +105,6 @@ pub struct Instance {
     pub cron_paused: AtomicBool,
     /// Bytes in use when the server was ready and its data set empty.
     pub startup_bytes: AtomicUsize,
-    /// The file system that the data set's files lie in.
-    pub disk: Arc<dyn Disk>,
     /// Saves of the data set.
     pub saving: Saving,
     /// The loading of the data set.
@@ -118,6 +117,10 @@ pub struct Instance {
     pub scripts: Scripts,
     /// The log of writes.
     pub log: Log,
+    /// The append-only file.
+    pub aof: aof::Aof,
+    /// The file system that the data set's files lie in.
+    pub disk: Arc<dyn Disk>,
     itself: OnceLock<Weak<Instance>>,
     waiters: Mutex<Waiters>,
     watches: Mutex<Watches>,
@@ -173,6 +176,7 @@ impl Instance {
             attention: Attention::default(),
             scripts: Scripts::default(),
             log: Log::default(),
+            aof: aof::Aof::default(),
             itself: OnceLock::new(),
             waiters: Mutex::default(),
             watches: Mutex::default(),

@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
+use super::aof::rewrite;
 use super::attention::WRITES_STOPPED;
 use super::{Instance, REDIS_VERSION};
 use crate::config::Config;
@@ -528,7 +529,7 @@ pub fn tend(db: &mut Db, instance: &Instance) {
     let now_s = super::unix_ms() / 1000;
     let state = saving.state();
     let may_try = state.figures.is_last_ok || now_s > state.last_try_s + RETRY_DELAY_S;
-    if state.background.is_some() || !may_try {
+    if state.background.is_some() || !may_try || rewrite::is_running(instance) {
         return;
     }
     let (scheduled, last_save_s) = (state.scheduled, state.figures.last_save_s);

@@ -14,6 +14,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::busy;
 use super::clock;
 use crate::command::waiting;
+use crate::instance::aof::rewrite;
 use crate::instance::waiters::NO_DEADLINE;
 use crate::instance::{Instance, news, pause, saving, tracking};
 use crate::store::db::Db;
@@ -23,6 +24,8 @@ use crate::store::{alloc, huge_pages};
 const SWEEP_STEP: usize = 128;
 /// How often INFO's rates are sampled.
 const SAMPLE_PERIOD: Duration = Duration::from_millis(100);
+/// How often it is looked whether the append-only file is to be rewritten.
+const REWRITE_PERIOD: Duration = Duration::from_millis(100);
 /// How often it is looked whether the data set is to be saved.
 const SAVE_PERIOD: Duration = Duration::from_millis(100);
 /// How often idle clients are looked for.
@@ -38,6 +41,7 @@ pub fn start(db: &Arc<Mutex<Db>>, instance: &Arc<Instance>) -> Vec<JoinHandle<()
     vec![
         tokio::spawn(sweep_expired(db(), instance())),
         tokio::spawn(save_when_due(db(), instance())),
+        tokio::spawn(rewrite_when_due(db(), instance())),
         tokio::spawn(end_waits(db(), instance())),
         tokio::spawn(end_pauses(db(), instance())),
         tokio::spawn(close_idle_clients(instance())),
@@ -110,6 +114,7 @@ fn sweep_step(db: &Mutex<Db>, instance: &Instance, index: usize) -> bool {
     if !db.effects.is_empty() {
         let now_ms = db.now_ms();
         instance.log.append(&mut db.effects, false, now_ms);
+        // The thread that writes looks at the log each second.
     }
     if !db.journal.is_empty() {
         news::tell(&mut db, instance, None);
@@ -117,6 +122,20 @@ fn sweep_step(db: &Mutex<Db>, instance: &Instance, index: usize) -> bool {
         tracking::broadcast(instance);
     }
     more
+}
+
+/// Begins the rewrites of the append-only file that are due.
+async fn rewrite_when_due(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
+    loop {
+        tokio::time::sleep(REWRITE_PERIOD).await;
+        if !instance.cron_rests()
+            && !instance.loading.is_loading()
+            && rewrite::is_due(&instance)
+            && let Some(mut db) = busy::lock(&db, &instance)
+        {
+            rewrite::tend(&mut db, &instance);
+        }
+    }
 }
 
 /// Begins the saves that are due, and notes the ends of those under way.

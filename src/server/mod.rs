@@ -27,7 +27,7 @@ use tokio::task::JoinHandle;
 
 use crate::command::Registry;
 use crate::config::{Config, Param, SystemHost};
-use crate::instance::{Instance, Rebind, limits, random_id};
+use crate::instance::{Instance, Rebind, aof, limits, random_id};
 use crate::store::alloc;
 use crate::store::db::Db;
 use io_threads::IoThreads;
@@ -100,6 +100,9 @@ impl Server {
         } = self;
         let mut signals = Signals::listen();
         let unix_path = listeners.unix_path().cloned();
+        if aof::open::find(&instance).is_err() {
+            return Ok(Outcome::Failed);
+        }
         let threads = Arc::new(IoThreads::start(
             instance.config().io_threads(),
             &db,
@@ -134,6 +137,7 @@ impl Server {
                     true => announce(unix_path.as_deref()),
                     false => break Outcome::Failed,
                 },
+                () = instance.aof.lost() => break Outcome::Failed,
             }
         };
         // The addresses are free before any client is told.
@@ -147,6 +151,9 @@ impl Server {
             Outcome::Graceful => signals.drain(&instance).await,
             at_once => at_once,
         };
+        if outcome == Outcome::Graceful {
+            instance.aof.close(&instance);
+        }
         if let Some(path) = unix_path {
             tracing::info!("Removing the unix socket file.");
             let _ = std::fs::remove_file(path);

@@ -28,7 +28,7 @@ pub enum Outcome {
     Graceful,
     /// A second signal came: the process is to end at once, with failure.
     Forced,
-    /// The data set could not be loaded.
+    /// The data set could not be loaded, or nobody knows what of it is on the disk.
     Failed,
 }
 

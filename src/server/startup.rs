@@ -1,20 +1,21 @@
-//! Loading the data set while the listeners answer already.
+//! Loading the data set while the listeners answer already: the append-only file where there is to be one, else the dump.
 
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
-use crate::instance::{Instance, loading, saving};
+use crate::instance::{Instance, aof, loading, saving};
 use crate::store::db::Db;
 
 /// Whether the data set was loaded, once that is known.
 pub type Outcome = oneshot::Receiver<bool>;
 
-/// Begins to load the data set's file, on a thread of its own; nothing if there is none.
+/// Begins to load the data set, on a thread of its own; nothing if there is no file.
 pub fn begin(db: &Arc<Mutex<Db>>, instance: &Arc<Instance>) -> std::io::Result<Option<Outcome>> {
+    let appends = instance.config().appendonly();
     let path = saving::path(&instance.config());
-    if matches!(instance.disk.len(&path), Ok(None)) {
+    if !appends && matches!(instance.disk.len(&path), Ok(None)) {
         return Ok(None);
     }
     instance.loading.begin(instance);
@@ -22,10 +23,15 @@ pub fn begin(db: &Arc<Mutex<Db>>, instance: &Arc<Instance>) -> std::io::Result<O
     let (db, instance) = (Arc::clone(db), Arc::clone(instance));
     let fresh = db.lock().empty_copy();
     let load = move || {
-        let loaded = loading::load_beside(&instance, fresh);
-        let finished = loaded.and_then(|(loaded, functions)| {
-            loading::finish(&instance, &mut db.lock(), loaded, &functions)
-        });
+        let finished = if appends {
+            aof::open::load_and_open(&instance, fresh).map(|loaded| {
+                loading::let_in(&instance, &mut db.lock(), loaded);
+            })
+        } else {
+            loading::load_beside(&instance, fresh).and_then(|(loaded, functions)| {
+                loading::finish(&instance, &mut db.lock(), loaded, &functions)
+            })
+        };
         // Where nobody waits for it the process is at its end.
         let _ = tell.send(finished.is_ok());
     };

@@ -1,5 +1,5 @@
 //! The server itself: its figures ([`info`], [`memory`], [`slowlog`], [`status`]), its configuration ([`config`]), its
-//! data set as a whole ([`flush`], [`save`]), its end ([`shutdown`]), and looking inside ([`debug`]).
+//! data set as a whole ([`flush`], [`rewrite`], [`save`]), its end ([`shutdown`]), and looking inside ([`debug`]).
 
 pub mod config;
 pub mod debug;
@@ -8,6 +8,7 @@ pub mod info;
 pub mod lolwut;
 pub mod memory;
 pub mod monitor;
+pub mod rewrite;
 pub mod save;
 pub mod shutdown;
 pub mod slowlog;
@@ -18,6 +19,7 @@ use crate::resp::Request;
 
 /// The family's commands.
 pub static COMMANDS: &[&CommandSpec] = &[
+    &rewrite::BGREWRITEAOF,
     &save::BGSAVE,
     &config::CONFIG,
     &flush::DBSIZE,

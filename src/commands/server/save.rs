@@ -2,6 +2,7 @@
 
 use crate::command::session::Place;
 use crate::command::{Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group};
+use crate::instance::aof::rewrite;
 use crate::instance::saving;
 use crate::resp::Request;
 
@@ -43,11 +44,17 @@ pub static BGSAVE: CommandSpec = CommandSpec::new("BGSAVE", Group::Server, bgsav
 
 fn bgsave(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let mut args = Args::new(request, 1);
-    // It would matter only while something else is written in the background.
-    let _ = args.keyword("SCHEDULE");
+    let may_wait = args.keyword("SCHEDULE");
     args.finish()?;
     begin(context)?;
-    if context.session.place == Place::Transaction {
+    let is_rewriting = rewrite::is_running(context.instance);
+    if is_rewriting && !may_wait && context.session.place != Place::Transaction {
+        return Err(CommandError::fixed(
+            "ERR Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a \
+             BGSAVE whenever possible.",
+        ));
+    }
+    if is_rewriting || context.session.place == Place::Transaction {
         context.instance.saving.schedule();
         context.reply.simple("Background saving scheduled");
     } else if saving::start(context.db, context.instance) {

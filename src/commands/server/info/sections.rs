@@ -214,27 +214,56 @@ fn memory_ratios(page: &mut Page, figures: &MemoryFigures) {
 pub(super) fn persistence(page: &mut Page, context: &Context<'_>) {
     let loading = context.instance.loading.figures();
     saves(page, context, &loading);
+    append_only_file(page, context);
     page.fields([
-        ("aof_enabled", 0),
-        ("aof_rewrite_in_progress", 0),
-        ("aof_rewrite_scheduled", 0),
-        ("aof_last_rewrite_time_sec", -1),
-        ("aof_current_rewrite_time_sec", -1),
-    ]);
-    page.field("aof_last_bgrewrite_status", "ok");
-    page.fields([
-        ("aof_rewrites", 0),
-        ("aof_rewrites_consecutive_failures", 0),
-    ]);
-    page.field("aof_last_write_status", "ok");
-    page.fields([
-        ("aof_last_cow_size", 0),
         ("module_fork_in_progress", 0),
         ("module_fork_last_cow_size", 0),
     ]);
+    append_only_sizes(page, context);
     if loading.is_loading {
         loading_progress(page, &loading);
     }
+}
+
+/// The append-only file, whether there is one or not.
+fn append_only_file(page: &mut Page, context: &Context<'_>) {
+    let aof = &context.instance.aof;
+    let (file, rewrites) = (aof.figures(&context.instance.log), aof.rewrite_figures());
+    let status = |is_ok| if is_ok { "ok" } else { "err" };
+    page.fields([
+        ("aof_enabled", i64::from(file.is_enabled)),
+        ("aof_rewrite_in_progress", i64::from(rewrites.is_running)),
+        ("aof_rewrite_scheduled", i64::from(rewrites.is_scheduled)),
+        ("aof_last_rewrite_time_sec", rewrites.last_took_s),
+        ("aof_current_rewrite_time_sec", rewrites.current_s),
+    ]);
+    page.field("aof_last_bgrewrite_status", status(rewrites.is_last_ok));
+    page.fields([
+        ("aof_rewrites", rewrites.rewrites),
+        ("aof_rewrites_consecutive_failures", rewrites.failures),
+    ]);
+    page.field("aof_last_write_status", status(file.is_write_ok));
+    page.field("aof_last_cow_size", 0);
+}
+
+/// What is shown of an append-only file where there is one.
+fn append_only_sizes(page: &mut Page, context: &Context<'_>) {
+    let aof = &context.instance.aof;
+    let file = aof.figures(&context.instance.log);
+    if !file.is_enabled {
+        return;
+    }
+    page.fields([
+        ("aof_current_size", file.current_size),
+        ("aof_base_size", file.base_size),
+        (
+            "aof_pending_rewrite",
+            u64::from(aof.rewrite_figures().is_scheduled),
+        ),
+        ("aof_buffer_length", file.buffered),
+        ("aof_pending_bio_fsync", u64::from(file.is_syncing)),
+        ("aof_delayed_fsync", file.delayed_syncs),
+    ]);
 }
 
 /// Snapshots. Where Redis says what a fork has copied, this is by how much memory has grown meanwhile.
