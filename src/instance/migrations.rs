@@ -203,3 +203,86 @@ impl Instance {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::instance::clients::{Clients, Endpoint};
+    use std::sync::Arc;
+
+    fn migration(clients: &Clients, db: DbIndex, keys: &[&str]) -> Migration {
+        let endpoint = Endpoint {
+            addr: String::new(),
+            local_addr: String::new(),
+            unix: false,
+            fd: 0,
+            io_thread: 0,
+        };
+        let registration = clients.register(endpoint, 0, 100);
+        let handle = Arc::clone(registration.as_ref().expect("there is room").handle());
+        let session = Session {
+            db,
+            ..Session::new(handle, true)
+        };
+        let order = Order {
+            target: Target {
+                host: Vec::new(),
+                port: Vec::new(),
+                credentials: Vec::new(),
+            },
+            database: 0,
+            timeout: Duration::ZERO,
+            copy: false,
+            replace: false,
+            keys: keys.iter().map(|key| key.as_bytes().to_vec()).collect(),
+        };
+        Migration::new(session, 0, order)
+    }
+
+    fn keys(keys: &[&str]) -> Vec<Vec<u8>> {
+        keys.iter().map(|key| key.as_bytes().to_vec()).collect()
+    }
+
+    #[test]
+    fn all_keys_are_claimed_or_none() {
+        let mut migrations = Migrations::default();
+        assert!(migrations.claim(0, &keys(&["a", "b"])));
+        assert!(!migrations.claim(0, &keys(&["c", "b"])));
+        assert!(
+            migrations.claim(1, &keys(&["a", "b"])),
+            "in another database"
+        );
+        assert!(migrations.claim(0, &keys(&["c"])));
+        migrations.release(0, &keys(&["a", "b"]));
+        assert!(!migrations.claim(0, &keys(&["b", "c"])));
+        assert!(migrations.claim(0, &keys(&["b"])));
+        migrations.release(0, &keys(&["b", "c"]));
+        migrations.release(1, &keys(&["a", "b"]));
+        assert!(migrations.claimed.is_empty());
+    }
+
+    #[test]
+    fn those_who_wait_go_when_all_their_keys_are_free() {
+        let clients = Clients::default();
+        let mut migrations = Migrations::default();
+        assert!(migrations.claim(0, &keys(&["a", "b"])));
+        for names in [&["a", "b"][..], &["b", "c"], &["c"]] {
+            migrations.postpone(migration(&clients, 0, names));
+        }
+        let mut next = || {
+            let next = migrations.next_free();
+            let keys = next.map(|next| next.order.keys);
+            if keys.is_none() {
+                migrations.release(0, &[b"b".to_vec()]);
+            }
+            keys
+        };
+        assert_eq!(
+            next(),
+            Some(keys(&["c"])),
+            "it came last, and has to wait for nobody"
+        );
+        assert_eq!(next(), None);
+        assert_eq!(next(), None, "b is free, but neither a nor c is");
+    }
+}

@@ -22,7 +22,8 @@ use super::dispatch::Gate;
 use super::prefetch;
 use crate::command::Session;
 use crate::command::session::Parked;
-use crate::instance::attention::BROADCASTS;
+use crate::instance::aof::writer;
+use crate::instance::attention::{BROADCASTS, ENDING};
 use crate::instance::clients::{ClientFigures, ClientHandle, IDLE_BUFFER_MS, Registration};
 use crate::instance::output::UNCOUNTED_BYTES;
 use crate::instance::{Instance, tracking};
@@ -249,6 +250,13 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             *self.framed.write_buffer_mut() = out;
             return self.execute_busy(from);
         };
+        if self.instance.attention.has(ENDING) {
+            // The data set is saved for the last time: what came after that is not to be acknowledged.
+            drop(db);
+            self.session.close_after_reply = true;
+            *self.framed.write_buffer_mut() = out;
+            return from;
+        }
         self.now_ms = clock::unix_ms();
         db.set_clock(self.now_ms);
         if db.effects.recover() {
@@ -329,9 +337,14 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             framed,
             blobs,
             session,
+            instance,
             ..
         } = self;
         let handle = &session.handle;
+        if instance.aof.is_on() {
+            let waits = !framed.write_buffer().is_empty() || !blobs.is_empty();
+            log_first(instance, handle, waits).await?;
+        }
         let bytes = publish_pending(&handle.figures, framed.write_buffer().len(), blobs);
         if bytes > UNCOUNTED_BYTES && handle.close_if_output_is_too_much() {
             return Err(io::ErrorKind::ConnectionAborted.into());
@@ -444,6 +457,22 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             2
         };
         figures.protocol.store(version, Ordering::Relaxed);
+    }
+}
+
+/// Has what the log holds by now written to the append-only file, before replies that may tell of it go out; with `always`
+/// they wait until it is on the disk.
+#[cold]
+async fn log_first(instance: &Instance, handle: &ClientHandle, waits: bool) -> io::Result<()> {
+    let end = instance.log.end();
+    writer::write_out(instance);
+    if !waits || !instance.aof.holds_replies() || instance.aof.may_show(end) {
+        return Ok(());
+    }
+    tokio::select! {
+        biased;
+        () = instance.aof.shown_up_to(end) => Ok(()),
+        () = handle.closed() => Err(io::ErrorKind::ConnectionAborted.into()),
     }
 }
 

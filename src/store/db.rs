@@ -422,6 +422,24 @@ impl Db {
         }
     }
 
+    /// Stores an entry that comes from a file, with the access clock that it has: nobody follows such keys. What was there
+    /// is answered.
+    pub fn insert_loaded(&mut self, index: DbIndex, entry: Entry) -> Option<Entry> {
+        let keyspace = &mut self.keyspaces[index];
+        keyspace.expires += usize::from(entry.deadline_ms() != NEVER);
+        let earliest_ms = field_deadlines::earliest_ms(&entry);
+        let noted = (earliest_ms != NEVER).then(|| entry.key().to_vec());
+        let old = keyspace.table.insert(entry);
+        if let Some(old) = &old {
+            keyspace.expires -= usize::from(old.deadline_ms() != NEVER);
+            keyspace.fields.forget(old);
+        }
+        if let Some(key) = noted {
+            keyspace.fields.note(&key, earliest_ms);
+        }
+        old
+    }
+
     /// Removes `key`; the entry is the caller's to drop. Does not look at the deadline.
     pub fn remove(&mut self, index: DbIndex, key: &[u8]) -> Option<Entry> {
         let hides_expired = self.hides_expired();
@@ -531,6 +549,34 @@ impl Db {
     pub fn flush(&mut self, index: DbIndex) -> Keyspace {
         let empty = Keyspace::new(self.seed);
         std::mem::replace(&mut self.keyspaces[index], empty)
+    }
+
+    /// An empty data set of the same make, to be filled while this one serves.
+    pub fn empty_copy(&self) -> Db {
+        Db {
+            keyspaces: (0..self.databases())
+                .map(|_| Keyspace::new(self.seed))
+                .collect(),
+            now_ms: self.now_ms,
+            access_ms: self.access_ms,
+            access_clock: self.access_clock,
+            dirty: 0,
+            stats: KeyspaceStats::default(),
+            limits: self.limits,
+            no_touch: false,
+            keeps_expired: false,
+            sees_expired: false,
+            access: self.access,
+            journal: Journal::default(),
+            effects: Effects::default(),
+            rng: self.rng.clone(),
+            seed: self.seed,
+        }
+    }
+
+    /// Takes the keyspaces of another data set in place of its own, which are answered. Counters and settings stay.
+    pub fn adopt(&mut self, other: Db) -> Vec<Keyspace> {
+        std::mem::replace(&mut self.keyspaces, other.keyspaces)
     }
 
     /// Swaps two keyspaces.
