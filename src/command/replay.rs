@@ -132,7 +132,7 @@ impl<'i> Replay<'i> {
     fn find(&self, request: Request<'_>) -> Result<&'i Command, ReplayError> {
         let name = || request.iter_from(0).next().unwrap_or_default().to_vec();
         let command = (!request.is_empty())
-            .then(|| self.instance.registry.resolve(request))
+            .then(|| self.instance.registry.originals().resolve(request))
             .flatten()
             .ok_or_else(|| ReplayError::Unknown(name()))?;
         if !command.spec.accepts(request.len()) {

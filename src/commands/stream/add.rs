@@ -276,7 +276,11 @@ fn xadd(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         context.repeat(|effects| {
             match &trims_about {
                 Some(trim) => repeat_trim(effects.word(b"XADD").word(key), trim, left),
-                None => _ = effects.words(request.iter_from(0).take(first - 1)),
+                None => {
+                    _ = effects
+                        .word(b"XADD")
+                        .words(request.iter_from(1).take(first - 2))
+                }
             }
             say_id(effects, new_id).words(request.iter_from(first));
         });
