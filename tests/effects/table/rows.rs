@@ -741,6 +741,21 @@ pub(super) static ROWS: &[Row] = &[
     ("", "EVAL \"return redis.call('get','k')\" 0", ""),
     (
         "",
+        "EVAL \"redis.call('select','1') redis.call('set','k','v')\" 0 | SET k w",
+        "SELECT 1 | set k v | SELECT 0 | SET k w",
+    ),
+    (
+        "",
+        "EVAL \"redis.call('set','k','v') error('no')\" 0",
+        "set k v",
+    ),
+    (
+        "1: BLPOP l 0",
+        "EVAL \"redis.call('rpush','l','a') redis.call('rpush','l','b')\" 0",
+        "MULTI | rpush l a | rpush l b | EXEC | LPOP l",
+    ),
+    (
+        "",
         "EVAL \"redis.set_repl(redis.REPL_NONE) redis.call('set','k','v') redis.call('del','k')\" 0 | SET a 1",
         "SET a 1",
     ),
