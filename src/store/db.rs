@@ -326,6 +326,13 @@ impl Db {
             && !(self.keeps_expired && self.sees_expired)
     }
 
+    /// Whether a key whose time is over is left where it is and looks as if it were gone. What takes its place says that it
+    /// goes, as whoever repeats it would find it.
+    #[inline]
+    fn hides_expired(&self) -> bool {
+        self.keeps_expired && !self.sees_expired
+    }
+
     /// Whether `key` is there, without any trace: one whose time is over is left where it is.
     pub fn presence(&self, index: DbIndex, key: &[u8]) -> Presence {
         match self.keyspaces[index].table.get(key) {
@@ -363,6 +370,7 @@ impl Db {
         deadline_ms: u64,
         is_new: bool,
     ) {
+        let hides_expired = self.hides_expired();
         let keyspace = &mut self.keyspaces[index];
         let mut value = Some(value);
         let (mut slot, inserted) = keyspace.table.find_or_insert_with(key, || {
@@ -370,6 +378,9 @@ impl Db {
             Entry::new(key, value, deadline_ms)
         });
         if let Some(value) = value {
+            if hides_expired && slot.deadline_ms() <= self.now_ms {
+                self.effects.expired(index, key);
+            }
             keyspace.expires -= usize::from(slot.deadline_ms() != NEVER);
             keyspace.fields.forget(&slot);
             slot.replace(value, deadline_ms);
@@ -390,6 +401,7 @@ impl Db {
 
     /// Stores an entry that carries its own key; what was there is dropped.
     pub fn insert(&mut self, index: DbIndex, entry: Entry) {
+        let hides_expired = self.hides_expired();
         let keyspace = &mut self.keyspaces[index];
         keyspace.expires += usize::from(entry.deadline_ms() != NEVER);
         entry.set_access(self.access.moved(entry.access(), self.access_ms));
@@ -399,6 +411,9 @@ impl Db {
         let earliest_ms = field_deadlines::earliest_ms(&entry);
         let noted = (earliest_ms != NEVER).then(|| entry.key().to_vec());
         if let Some(old) = keyspace.table.insert(entry) {
+            if hides_expired && old.deadline_ms() <= self.now_ms {
+                self.effects.expired(index, old.key());
+            }
             keyspace.expires -= usize::from(old.deadline_ms() != NEVER);
             keyspace.fields.forget(&old);
         }
@@ -427,8 +442,12 @@ impl Db {
 
     /// Removes `key`; the entry is the caller's to drop. Does not look at the deadline.
     pub fn remove(&mut self, index: DbIndex, key: &[u8]) -> Option<Entry> {
+        let hides_expired = self.hides_expired();
         let keyspace = &mut self.keyspaces[index];
         let entry = keyspace.table.remove(key)?;
+        if hides_expired && entry.deadline_ms() <= self.now_ms {
+            self.effects.expired(index, key);
+        }
         keyspace.expires -= usize::from(entry.deadline_ms() != NEVER);
         keyspace.fields.forget(&entry);
         Some(entry)
