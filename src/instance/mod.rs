@@ -7,6 +7,7 @@ pub mod clients;
 pub mod ending;
 pub mod limits;
 pub mod loading;
+pub mod migrations;
 pub mod monitors;
 pub mod news;
 pub mod output;
@@ -26,6 +27,7 @@ use std::sync::{
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use crate::command::reads::ReadTracking;
 use crate::command::transaction::Transaction;
@@ -33,12 +35,14 @@ use crate::command::{Registry, Session};
 use crate::config::Config;
 use crate::observe::slowlog::SlowLog;
 use crate::persist::disk::{Disk, SystemDisk};
+use crate::replication::log::Log;
 use crate::script::engine::Scripts;
 use crate::store::db::{Db, DbIndex};
 use crate::store::journal::Events;
 use attention::Attention;
 use clients::Clients;
 use loading::Loading;
+use migrations::Migrations;
 use monitors::Monitors;
 use pause::Pause;
 use pubsub::PubSub;
@@ -112,14 +116,19 @@ pub struct Instance {
     pub attention: Attention,
     /// Scripts and functions.
     pub scripts: Scripts,
+    /// The log of writes.
+    pub log: Log,
     itself: OnceLock<Weak<Instance>>,
     waiters: Mutex<Waiters>,
     watches: Mutex<Watches>,
     tracking: Mutex<Tracking>,
     pubsub: Mutex<PubSub>,
     monitors: Mutex<Monitors>,
+    migrations: Mutex<Migrations>,
+    migration_sent: Notify,
     pause: Mutex<Pause>,
     pause_changed: Notify,
+    pause_ended: Notify,
     deadline_changed: Notify,
     rebind: OnceLock<Rebind>,
     replication_id: Mutex<String>,
@@ -163,14 +172,18 @@ impl Instance {
             shutdown_pending: AtomicBool::new(false),
             attention: Attention::default(),
             scripts: Scripts::default(),
+            log: Log::default(),
             itself: OnceLock::new(),
             waiters: Mutex::default(),
             watches: Mutex::default(),
             tracking: Mutex::default(),
             pubsub: Mutex::default(),
             monitors: Mutex::default(),
+            migrations: Mutex::default(),
+            migration_sent: Notify::new(),
             pause: Mutex::default(),
             pause_changed: Notify::new(),
+            pause_ended: Notify::new(),
             deadline_changed: Notify::new(),
             rebind: OnceLock::new(),
             replication_id: Mutex::new(String::new()),
@@ -297,6 +310,11 @@ impl Instance {
         locked(&self.monitors)
     }
 
+    /// The migrations of keys to other servers.
+    pub fn migrations(&self) -> MutexGuard<'_, Migrations> {
+        locked(&self.migrations)
+    }
+
     /// The pause of clients.
     pub fn pause(&self) -> MutexGuard<'_, Pause> {
         locked(&self.pause)
@@ -310,6 +328,17 @@ impl Instance {
     /// Resolves when the end of the pause may be another.
     pub async fn pause_changed(&self) {
         self.pause_changed.notified().await;
+    }
+
+    /// Says that the pause has ended.
+    pub fn announce_end_of_pause(&self) {
+        self.announce_pause();
+        self.pause_ended.notify_waiters();
+    }
+
+    /// Resolves at the next end of a pause from this call on.
+    pub fn end_of_pause(&self) -> Notified<'_> {
+        self.pause_ended.notified()
     }
 
     /// Says that all keys of a database may have changed: it was emptied, or exchanged with another.

@@ -258,6 +258,9 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         }
         self.now_ms = clock::unix_ms();
         db.set_clock(self.now_ms);
+        if db.effects.recover() {
+            self.instance.log.append(&mut db.effects, true, self.now_ms);
+        }
         db.no_touch = self.session.no_touch;
         db.sees_expired = self.session.import_source;
         self.session.handle.take_messages(&mut out, &mut self.blobs);

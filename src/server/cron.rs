@@ -107,6 +107,10 @@ fn sweep_step(db: &Mutex<Db>, instance: &Instance, index: usize) -> bool {
     };
     db.set_clock(clock::unix_ms());
     let more = db.sweep(index, SWEEP_STEP);
+    if !db.effects.is_empty() {
+        let now_ms = db.now_ms();
+        instance.log.append(&mut db.effects, false, now_ms);
+    }
     if !db.journal.is_empty() {
         news::tell(&mut db, instance, None);
         waiting::serve(&mut db, instance);

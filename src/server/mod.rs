@@ -10,6 +10,7 @@ pub mod cron;
 pub mod dispatch;
 pub mod io_threads;
 pub mod listener;
+pub mod migrate;
 pub mod prefetch;
 pub mod rebind;
 pub mod shutdown;
@@ -114,6 +115,10 @@ impl Server {
         }
         instance.set_rebind(rebind_with(Arc::clone(&rebinder)));
         tasks.extend(cron::start(&db, &instance));
+        tasks.push(tokio::spawn(migrate::carry_migrations(
+            Arc::clone(&db),
+            Arc::clone(&instance),
+        )));
         instance
             .startup_bytes
             .store(alloc::used_bytes(), Ordering::Relaxed);

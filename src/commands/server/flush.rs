@@ -79,6 +79,9 @@ fn flushall(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         }
         _ => {}
     }
+    // Whoever repeats it may have keys where there was none here.
+    let index = context.index();
+    context.db.effects.say(index, request.iter_from(0));
     context.reply.ok();
     Ok(())
 }
@@ -94,6 +97,7 @@ fn flushdb(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     check_mode(request)?;
     let index = context.index();
     flush(context, index);
+    context.db.effects.say(index, request.iter_from(0));
     tracking::all_changed(context.instance, context.session.id());
     context.reply.ok();
     Ok(())

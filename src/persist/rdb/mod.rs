@@ -114,6 +114,8 @@ pub mod kind {
 
 /// What stands in the place of a kind and is no value.
 pub mod opcode {
+    /// Slots that a node of a cluster is taking over, whose keys are in the file. Valkey 9.
+    pub const SLOT_IMPORT: u8 = 243;
     /// Figures of a slot of a cluster: number, keys, keys with deadlines. Valkey 8, Redis 8.
     pub const SLOT_INFO: u8 = 244;
     /// A library of functions: its code.

@@ -348,13 +348,14 @@ fn stats_of_other_parts(page: &mut Page, context: &Context<'_>) {
     let topics = |kind| instance.pubsub().topic_count(kind) as u64;
     let disconnections = &instance.clients.output_limits.disconnections;
     let tracking = instance.tracking();
+    let cached_connections = instance.migrations().cached_connections as u64;
     page.fields([
         ("pubsub_channels", topics(Kind::Channel)),
         ("pubsub_patterns", topics(Kind::Pattern)),
         ("pubsubshard_channels", topics(Kind::Shard)),
         ("latest_fork_usec", 0),
         ("total_forks", 0),
-        ("migrate_cached_sockets", 0),
+        ("migrate_cached_sockets", cached_connections),
         ("slave_expires_tracked_keys", 0),
         ("active_defrag_hits", 0),
         ("active_defrag_misses", 0),
