@@ -4,6 +4,9 @@
 //! What a caller may rely on after a power cut is what was synced: a file's bytes by [`DiskFile::sync`], its name, and its
 //! removal or renaming, by [`Disk::sync_dir`] of its directory.
 
+#[cfg(test)]
+pub mod simulated;
+
 use std::ffi::OsString;
 use std::fmt::Debug;
 use std::fs::{self, File, OpenOptions};
