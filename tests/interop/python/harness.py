@@ -131,6 +131,9 @@ def is_ruddle():
 class Server:
     """A server of its own port, Unix socket and folder; stopped at the end of its ``with`` block."""
 
+    # What is started, where that is not the server under test.
+    program = None
+
     def __init__(self, *options):
         self.options = options
         self.folder = tempfile.mkdtemp(prefix="ruddle-interop-")
@@ -150,7 +153,7 @@ class Server:
     def start(self):
         """Starts the process on the server's own port and waits until it answers."""
         log_path = os.path.join(self.folder, "log")
-        command = [server_program(), "--port", str(self.port), "--bind", HOST, "--unixsocket", self.unix_socket]
+        command = [self.program or server_program(), "--port", str(self.port), "--bind", HOST, "--unixsocket", self.unix_socket]
         command += ["--save", "", "--appendonly", "no", "--dir", self.folder, *self.options]
         with open(log_path, "ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
