@@ -11,7 +11,7 @@ use super::effects::Effects;
 use super::entry::{Entry, NEVER, NewValue, Object, Value};
 use super::journal::{Events, Journal, What};
 use super::member::Member;
-use super::table::{DueBudget, HashSeed, NodeRef, Slot, Table};
+use super::table::{DueBudget, HashSeed, NodeRef, Parts, Slot, Table};
 use field_deadlines::FieldDeadlines;
 
 /// An entry borrowed from the data set.
@@ -560,6 +560,7 @@ impl Db {
             now_ms: self.now_ms,
             access_ms: self.access_ms,
             access_clock: self.access_clock,
+            access_ms: self.access_ms,
             dirty: 0,
             stats: KeyspaceStats::default(),
             limits: self.limits,
@@ -666,6 +667,11 @@ impl Keyspace {
     /// All entries, in the order of the hash.
     pub fn iter(&self) -> impl Iterator<Item = EntryRef<'_>> {
         self.table.iter()
+    }
+
+    /// All entries, a part of the table after the other, of which each is let go when it is dropped.
+    pub fn into_parts(self) -> Parts<Entry, HashSeed> {
+        self.table.into_parts()
     }
 
     /// The table beneath, for DEBUG.
