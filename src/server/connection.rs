@@ -306,8 +306,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         }
         count_batch(self.instance, at - from, out.len() - pending, &self.blobs);
         if at == commands {
-            let bytes = codec.batch_bytes() as u64;
-            self.instance.stats.net_input.add(bytes);
+            (self.instance.stats.net_input).add(codec.batch_bytes() as u64);
         }
         drop(db);
         *self.framed.write_buffer_mut() = out;
