@@ -540,6 +540,7 @@ impl Db {
                 .collect(),
             now_ms: self.now_ms,
             access_clock: self.access_clock,
+            access_ms: self.access_ms,
             dirty: 0,
             stats: KeyspaceStats::default(),
             limits: self.limits,
