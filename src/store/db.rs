@@ -558,7 +558,6 @@ impl Db {
                 .map(|_| Keyspace::new(self.seed))
                 .collect(),
             now_ms: self.now_ms,
-            access_ms: self.access_ms,
             access_clock: self.access_clock,
             access_ms: self.access_ms,
             dirty: 0,
