@@ -52,6 +52,8 @@ pub struct CommandSpec {
     pub handler: Handler,
     /// The word that names an element of the collection under its first key, if there is one: it is fetched ahead.
     pub element: Option<u16>,
+    /// The word that is the score which that element gets, if it gets one: the places of both scores are fetched ahead.
+    pub score: Option<u16>,
     /// Finds the keys where the key specs cannot.
     pub key_finder: Option<KeyFinder>,
     /// Tells which flags hold for a request, where that depends on the request.
@@ -82,6 +84,7 @@ impl CommandSpec {
             subcommands: &[],
             handler,
             element: None,
+            score: None,
             key_finder: None,
             flags_on: None,
             category_of_group: true,
@@ -155,6 +158,12 @@ impl CommandSpec {
     /// The word at `index` names an element of the collection under its key.
     pub const fn element_at(mut self, index: u16) -> Self {
         self.element = Some(index);
+        self
+    }
+
+    /// The word at `index` is the score that the element gets.
+    pub const fn score_at(mut self, index: u16) -> Self {
+        self.score = Some(index);
         self
     }
 

@@ -10,8 +10,11 @@
 use super::dispatch::Gate;
 use crate::command::Command;
 use crate::resp::Request;
+use crate::store::entry::Object;
 use crate::store::member::Member;
 use crate::store::table::Table;
+use crate::store::types::sorted_set::Ahead;
+use crate::text::double;
 
 /// How many commands are looked at ahead.
 pub const WINDOW: usize = 16;
@@ -53,6 +56,33 @@ fn word(at: Option<u16>, request: Request<'_>) -> Option<usize> {
     at.map(usize::from).filter(|&at| at < request.len())
 }
 
+/// A large collection that a command names.
+#[derive(Clone, Copy)]
+struct Collection<'a> {
+    table: &'a Table<Member>,
+    /// Where its scores are, if it has some.
+    scores: Option<Ahead<'a>>,
+}
+
+impl<'a> Collection<'a> {
+    fn of(object: &'a Object) -> Option<Self> {
+        let scores = match object {
+            Object::SortedSet(set) => set.ahead(),
+            _ => None,
+        };
+        object.table().map(|table| Collection { table, scores })
+    }
+}
+
+/// The element that a command names, and what is to be done with it.
+#[derive(Clone, Copy)]
+struct Element<'a> {
+    collection: Collection<'a>,
+    hash: u64,
+    /// The score that it gets.
+    score: Option<f64>,
+}
+
 /// The steps for elements of large collections.
 fn fetch_elements<'r>(
     gate: &Gate<'_>,
@@ -60,9 +90,10 @@ fn fetch_elements<'r>(
     found: &Found<'_>,
     hashes: &[Option<u64>; WINDOW],
 ) {
-    let mut elements: [Option<(&Table<Member>, u64)>; WINDOW] = [None; WINDOW];
+    let mut elements: [Option<Element<'_>>; WINDOW] = [None; WINDOW];
+    let mut moves = false;
     // Most batches that name elements go to one collection.
-    let mut last: Option<(&[u8], Option<&Table<Member>>)> = None;
+    let mut last: Option<(&[u8], Option<Collection<'_>>)> = None;
     for (slot, request) in requests.enumerate().take(WINDOW) {
         let (Some(command), Some(hash)) = (found[slot], hashes[slot]) else {
             continue;
@@ -72,18 +103,47 @@ fn fetch_elements<'r>(
             continue;
         };
         let key = request.get(key_at);
-        let table = match last {
-            Some((known, table)) if known == key => table,
-            _ => gate.db.large_collection(gate.session.db, hash, key),
+        let collection = match last {
+            Some((known, collection)) if known == key => collection,
+            _ => gate
+                .db
+                .large_collection(gate.session.db, hash, key)
+                .and_then(Collection::of),
         };
-        last = Some((key, table));
-        if let Some(table) = table {
-            let hash = table.hash(request.get(element_at));
-            table.prefetch_bucket(hash);
-            elements[slot] = Some((table, hash));
+        last = Some((key, collection));
+        if let Some(collection) = collection {
+            let hash = collection.table.hash(request.get(element_at));
+            collection.table.prefetch_bucket(hash);
+            let score = word(command.spec.score, request)
+                .filter(|_| collection.scores.is_some())
+                .and_then(|at| double::parse(request.get(at)));
+            moves |= score.is_some();
+            elements[slot] = Some(Element {
+                collection,
+                hash,
+                score,
+            });
         }
     }
-    for (table, hash) in elements.iter().flatten() {
-        table.prefetch_node(*hash);
+    for element in elements.iter().flatten() {
+        element.collection.table.prefetch_node(element.hash);
+    }
+    if moves && crate::store::types::sorted_set::variant() > 0 {
+        fetch_places(&elements);
+    }
+}
+
+/// The steps for elements that get a score: the nodes and then the scores of the chunks that they leave and go to.
+fn fetch_places(elements: &[Option<Element<'_>>; WINDOW]) {
+    let mut chunks = [None; WINDOW];
+    for (slot, element) in elements.iter().enumerate() {
+        chunks[slot] = element.and_then(|element| {
+            let scores = element.collection.scores?;
+            Some(scores.chunks(element.hash, element.score?))
+        });
+    }
+    if crate::store::types::sorted_set::variant() < 2 { return; }
+    for chunks in chunks.iter().flatten() {
+        chunks.fetch_scores();
     }
 }

@@ -219,9 +219,12 @@ impl Db {
         index: DbIndex,
         hash: u64,
         key: &[u8],
-    ) -> Option<&Table<Member>> {
+    ) -> Option<&Object> {
         match self.keyspaces[index].table.get_hashed(hash, key)?.value() {
-            Value::Object(object) => object.table().filter(|table| table.len() >= LARGE_MEMBERS),
+            Value::Object(object) => {
+                let len = object.table().map_or(0, Table::len);
+                (len >= LARGE_MEMBERS).then_some(object)
+            }
             _ => None,
         }
     }

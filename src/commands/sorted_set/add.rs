@@ -13,6 +13,7 @@ use crate::text::double;
 /// `ZADD key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]`
 pub static ZADD: CommandSpec = CommandSpec::new("ZADD", Group::SortedSet, zadd)
     .element_at(3)
+    .score_at(2)
     .doc(
         "Adds members to a sorted set or gives them other scores; a missing key counts as an empty set.",
         "1.2.0",

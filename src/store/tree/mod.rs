@@ -34,7 +34,7 @@ use triomphe::Arc;
 
 pub use cursor::Cursor;
 use cursor::Siblings;
-pub use ordered::Point;
+pub use ordered::{Ahead, Leaf, Point};
 
 /// The most kids that an inner node has between two operations. Few in tests, so that some hundred elements make a
 /// tree of several levels.
@@ -300,9 +300,14 @@ impl<C: Chunk> Tree<C> {
             });
         }
         while let Node::Inner(inner) = &**node {
-            let at = inner.kids.partition_point(|kid| {
-                by_key(&kid.key).unwrap_or_else(|| by_chunk(kid.node.last_chunk()))
-            });
+            let mut at = inner
+                .kids
+                .partition_point(|kid| by_key(&kid.key) == Some(true));
+            if by_key(&inner.kids.get(at)?.key).is_none() {
+                at += inner.kids[at..].partition_point(|kid| {
+                    by_key(&kid.key).unwrap_or_else(|| by_chunk(kid.node.last_chunk()))
+                });
+            }
             let kid = inner.kids.get(at)?;
             start += inner.kids[..at].iter().map(|kid| kid.len).sum::<usize>();
             if matches!(*kid.node, Node::Leaf(_)) {

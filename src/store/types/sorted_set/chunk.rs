@@ -11,6 +11,7 @@ use std::ops::Range;
 
 use super::cut::{Cut, Place};
 use crate::store::member::{Member, Word};
+use crate::store::table::prefetch;
 use crate::store::tree::{Chunk, ChunkLimit, End, Point};
 
 /// The most elements of a chunk. Few in tests, so that some hundred make a tree of several levels.
@@ -85,6 +86,20 @@ impl ScoreChunk {
             None => {
                 self.scores.remove(at);
                 Some(self.members.remove(at))
+            }
+        }
+    }
+
+    /// Fetches what a search in this chunk reads.
+    #[inline]
+    pub(super) fn prefetch(&self) {
+        const LINE: usize = 64 / size_of::<f64>();
+        for line in self.scores.chunks(LINE) {
+            prefetch(line.as_ptr().cast());
+        }
+        if super::variant() >= 3 {
+            for line in self.members.chunks(LINE) {
+                prefetch(line.as_ptr().cast());
             }
         }
     }
