@@ -1,19 +1,20 @@
 //! Fetching ahead: before the first commands of a batch run, the cache lines that they will touch are asked for, so that
 //! the misses of several commands overlap instead of following each other.
 //!
-//! Four steps, each of which needs what the one before has fetched: the bucket of each key, the entry, and, where the
-//! command names one element of a large collection, the element's bucket and the element itself.
+//! Each step needs what the one before has fetched: the bucket of each key, the entry, and, where the command names one
+//! element of a large collection, the element's bucket and the element itself. If it gives an element of a sorted set a
+//! score, four more go to the places of the old and the new score ([`Move`]).
 //!
-//! A command takes part by its key specs; for the last two steps its spec says where the element is
-//! ([`element_at`](crate::command::CommandSpec::element_at)).
+//! A command takes part by its key specs; for the steps that follow its spec says where the element is
+//! ([`element_at`](crate::command::CommandSpec::element_at)) and its score ([`score`](crate::command::CommandSpec::score)).
 
 use super::dispatch::Gate;
-use crate::command::Command;
+use crate::command::{Command, CommandSpec, NewScore};
 use crate::resp::Request;
 use crate::store::entry::Object;
 use crate::store::member::Member;
 use crate::store::table::Table;
-use crate::store::types::sorted_set::Ahead;
+use crate::store::types::sorted_set::{Ahead, Move};
 use crate::text::double;
 
 /// How many commands are looked at ahead.
@@ -79,8 +80,26 @@ impl<'a> Collection<'a> {
 struct Element<'a> {
     collection: Collection<'a>,
     hash: u64,
-    /// The score that it gets.
-    score: Option<f64>,
+    score: Option<Score>,
+}
+
+/// The score that an element gets.
+#[derive(Clone, Copy)]
+enum Score {
+    This(f64),
+    IncreasedBy(f64),
+}
+
+impl Score {
+    /// What the request says in the place that the command's spec names; nothing if that is no number.
+    #[inline]
+    fn of(spec: &CommandSpec, request: Request<'_>) -> Option<Score> {
+        let number = |at| double::parse(request.get(word(Some(at), request)?));
+        match spec.score? {
+            NewScore::At(at) => number(at).map(Score::This),
+            NewScore::IncreasedBy(at) => number(at).map(Score::IncreasedBy),
+        }
+    }
 }
 
 /// The steps for elements of large collections.
@@ -114,9 +133,9 @@ fn fetch_elements<'r>(
         if let Some(collection) = collection {
             let hash = collection.table.hash(request.get(element_at));
             collection.table.prefetch_bucket(hash);
-            let score = word(command.spec.score, request)
-                .filter(|_| collection.scores.is_some())
-                .and_then(|at| double::parse(request.get(at)));
+            let score = collection
+                .scores
+                .and_then(|_| Score::of(command.spec, request));
             moves |= score.is_some();
             elements[slot] = Some(Element {
                 collection,
@@ -128,22 +147,31 @@ fn fetch_elements<'r>(
     for element in elements.iter().flatten() {
         element.collection.table.prefetch_node(element.hash);
     }
-    if moves && crate::store::types::sorted_set::variant() > 0 {
+    if moves {
         fetch_places(&elements);
     }
 }
 
-/// The steps for elements that get a score: the nodes and then the scores of the chunks that they leave and go to.
+/// The steps for elements that get a score: what lies where they are and where they go.
 fn fetch_places(elements: &[Option<Element<'_>>; WINDOW]) {
-    let mut chunks = [None; WINDOW];
+    let mut moves: [Option<Move<'_>>; WINDOW] = [const { None }; WINDOW];
     for (slot, element) in elements.iter().enumerate() {
-        chunks[slot] = element.and_then(|element| {
-            let scores = element.collection.scores?;
-            Some(scores.chunks(element.hash, element.score?))
+        moves[slot] = element.and_then(|element| {
+            let score = element.score?;
+            let new = |old: Option<f64>| match score {
+                Score::This(score) => score,
+                Score::IncreasedBy(increment) => old.unwrap_or(0.0) + increment,
+            };
+            Some(element.collection.scores?.start(element.hash, new))
         });
     }
-    if crate::store::types::sorted_set::variant() < 2 { return; }
-    for chunks in chunks.iter().flatten() {
-        chunks.fetch_scores();
+    for one in moves.iter().flatten() {
+        one.fetch_scores();
+    }
+    for one in moves.iter_mut().flatten() {
+        one.fetch_references();
+    }
+    for one in moves.iter().flatten() {
+        one.fetch_ties();
     }
 }

@@ -1,8 +1,13 @@
-//! [`Ahead`]: fetching what a change of scores will touch, for several members at once.
+//! [`Ahead`]: fetching from memory what changes of scores will touch, for the members of a batch together.
 //!
-//! A change of a score goes down the tree twice, to the chunk where the member is and to the one where it belongs, and what
-//! it reads there has mostly to come from memory: each chunk's node, then its scores. Each of these steps is done for all
-//! members of a batch before the next one begins, so that they wait together.
+//! A change of a score goes to two chunks, the one where the member is and the one where it belongs, and what it reads and
+//! moves there comes from memory: the chunk's node, its scores, the references behind the place, and members of equal
+//! score, whose names decide. Each of these says where the next one is, so there are four steps ([`Ahead::start`] and
+//! the methods of [`Move`]). Every step is to be done for all members before the next begins: then they wait together.
+//!
+//! Nothing is changed, and where something is guessed wrong the command itself will find what is right.
+
+use std::ops::Range;
 
 use super::chunk::ScoreChunk;
 use super::cut::Place;
@@ -18,11 +23,20 @@ pub struct Ahead<'a> {
     tree: tree::Ahead<'a, ScoreChunk>,
 }
 
-/// The chunks that a change of a score will go to, on their way from memory.
+/// A change of a score that will be made soon.
+#[derive(Clone)]
+pub struct Move<'a> {
+    /// Where the member is, if it is there.
+    from: Option<Spot<'a>>,
+    to: Spot<'a>,
+    /// Members of the new score in its chunk.
+    ties: Range<usize>,
+}
+
 #[derive(Clone, Copy)]
-pub struct Chunks<'a> {
-    from: Option<Leaf<'a, ScoreChunk>>,
-    to: Leaf<'a, ScoreChunk>,
+struct Spot<'a> {
+    leaf: Leaf<'a, ScoreChunk>,
+    score: f64,
 }
 
 impl SortedSet {
@@ -39,33 +53,52 @@ impl SortedSet {
 }
 
 impl<'a> Ahead<'a> {
-    /// Fetches the nodes of the chunks for giving `score` to the member with a hash, which has been fetched
-    /// ([`Table::prefetch_node`]) if it is there.
+    /// Fetches the nodes of the chunks for a member with this hash, which has itself been fetched
+    /// ([`Table::prefetch_node`]). `decide` says which score it gets when it knows the present one.
     #[inline]
-    pub fn chunks(&self, hash: u64, score: f64) -> Chunks<'a> {
-        // What equal scores would need is left out: the place by score alone is nearly always right.
-        let at = |score| self.tree.leaf(&Place { score, member: b"" });
-        Chunks {
-            from: self.table.likely(hash).map(|member| at(member.score())),
-            to: at(score),
+    pub fn start(&self, hash: u64, decide: impl FnOnce(Option<f64>) -> f64) -> Move<'a> {
+        let old = self.table.likely(hash).map(|member| member.score());
+        Move {
+            from: old.map(|score| self.spot(score)),
+            to: self.spot(decide(old)),
+            ties: 0..0,
         }
+    }
+
+    #[inline]
+    fn spot(&self, score: f64) -> Spot<'a> {
+        // In front of all of the same score: which of several chunks it would be is not worth looking at members for.
+        let leaf = self.tree.leaf(&Place { score, member: b"" });
+        Spot { leaf, score }
     }
 }
 
-impl Chunks<'_> {
-    /// Fetches the scores, when the nodes have arrived.
+impl Move<'_> {
+    /// Fetches the scores of both chunks, when their nodes have arrived.
     #[inline]
     pub fn fetch_scores(&self) {
-        for leaf in self.from.iter().chain([&self.to]) {
-            if let Some(chunk) = leaf.chunk() {
-                chunk.prefetch();
+        for spot in self.from.iter().chain([&self.to]) {
+            if let Some(chunk) = spot.leaf.chunk() {
+                chunk.prefetch_scores();
             }
         }
     }
-}
 
-/// experiment
-pub fn variant() -> u32 {
-    static V: std::sync::OnceLock<u32> = std::sync::OnceLock::new();
-    *V.get_or_init(|| std::env::var("ZV").ok().and_then(|v| v.parse().ok()).unwrap_or(2))
+    /// Fetches the references to members from both places on, when the scores have arrived.
+    #[inline]
+    pub fn fetch_references(&mut self) {
+        for spot in self.from.iter().chain([&self.to]) {
+            if let Some(chunk) = spot.leaf.chunk() {
+                self.ties = chunk.prefetch_references(spot.score);
+            }
+        }
+    }
+
+    /// Fetches the members among which the new place has to be found by name, when the references have arrived.
+    #[inline]
+    pub fn fetch_ties(&self) {
+        if let Some(chunk) = self.to.leaf.chunk() {
+            chunk.prefetch_members(self.ties.clone());
+        }
+    }
 }

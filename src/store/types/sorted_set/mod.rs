@@ -31,7 +31,7 @@ use std::ops::Range;
 
 use triomphe::Arc;
 
-pub use ahead::{Ahead, Chunks, variant};
+pub use ahead::{Ahead, Move};
 pub use cut::{LexBound, ScoreBound};
 pub use iter::Iter;
 
