@@ -9,7 +9,7 @@ use ruddle::store::types::sorted_set::{Limits, SortedSet};
 #[global_allocator]
 static ALLOCATOR: ruddle::store::alloc::Mimalloc = ruddle::store::alloc::Mimalloc;
 
-const SIZES: [u64; 3] = [10_000, 1_000_000, 10_000_000];
+const SIZES: [u64; 2] = [10_000, 1_000_000];
 /// Operations in one measured run.
 const BATCH: usize = 4096;
 /// Commands that the server looks ahead at.
@@ -61,12 +61,26 @@ fn rescore(bencher: Bencher, members: u64) {
 }
 
 fn fetch(set: &SortedSet, window: &[(Vec<u8>, f64)]) {
-    let Some(table) = set.table() else { return };
-    for (member, _) in window {
-        table.prefetch_bucket(table.hash(member));
+    let (Some(table), Some(ahead)) = (set.table(), set.ahead()) else {
+        return;
+    };
+    let hashes: [u64; WINDOW] = std::array::from_fn(|at| table.hash(&window[at].0));
+    for hash in hashes {
+        table.prefetch_bucket(hash);
     }
-    for (member, _) in window {
-        table.prefetch_node(table.hash(member));
+    for hash in hashes {
+        table.prefetch_node(hash);
+    }
+    let mut moves: [_; WINDOW] =
+        std::array::from_fn(|at| ahead.start(hashes[at], |_| window[at].1));
+    for one in &moves {
+        one.fetch_scores();
+    }
+    for one in &mut moves {
+        one.fetch_references();
+    }
+    for one in &moves {
+        one.fetch_ties();
     }
 }
 

@@ -695,7 +695,10 @@ impl<C: Chunk> Inner<C> {
         let len = kid.node.len();
         self.len = self.len - kid.len + len;
         kid.len = len;
-        if let Some(key) = kid.node.key() {
+        // An empty chunk has no key; it is about to be dropped.
+        if len > 0
+            && let Some(key) = kid.node.key()
+        {
             self.keys[at] = key;
         }
     }

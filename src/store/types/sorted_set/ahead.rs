@@ -102,3 +102,85 @@ impl Move<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Limits, SortedSet};
+
+    const LARGE: Limits = Limits {
+        entries: 0,
+        value_bytes: 0,
+    };
+
+    /// Members with scores of their own, in chunks enough for a tree of several levels.
+    fn set_of(members: u32) -> SortedSet {
+        let mut set = SortedSet::for_member(1, LARGE);
+        for number in 0..members {
+            let score = f64::from(number * 7 % members);
+            set.insert(format!("m{number}").as_bytes(), score, LARGE);
+        }
+        set
+    }
+
+    #[test]
+    fn a_move_goes_to_the_chunks_of_both_scores_and_to_ties() {
+        const MEMBERS: u32 = 1000;
+        let set = set_of(MEMBERS);
+        let (ahead, table) = (set.ahead().unwrap(), set.table().unwrap());
+        let mut found = 0;
+        for (index, (member, score)) in set.iter().enumerate() {
+            let new = f64::from((index as u32 * 13 + 5) % MEMBERS);
+            let mut seen = None;
+            let mut to_come = ahead.start(table.hash(&member.to_vec()), |old| {
+                seen = old;
+                new
+            });
+            to_come.fetch_scores();
+            to_come.fetch_references();
+            to_come.fetch_ties();
+            let chunk = to_come.to.leaf.chunk().unwrap();
+            let ties: Vec<_> = to_come
+                .ties
+                .clone()
+                .map(|at| chunk.get(at).unwrap().0)
+                .collect();
+            assert_eq!(ties, [new]);
+            // An element that is not at home in its bucket is not looked for.
+            if seen == Some(score) {
+                found += 1;
+                let chunk = to_come.from.unwrap().leaf.chunk().unwrap();
+                let scores: Vec<_> = (0..)
+                    .map_while(|at| chunk.get(at))
+                    .map(|(score, _)| score)
+                    .collect();
+                assert!(scores.contains(&score), "{score} in {scores:?}");
+            }
+        }
+        assert!(found > MEMBERS / 2, "{found} of {MEMBERS} were found");
+    }
+
+    #[test]
+    fn any_score_can_be_looked_ahead_for() {
+        let same = |members: u32| {
+            let mut set = SortedSet::for_member(1, LARGE);
+            (0..members).for_each(|number| {
+                set.insert(&number.to_be_bytes(), 1.0, LARGE);
+            });
+            set
+        };
+        assert!(SortedSet::new().ahead().is_none());
+        assert!(same(0).ahead().is_none(), "there is no tree yet");
+        for set in [set_of(1), set_of(9), set_of(500), same(1), same(500)] {
+            let ahead = set.ahead().unwrap();
+            for score in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY, -0.0, 1.0, 1e300] {
+                for hash in [0, u64::MAX, set.table().unwrap().hash(b"m1")] {
+                    let mut to_come = ahead.start(hash, |_| score);
+                    to_come.fetch_scores();
+                    to_come.fetch_references();
+                    to_come.fetch_ties();
+                    assert!(to_come.ties.len() <= super::super::chunk::MOST_TIES);
+                }
+            }
+        }
+    }
+}

@@ -22,7 +22,7 @@ const ELEMENT_BYTES: usize = size_of::<f64>() + size_of::<Member>();
 /// Scores, or references to members, of a cache line.
 const LINE: usize = 64 / size_of::<f64>();
 /// So many elements of equal score are fetched ahead.
-const MOST_TIES: usize = 4;
+pub(super) const MOST_TIES: usize = 4;
 
 /// The size of chunks.
 pub(super) const LIMIT: ChunkLimit = ChunkLimit {
