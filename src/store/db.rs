@@ -10,7 +10,6 @@ use super::access::AccessPolicy;
 use super::effects::Effects;
 use super::entry::{Entry, NEVER, NewValue, Object, Value};
 use super::journal::{Events, Journal, What};
-use super::member::Member;
 use super::table::{DueBudget, HashSeed, NodeRef, Parts, Slot, Table};
 use field_deadlines::FieldDeadlines;
 
@@ -235,14 +234,12 @@ impl Db {
     /// The table of a collection that is too large for the processor's caches, for fetching its elements ahead; `hash` is
     /// what [`Db::prefetch_bucket`] answered for the key.
     #[inline]
-    pub fn large_collection(
-        &self,
-        index: DbIndex,
-        hash: u64,
-        key: &[u8],
-    ) -> Option<&Table<Member>> {
+    pub fn large_collection(&self, index: DbIndex, hash: u64, key: &[u8]) -> Option<&Object> {
         match self.keyspaces[index].table.get_hashed(hash, key)?.value() {
-            Value::Object(object) => object.table().filter(|table| table.len() >= LARGE_MEMBERS),
+            Value::Object(object) => {
+                let len = object.table().map_or(0, Table::len);
+                (len >= LARGE_MEMBERS).then_some(object)
+            }
             _ => None,
         }
     }

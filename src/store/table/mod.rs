@@ -34,6 +34,7 @@ mod tests;
 mod walk;
 
 pub use guard::Slot;
+pub(in crate::store) use node::prefetch;
 pub use node::{HashSeed, KeyHash, NO_DEADLINE, Node, NodeRef};
 pub use parts::{Part, Parts};
 pub use walk::{DueBudget, Iter, Swept, TableStats};
@@ -223,6 +224,15 @@ impl<N: Node, H: KeyHash> Table<N, H> {
         if let Some(segment) = self.segment(hash) {
             segment.prefetch_match(hash);
         }
+    }
+}
+
+impl<N: Node, H: KeyHash> Table<N, H> {
+    /// The element that a key with this hash most likely has, when its bucket and the element have been fetched: its hash
+    /// bits are the same and its key has not been compared. Nothing if it lies where a look-up would go on.
+    #[inline]
+    pub fn likely(&self, hash: u64) -> Option<NodeRef<'_, N>> {
+        self.segment(hash)?.likely(hash)
     }
 }
 
