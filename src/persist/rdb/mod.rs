@@ -1,6 +1,7 @@
 //! Redis's dump format (RDB): read in every version and encoding that Redis 1.3 to 8.2 and Valkey 7.2 to 9.1 have written,
 //! written in the oldest one that holds the data.
 //!
+//! * [`dataset`]: a whole data set, saved and loaded.
 //! * [`mod@file`]: a whole file, read as records and written.
 //! * [`payload`]: one value with its footer, as DUMP answers it and RESTORE takes it.
 //! * [`read`], [`mod@write`]: a value of any type.
@@ -32,6 +33,7 @@
 //! from which on readers know it.
 
 pub mod crc64;
+pub mod dataset;
 pub mod file;
 pub mod input;
 pub mod legacy;
