@@ -169,9 +169,6 @@ async fn loaded(loading: &mut Option<startup::Outcome>) -> bool {
             // A thread that says nothing has panicked.
             let is_loaded = outcome.await.unwrap_or(false);
             *loading = None;
-            if !is_loaded {
-                tracing::warn!("Fatal error loading the DB, check server logs. Exiting.");
-            }
             is_loaded
         }
         None => std::future::pending().await,

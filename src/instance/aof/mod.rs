@@ -91,6 +91,8 @@ pub struct Aof {
     writer: Mutex<Option<JoinHandle<()>>>,
     trouble: Mutex<Trouble>,
     counters: Counters,
+    /// Microseconds to wait before each write, for tests.
+    delay_us: AtomicU64,
     rewriting: Mutex<Rewriting>,
     is_lost: AtomicBool,
     lost: Notify,
@@ -132,6 +134,7 @@ impl Default for Aof {
             writer: Mutex::default(),
             trouble: Mutex::default(),
             counters: Counters::default(),
+            delay_us: AtomicU64::new(0),
             rewriting: Mutex::default(),
             is_lost: AtomicBool::new(false),
             lost: Notify::new(),
@@ -183,6 +186,11 @@ impl Aof {
         self.policy.store(policy as u8, Ordering::Relaxed);
         self.ask_writer();
         self.moved.notify_waiters();
+    }
+
+    /// Waits so long before each write, for tests.
+    pub fn set_delay(&self, us: u64) {
+        self.delay_us.store(us, Ordering::Relaxed);
     }
 
     /// The offset in the log up to which all is on the disk.

@@ -36,6 +36,10 @@ pub fn write_out(instance: &Instance) {
 /// Writes up to the log's end; false where that fails, or where another file is to be opened first.
 fn advance(instance: &Instance, files: &mut Files) -> bool {
     let aof = &instance.aof;
+    let delay_us = aof.delay_us.load(Ordering::Relaxed);
+    if delay_us > 0 && files.written() < instance.log.end() {
+        std::thread::sleep(Duration::from_micros(delay_us));
+    }
     let progress = files.advance(&instance.log);
     aof.written.store(files.written(), Ordering::Release);
     let len = files.len();
@@ -231,6 +235,11 @@ fn sync_all(instance: &Instance, jobs: &Receiver<Sync>) {
     while let Ok(sync) = jobs.recv() {
         sync.run(instance);
     }
+}
+
+/// Writes what is left, whatever else is under way.
+pub fn flush(instance: &Instance) {
+    advance_and_turn(instance, &mut instance.aof.files());
 }
 
 /// Writes and syncs what is left, when the threads have ended.
