@@ -155,7 +155,10 @@ impl Server {
             instance.aof.close(&instance);
         }
         if let Some(path) = unix_path {
-            tracing::info!("Removing the unix socket file.");
+            // The last line of a server that has failed says why.
+            if outcome != Outcome::Failed {
+                tracing::info!("Removing the unix socket file.");
+            }
             let _ = std::fs::remove_file(path);
         }
         Ok(outcome)

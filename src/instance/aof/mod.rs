@@ -284,6 +284,18 @@ impl Aof {
         self.moved.notify_waiters();
     }
 
+    /// Removes the files that rewrites have made superfluous and that were kept.
+    pub fn remove_history(&self) {
+        if let Some(Ledger {
+            directory,
+            manifest,
+        }) = self.ledger().as_mut()
+        {
+            // What stays there takes room alone, and a failure is in the log.
+            let _ = directory.remove_history(manifest);
+        }
+    }
+
     /// Writes and syncs what is left, and ends the thread; the file stays as it is.
     pub fn close(&self, instance: &Instance) {
         if !self.is_on() {

@@ -53,7 +53,7 @@ pub(super) fn load_append_only(context: &mut Context<'_>, _request: Request<'_>)
     }
     writer::flush(instance);
     let mut fresh = db.empty_copy();
-    aof::load::load(instance, &mut fresh).map_err(|_| {
+    aof::load::load_again(instance, &mut fresh).map_err(|_| {
         CommandError::fixed("ERR Error trying to load the AOF files, check server logs")
     })?;
     replace(db, instance, fresh);
