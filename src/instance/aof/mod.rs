@@ -85,6 +85,9 @@ pub struct Aof {
     durable: AtomicU64,
     shown: AtomicU64,
     moved: Notify,
+    /// Whether somebody waits for a sync (WAITAOF).
+    sync_wanted: AtomicBool,
+    synced: Notify,
     files: Mutex<Files>,
     ledger: Mutex<Option<Ledger>>,
     wake: Wake,
@@ -128,6 +131,8 @@ impl Default for Aof {
             durable: AtomicU64::new(0),
             shown: AtomicU64::new(0),
             moved: Notify::new(),
+            sync_wanted: AtomicBool::new(false),
+            synced: Notify::new(),
             files: Mutex::default(),
             ledger: Mutex::default(),
             wake: Wake::default(),
@@ -277,6 +282,27 @@ impl Aof {
     fn publish_durable(&self, offset: u64) {
         self.durable.fetch_max(offset, Ordering::AcqRel);
         self.show(offset);
+        if self.sync_wanted.load(Ordering::Acquire) {
+            self.synced.notify_one();
+        }
+    }
+
+    /// Has [`Aof::synced`] resolve when more is on the disk; for a client that waits for that, under the data set's lock.
+    pub fn wait_for_sync(&self) {
+        self.sync_wanted.store(true, Ordering::Release);
+        // It may have come in between.
+        self.synced.notify_one();
+        self.ask_writer();
+    }
+
+    /// Resolves when more is on the disk than before and a client may wait for that.
+    pub async fn synced(&self) {
+        self.synced.notified().await;
+    }
+
+    /// Says whether any client waits for the disk.
+    pub fn set_sync_wanted(&self, wanted: bool) {
+        self.sync_wanted.store(wanted, Ordering::Release);
     }
 
     fn show(&self, offset: u64) {

@@ -132,7 +132,10 @@ pub(super) fn work(
         AppendFsync::Always if rests(instance) => aof.show(sync.end),
         AppendFsync::Always if is_due => sync_now(instance, &sync),
         AppendFsync::Always => aof.show(sync.end),
-        AppendFsync::Everysec if is_tick && is_due && !rests(instance) => {
+        // Without a rhythm of its own the file is synced for those who wait for it.
+        AppendFsync::No if !aof.sync_wanted.load(Ordering::Acquire) => {}
+        AppendFsync::Everysec if !is_tick || rests(instance) => {}
+        AppendFsync::Everysec | AppendFsync::No if is_due => {
             if aof.busy.load(Ordering::Acquire) & Busy::SYNCING == 0 {
                 aof.set_busy(Busy::SYNCING);
                 rhythm.syncing_since = Some(now);
