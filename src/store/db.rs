@@ -7,9 +7,10 @@
 mod field_deadlines;
 
 use super::access::AccessPolicy;
+use super::effects::Effects;
 use super::entry::{Entry, NEVER, NewValue, Object, Value};
 use super::journal::{Events, Journal, What};
-use super::table::{DueBudget, HashSeed, NodeRef, Slot, Table};
+use super::table::{DueBudget, HashSeed, NodeRef, Parts, Slot, Table};
 use field_deadlines::FieldDeadlines;
 
 /// An entry borrowed from the data set.
@@ -117,6 +118,8 @@ impl Keyspace {
 pub struct Db {
     keyspaces: Vec<Keyspace>,
     now_ms: u64,
+    /// The time that uses of entries are noted at; another than `now_ms` while a file is replayed.
+    access_ms: u64,
     access_clock: u32,
     /// Changes since the last save, as INFO counts them.
     pub dirty: u64,
@@ -135,6 +138,8 @@ pub struct Db {
     pub access: AccessPolicy,
     /// What has happened to keys that somebody wants to know.
     pub journal: Journal,
+    /// What the commands under way do, for the log of writes.
+    pub effects: Effects,
     /// Randomness for RANDOMKEY and the like.
     pub rng: fastrand::Rng,
     seed: HashSeed,
@@ -148,6 +153,7 @@ impl Db {
         Db {
             keyspaces: (0..databases).map(|_| Keyspace::new(hash_seed)).collect(),
             now_ms: 0,
+            access_ms: 0,
             access_clock: 0,
             dirty: 0,
             stats: KeyspaceStats::default(),
@@ -157,6 +163,7 @@ impl Db {
             sees_expired: false,
             access: AccessPolicy::default(),
             journal: Journal::default(),
+            effects: Effects::default(),
             rng: seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed),
             seed: hash_seed,
         }
@@ -171,13 +178,27 @@ impl Db {
     #[inline]
     pub fn set_clock(&mut self, now_ms: u64) {
         self.now_ms = now_ms;
+        self.access_ms = now_ms;
         self.access_clock = (now_ms / 1000) as u32 & 0x00ff_ffff;
+    }
+
+    /// Stops the time before every deadline, so that nothing expires, while commands of the past are repeated; what they
+    /// use is noted as used at `now_ms`.
+    pub fn stop_clock(&mut self, now_ms: u64) {
+        self.set_clock(now_ms);
+        self.now_ms = 0;
     }
 
     /// The time in Unix milliseconds.
     #[inline]
     pub fn now_ms(&self) -> u64 {
         self.now_ms
+    }
+
+    /// The present in Unix milliseconds, also while the time is [stopped](Db::stop_clock).
+    #[inline]
+    pub fn present_ms(&self) -> u64 {
+        self.access_ms
     }
 
     /// The clock that a read stamps on the entry: seconds, 24 bits.
@@ -235,7 +256,9 @@ impl Db {
             Some(entry) => {
                 self.stats.hits += 1;
                 if !self.no_touch {
-                    let noted = self.access.used(entry.access(), self.now_ms, &mut self.rng);
+                    let noted = self
+                        .access
+                        .used(entry.access(), self.access_ms, &mut self.rng);
                     entry.set_access(noted);
                 }
                 Some(entry)
@@ -267,7 +290,9 @@ impl Db {
         }
         let slot = self.keyspaces[index].table.get_mut(key)?;
         if !self.no_touch {
-            let noted = self.access.used(slot.access(), self.now_ms, &mut self.rng);
+            let noted = self
+                .access
+                .used(slot.access(), self.access_ms, &mut self.rng);
             slot.set_access(noted);
         }
         Some(slot)
@@ -298,6 +323,13 @@ impl Db {
             && !(self.keeps_expired && self.sees_expired)
     }
 
+    /// Whether a key whose time is over is left where it is and looks as if it were gone. What takes its place says that it
+    /// goes, as whoever repeats it would find it.
+    #[inline]
+    fn hides_expired(&self) -> bool {
+        self.keeps_expired && !self.sees_expired
+    }
+
     /// Whether `key` is there, without any trace: one whose time is over is left where it is.
     pub fn presence(&self, index: DbIndex, key: &[u8]) -> Presence {
         match self.keyspaces[index].table.get(key) {
@@ -314,6 +346,7 @@ impl Db {
         }
         if self.remove(index, key).is_some() {
             self.stats.expired += 1;
+            self.effects.expired(index, key);
             self.journal.note(index, key, What::Removed);
             self.journal.event(index, key, Events::EXPIRED, "expired");
         }
@@ -334,6 +367,7 @@ impl Db {
         deadline_ms: u64,
         is_new: bool,
     ) {
+        let hides_expired = self.hides_expired();
         let keyspace = &mut self.keyspaces[index];
         let mut value = Some(value);
         let (mut slot, inserted) = keyspace.table.find_or_insert_with(key, || {
@@ -341,17 +375,22 @@ impl Db {
             Entry::new(key, value, deadline_ms)
         });
         if let Some(value) = value {
+            if hides_expired && slot.deadline_ms() <= self.now_ms {
+                self.effects.expired(index, key);
+            }
             keyspace.expires -= usize::from(slot.deadline_ms() != NEVER);
             keyspace.fields.forget(&slot);
             slot.replace(value, deadline_ms);
         }
         if inserted {
-            slot.set_access(self.access.made(self.now_ms));
+            slot.set_access(self.access.made(self.access_ms));
             if is_new {
                 self.journal.event(index, key, Events::NEW, "new");
             }
         } else {
-            let noted = self.access.used(slot.access(), self.now_ms, &mut self.rng);
+            let noted = self
+                .access
+                .used(slot.access(), self.access_ms, &mut self.rng);
             slot.set_access(noted);
         }
         keyspace.expires += usize::from(deadline_ms != NEVER);
@@ -359,15 +398,19 @@ impl Db {
 
     /// Stores an entry that carries its own key; what was there is dropped.
     pub fn insert(&mut self, index: DbIndex, entry: Entry) {
+        let hides_expired = self.hides_expired();
         let keyspace = &mut self.keyspaces[index];
         keyspace.expires += usize::from(entry.deadline_ms() != NEVER);
-        entry.set_access(self.access.moved(entry.access(), self.now_ms));
+        entry.set_access(self.access.moved(entry.access(), self.access_ms));
         if self.journal.events.contains(Events::NEW) && keyspace.table.get(entry.key()).is_none() {
             self.journal.event(index, entry.key(), Events::NEW, "new");
         }
         let earliest_ms = field_deadlines::earliest_ms(&entry);
         let noted = (earliest_ms != NEVER).then(|| entry.key().to_vec());
         if let Some(old) = keyspace.table.insert(entry) {
+            if hides_expired && old.deadline_ms() <= self.now_ms {
+                self.effects.expired(index, old.key());
+            }
             keyspace.expires -= usize::from(old.deadline_ms() != NEVER);
             keyspace.fields.forget(&old);
         }
@@ -376,10 +419,32 @@ impl Db {
         }
     }
 
+    /// Stores an entry that comes from a file, with the access clock that it has: nobody follows such keys. What was there
+    /// is answered.
+    pub fn insert_loaded(&mut self, index: DbIndex, entry: Entry) -> Option<Entry> {
+        let keyspace = &mut self.keyspaces[index];
+        keyspace.expires += usize::from(entry.deadline_ms() != NEVER);
+        let earliest_ms = field_deadlines::earliest_ms(&entry);
+        let noted = (earliest_ms != NEVER).then(|| entry.key().to_vec());
+        let old = keyspace.table.insert(entry);
+        if let Some(old) = &old {
+            keyspace.expires -= usize::from(old.deadline_ms() != NEVER);
+            keyspace.fields.forget(old);
+        }
+        if let Some(key) = noted {
+            keyspace.fields.note(&key, earliest_ms);
+        }
+        old
+    }
+
     /// Removes `key`; the entry is the caller's to drop. Does not look at the deadline.
     pub fn remove(&mut self, index: DbIndex, key: &[u8]) -> Option<Entry> {
+        let hides_expired = self.hides_expired();
         let keyspace = &mut self.keyspaces[index];
         let entry = keyspace.table.remove(key)?;
+        if hides_expired && entry.deadline_ms() <= self.now_ms {
+            self.effects.expired(index, key);
+        }
         keyspace.expires -= usize::from(entry.deadline_ms() != NEVER);
         keyspace.fields.forget(&entry);
         Some(entry)
@@ -468,6 +533,7 @@ impl Db {
         keyspace.expires -= due.len();
         for entry in &due {
             keyspace.fields.forget(entry);
+            self.effects.expired(index, entry.key());
             self.journal.note(index, entry.key(), What::Removed);
             self.journal
                 .event(index, entry.key(), Events::EXPIRED, "expired");
@@ -480,6 +546,34 @@ impl Db {
     pub fn flush(&mut self, index: DbIndex) -> Keyspace {
         let empty = Keyspace::new(self.seed);
         std::mem::replace(&mut self.keyspaces[index], empty)
+    }
+
+    /// An empty data set of the same make, to be filled while this one serves.
+    pub fn empty_copy(&self) -> Db {
+        Db {
+            keyspaces: (0..self.databases())
+                .map(|_| Keyspace::new(self.seed))
+                .collect(),
+            now_ms: self.now_ms,
+            access_clock: self.access_clock,
+            access_ms: self.access_ms,
+            dirty: 0,
+            stats: KeyspaceStats::default(),
+            limits: self.limits,
+            no_touch: false,
+            keeps_expired: false,
+            sees_expired: false,
+            access: self.access,
+            journal: Journal::default(),
+            effects: Effects::default(),
+            rng: self.rng.clone(),
+            seed: self.seed,
+        }
+    }
+
+    /// Takes the keyspaces of another data set in place of its own, which are answered. Counters and settings stay.
+    pub fn adopt(&mut self, other: Db) -> Vec<Keyspace> {
+        std::mem::replace(&mut self.keyspaces, other.keyspaces)
     }
 
     /// Swaps two keyspaces.
@@ -536,7 +630,9 @@ impl Db {
         }
         let entry = self.keyspaces[index].table.get(key)?;
         if !self.no_touch {
-            let noted = self.access.used(entry.access(), self.now_ms, &mut self.rng);
+            let noted = self
+                .access
+                .used(entry.access(), self.access_ms, &mut self.rng);
             entry.set_access(noted);
         }
         Some(entry)
@@ -567,6 +663,11 @@ impl Keyspace {
     /// All entries, in the order of the hash.
     pub fn iter(&self) -> impl Iterator<Item = EntryRef<'_>> {
         self.table.iter()
+    }
+
+    /// All entries, a part of the table after the other, of which each is let go when it is dropped.
+    pub fn into_parts(self) -> Parts<Entry, HashSeed> {
+        self.table.into_parts()
     }
 
     /// The table beneath, for DEBUG.

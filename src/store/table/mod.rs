@@ -20,12 +20,14 @@
 //! [`Table::pop_due`] goes only where something may be due. Writers lower the bounds; the sweep raises them.
 //!
 //! To change the layout of a slot or bucket, see `bucket.rs`; where elements go and how segments are resized,
-//! `segment.rs`; the index above them, `directory.rs`; iteration, scan, sampling and expiry, `walk.rs`.
+//! `segment.rs`; the index above them, `directory.rs`; iteration, scan, sampling and expiry, `walk.rs`; taking a
+//! snapshot apart, `parts.rs`.
 
 mod bucket;
 mod directory;
 mod guard;
 mod node;
+mod parts;
 mod segment;
 #[cfg(test)]
 mod tests;
@@ -34,6 +36,7 @@ mod walk;
 pub use guard::Slot;
 pub(in crate::store) use node::prefetch;
 pub use node::{HashSeed, KeyHash, NO_DEADLINE, Node, NodeRef};
+pub use parts::{Part, Parts};
 pub use walk::{DueBudget, Iter, Swept, TableStats};
 
 use directory::Directory;
