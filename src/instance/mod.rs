@@ -5,6 +5,7 @@
 pub mod attention;
 pub mod clients;
 pub mod limits;
+pub mod mail;
 pub mod monitors;
 pub mod news;
 pub mod output;

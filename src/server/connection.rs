@@ -120,10 +120,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         // Kept across batches: to register anew for each would cost more than a small command.
         let mut woken = std::pin::pin!(handle.woken());
         loop {
+            let offer = handle.is_listener().then(|| handle.socket.offer());
             let decoded = tokio::select! {
                 biased;
                 decoded = self.framed.next() => decoded,
                 () = woken.as_mut() => {
+                    drop(offer);
                     woken.set(handle.woken());
                     if handle.is_killed() {
                         return Ok(());
@@ -136,6 +138,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                     continue;
                 }
             };
+            drop(offer);
             let next = match decoded {
                 None => return Ok(()),
                 Some(Err(error)) => return Err(error),
@@ -212,11 +215,13 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             // The buffer grows as what comes needs it; the batch's places in it stay true.
             let mut arrived = std::mem::take(framed.read_buffer_mut());
             arrived.reserve(PARKED_READ);
+            let offer = handle.socket.offer();
             let read = tokio::select! {
                 biased;
                 () = woken.as_mut() => None,
                 read = framed.get_mut().read_buf(&mut arrived), if may_read => Some(read),
             };
+            drop(offer);
             *framed.read_buffer_mut() = arrived;
             match read {
                 Some(Ok(0)) => return Ok(false),
@@ -251,6 +256,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         };
         self.now_ms = clock::unix_ms();
         db.set_clock(self.now_ms);
+        self.instance.clients.mail.collect();
         db.no_touch = self.session.no_touch;
         db.sees_expired = self.session.import_source;
         self.session.handle.take_messages(&mut out, &mut self.blobs);
@@ -293,8 +299,13 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         if at == commands {
             stats.net_input.add(codec.batch_bytes() as u64);
         }
+        let receivers = self.instance.clients.mail.take();
         drop(db);
         *self.framed.write_buffer_mut() = out;
+        if !receivers.is_empty() {
+            // Who is written to already need not be waited for.
+            self.session.has_woken &= !self.instance.clients.mail.deliver(receivers);
+        }
         at
     }
 
