@@ -7,6 +7,7 @@
 //! * [`resp`]: the protocol: decoding requests, encoding replies. Knows nothing of the server.
 //! * [`config`] and [`observe`]: the parameters and the log. Know nothing of commands.
 //! * [`persist`]: the formats of files. Knows the store and nothing above it.
+//! * [`replication`]: the log of writes. Knows the store and nothing above it.
 //! * [`command`] and [`instance`]: what a command is (spec, arguments, context, errors), and what a running
 //!   server shares beside the data set (clients, counters).
 //! * [`script`]: Lua, for scripts and functions.
@@ -22,6 +23,7 @@ pub mod config;
 pub mod instance;
 pub mod observe;
 pub mod persist;
+pub mod replication;
 pub mod resp;
 pub mod script;
 pub mod server;

@@ -100,6 +100,10 @@ const OTHER_FACTS: &[Exception] = &[
         reason: "its flag is called skip_slowlog, as Redis has it, and skip_commandlog by Valkey",
     },
     Exception {
+        name: "MIGRATE",
+        reason: "refused in transactions and scripts, in which nobody else may run while it waits for its target",
+    },
+    Exception {
         name: "DELEX",
         reason: "of Redis 8.4: compare and delete as its clients know it",
     },

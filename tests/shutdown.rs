@@ -3,9 +3,11 @@
 mod common;
 
 use std::io::{BufRead, BufReader, Lines, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Arc;
 
+use common::Folder;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -14,20 +16,17 @@ struct Logged {
     child: Child,
     log: Lines<BufReader<ChildStdout>>,
     port: u16,
+    folder: Arc<Folder>,
 }
 
 impl Logged {
     fn start(args: &[&str]) -> Logged {
-        let free = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-        let port = free
-            .local_addr()
-            .expect("a bound socket has an address")
-            .port();
-        drop(free);
+        let port = common::free_port();
+        let folder = Arc::new(Folder::new());
         let mut child = Command::new(env!("CARGO_BIN_EXE_ruddle"))
             .args(["--port", &port.to_string(), "--save", ""])
             .args(args)
-            .current_dir(env!("CARGO_TARGET_TMPDIR"))
+            .current_dir(&folder.0)
             .stdout(Stdio::piped())
             .spawn()
             .expect("the server's program can be run");
@@ -36,6 +35,7 @@ impl Logged {
             child,
             log: BufReader::new(output).lines(),
             port,
+            folder,
         };
         server.wait_for("Ready to accept connections");
         server
@@ -86,23 +86,23 @@ fn one_signal_ends_it_in_order() {
     }
 }
 
-/// A client that does not read its answers holds up the first signal, and not the second.
+/// A save that takes long holds up the first signal, and not the second, which leaves no half a file.
 #[test]
 fn a_second_signal_does_not_wait() {
-    let mut server = Logged::start(&[]);
-    let mut stuck = TcpStream::connect(("127.0.0.1", server.port)).expect("the server listens");
-    let value = vec![b'v'; 8 << 20];
-    write!(stuck, "*3\r\n$3\r\nSET\r\n$1\r\nk\r\n${}\r\n", value.len()).expect("the server reads");
-    stuck.write_all(&value).expect("the server reads");
-    stuck
-        .write_all(b"\r\nGET k\r\nGET k\r\nGET k\r\nGET k\r\n")
+    let delay = ["--rdb-key-save-delay", "100000000"];
+    let mut server = Logged::start(&[&["--save", "3600 1"], &delay[..]].concat());
+    let mut client = TcpStream::connect(("127.0.0.1", server.port)).expect("the server listens");
+    client
+        .write_all(b"SET key value\r\n")
         .expect("the server reads");
-    // The first bytes of the answer show that it is under way.
-    let mut start = [0; 16];
-    std::io::Read::read_exact(&mut stuck, &mut start).expect("the server answers");
+    let mut answer = [0; 5];
+    std::io::Read::read_exact(&mut client, &mut answer).expect("the server answers");
     server.signal(Signal::SIGTERM);
-    server.wait_for("User requested shutdown...");
+    server.wait_for("Saving the final RDB snapshot before exiting.");
     server.signal(Signal::SIGTERM);
     server.wait_for("You insist... exiting now.");
+    let folder = Arc::clone(&server.folder);
     assert_eq!(server.exit_code(), Some(1));
+    let left = std::fs::read_dir(&folder.0).expect("it is there").count();
+    assert_eq!(left, 0, "no temporary file is left");
 }

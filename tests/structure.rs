@@ -63,6 +63,14 @@ const LAYERS: &[Layer] = &[
         ],
     },
     Layer {
+        folder: "replication",
+        crates: &["tokio", "tokio_util", "bytes", "clap"],
+        modules: &[
+            "resp", "command", "commands", "config", "instance", "observe", "server", "client",
+            "script",
+        ],
+    },
+    Layer {
         folder: "client",
         crates: &["tokio", "tokio_util", "bytes", "clap"],
         modules: &[

@@ -113,7 +113,9 @@ fn serve(loaded: Loaded, config_file: Option<std::path::PathBuf>) -> anyhow::Res
         .build()
         .context("starting the runtime")?;
     let outcome = runtime.block_on(server.run()).context("serving")?;
-    if outcome == Outcome::Forced {
+    // A save that was not waited for may still be at it.
+    runtime.shutdown_background();
+    if outcome != Outcome::Graceful {
         return Ok(ExitCode::FAILURE);
     }
     if let Some(path) = &pidfile {

@@ -13,6 +13,7 @@ use super::{reads, redact};
 use crate::instance::attention::MONITORS;
 use crate::instance::{Instance, monitors, news};
 use crate::resp::{Reply, Request};
+use crate::store::effects::Entered;
 
 /// Runs `context`'s command on `request` and leaves its answer, or its error, in the reply. Whether it succeeded is
 /// answered too.
@@ -20,6 +21,11 @@ use crate::resp::{Reply, Request};
 pub fn call(context: &mut Context<'_>, request: Request<'_>) -> bool {
     let (instance, command) = (context.instance, context.command);
     let mark = context.reply.mark();
+    let logged = context
+        .db
+        .effects
+        .on
+        .then(|| context.db.effects.enter(context.db.dirty));
     // The clock costs as much as a small command; those that cannot take long go without, unless all are asked for.
     let slow_log = &instance.slow_log;
     let timed = !command.spec.flags.has(Flags::FAST) || slow_log.times_quick_commands();
@@ -30,6 +36,9 @@ pub fn call(context: &mut Context<'_>, request: Request<'_>) -> bool {
     let result = (command.spec.handler)(context, request);
     if instance.attention.has(MONITORS) {
         monitors::show(context, request, true);
+    }
+    if let Some(entered) = logged {
+        log_effects(context, request, entered);
     }
     if context.session.parked == Parked::Blocked {
         // It is counted when it has its answer; what it has changed on its way is told.
@@ -63,6 +72,38 @@ fn tell(context: &mut Context<'_>) {
     if !context.db.journal.is_empty() {
         news::tell(context.db, context.instance, Some(&context.session.handle));
     }
+}
+
+/// Puts what the command has done into the log of writes, at the end of the outermost one.
+fn log_effects(context: &mut Context<'_>, request: Request<'_>, entered: Entered) {
+    let Context {
+        db,
+        session,
+        instance,
+        command,
+        ..
+    } = context;
+    let words = command.is_repeated().then(|| request.iter_from(0));
+    if db.effects.leave(entered, db.dirty, session.db, words) && !db.effects.is_empty() {
+        let now_ms = db.now_ms();
+        // Keys that expire where somebody looks through all of them have nothing to do with each other.
+        let together = !matches!(command.spec.name, "SCAN" | "RANDOMKEY" | "KEYS");
+        instance.log.append(&mut db.effects, together, now_ms);
+    }
+}
+
+/// Does on behalf of a command what is left to be done when it has been called; what that says of its effects goes into the
+/// log of writes.
+pub fn finish<'a, R>(context: &mut Context<'a>, work: impl FnOnce(&mut Context<'a>) -> R) -> R {
+    let effects = &mut context.db.effects;
+    let entered = effects.on.then(|| effects.enter(0));
+    let result = work(context);
+    if let Some(entered) = entered {
+        context.db.effects.say_nothing();
+        log_effects(context, Request::new(&[], &[], &[]), entered);
+    }
+    tell(context);
+    result
 }
 
 #[cold]

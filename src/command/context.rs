@@ -9,6 +9,7 @@ use super::session::Session;
 use crate::instance::Instance;
 use crate::resp::{Reply, Request};
 use crate::store::db::{Db, DbIndex, EntryRef, type_name};
+use crate::store::effects::Effects;
 use crate::store::entry::{Entry, NEVER, NewValue};
 use crate::store::journal::{Events, What};
 
@@ -70,6 +71,33 @@ impl<'a> Context<'a> {
     #[inline]
     pub fn changed(&mut self, key: &[u8]) {
         self.db.changed(self.session.db, key);
+    }
+
+    /// Says that the command is to be repeated by the words that `say` puts together, in place of its own. Said again, that
+    /// is one command more. Costs a comparison while nobody keeps a log.
+    #[inline]
+    pub fn repeat(&mut self, say: impl FnOnce(&mut Effects)) {
+        if self.db.effects.on {
+            say(&mut self.db.effects);
+            self.db.effects.end(self.session.db);
+        }
+    }
+
+    /// As [`Context::repeat`], by these words.
+    #[inline]
+    pub fn repeat_as(&mut self, words: &[&[u8]]) {
+        self.db.effects.say(self.session.db, words.iter().copied());
+    }
+
+    /// Says that the command is to be repeated as what it did to the deadline of `key`; one in the past has deleted it.
+    pub fn repeat_deadline(&mut self, key: &[u8], deadline_ms: u64, gone: bool) {
+        self.repeat(|effects| {
+            if gone {
+                effects.word(b"DEL").word(key);
+            } else {
+                effects.word(b"PEXPIREAT").word(key).number(deadline_ms);
+            }
+        });
     }
 
     /// Publishes an event of `key` of the client's database to those who follow such events. Handlers call it after
@@ -162,6 +190,12 @@ impl<'a> Context<'a> {
     #[inline]
     pub fn now_ms(&self) -> u64 {
         self.db.now_ms()
+    }
+
+    /// As [`Context::now_ms`], also while commands of the past are repeated, when that is before every deadline.
+    #[inline]
+    pub fn present_ms(&self) -> u64 {
+        self.db.present_ms()
     }
 
     /// The error for a wrong number of words of the command that runs.

@@ -78,6 +78,16 @@ pub enum CommandError {
         /// The command's name in upper case.
         command: &'static str,
     },
+    /// The append-only file cannot be written; what the system says.
+    FileFails(String),
+    /// The data set is being loaded.
+    Loading,
+    /// The data set cannot be saved, and so may not change.
+    Unsaved,
+    /// The same, for a script that may write and is not begun.
+    UnsavedScript,
+    /// An error that the log tells about.
+    Unexplained,
     /// A script of that kind has run for so long that nothing else is answered.
     Busy(Kind),
     /// No script runs that could be stopped.
@@ -127,6 +137,18 @@ impl CommandError {
                 "ERR AUTH <password> called without any password configured for the default user. \
                  Are you sure your configuration is correct?"
             }
+            Self::Loading => "LOADING Redis is loading the dataset in memory",
+            Self::Unsaved => {
+                "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. \
+                 Commands that may modify the data set are disabled, because this instance is configured to report \
+                 errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the \
+                 Redis logs for details about the RDB error."
+            }
+            Self::UnsavedScript => {
+                "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. \
+                 Writable scripts are blocked. Use 'no-writes' flag for read only scripts."
+            }
+            Self::Unexplained => "ERR",
             Self::Busy(Kind::Eval) => {
                 "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
             }
@@ -173,6 +195,9 @@ impl CommandError {
                 [head, word, b"'. Try ", command.as_bytes(), b" HELP."].concat()
             }
             Self::Protected(name) => protected_text(name).into_bytes(),
+            Self::FileFails(text) => {
+                format!("MISCONF Errors writing to the AOF file: {text}").into_bytes()
+            }
             _ => Vec::new(),
         }
     }

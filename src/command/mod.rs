@@ -11,6 +11,7 @@ pub mod keys;
 pub mod reads;
 pub mod redact;
 pub mod registry;
+pub mod replay;
 pub mod session;
 pub mod spec;
 pub mod transaction;

@@ -4,7 +4,7 @@
 //! read. The look-up is on the hot path of every command: a small open-addressing table over the folded
 //! name, no allocation.
 
-use super::flags::Flags;
+use super::flags::{Flags, Group};
 use super::keys::{Begin, Find, KeyRange};
 use super::spec::CommandSpec;
 use crate::instance::Instance;
@@ -70,6 +70,14 @@ impl Command {
             None => self.spec.flags,
             Some(flags_on) => flags_on(instance, request, self.spec.flags),
         }
+    }
+
+    /// Whether what the command has changed can be had again by the same words. A script is what its commands have done.
+    #[inline]
+    pub fn is_repeated(&self) -> bool {
+        let flags = self.spec.flags;
+        let may = flags.has(Flags::MAY_REPLICATE) && self.spec.group != Group::Scripting;
+        flags.has(Flags::WRITE) || may
     }
 
     /// The flags as COMMAND INFO shows them, those included that follow from the key specs.

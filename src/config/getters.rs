@@ -43,6 +43,18 @@ getters! {
         always_show_logo => AlwaysShowLogo;
         /// Keep an append-only file.
         appendonly => Appendonly;
+        /// Sync a base of the append-only file in steps while it is written.
+        aof_rewrite_incremental_fsync => AofRewriteIncrementalFsync;
+        /// Do not sync the append-only file while it is rewritten or the data set saved.
+        no_appendfsync_on_rewrite => NoAppendfsyncOnRewrite;
+        /// Cut an append-only file that ends within a command.
+        aof_load_truncated => AofLoadTruncated;
+        /// Write bases of the append-only file as dump files.
+        aof_use_rdb_preamble => AofUseRdbPreamble;
+        /// Note in the append-only file when its commands happened.
+        aof_timestamp_enabled => AofTimestampEnabled;
+        /// Keep the files that a rewrite of the append-only file has made superfluous.
+        aof_disable_auto_gc => AofDisableAutoGc;
         /// Compress strings in snapshots.
         rdbcompression => Rdbcompression;
         /// End a snapshot with a checksum.
@@ -133,10 +145,19 @@ getters! {
         latency_monitor_threshold_ms: u64 => LatencyMonitorThreshold;
         /// Milliseconds after which a script makes the server answer that it is busy.
         busy_reply_threshold_ms: u64 => BusyReplyThreshold;
+        /// Microseconds to wait after each key that is saved, for tests; a negative number is how many keys there are on
+        /// average to one microsecond.
+        rdb_key_save_delay_us: i64 => RdbKeySaveDelay;
+        /// The same after each key that is loaded.
+        key_load_delay_us: i64 => KeyLoadDelay;
         /// Seconds to wait for replicas before exiting.
         shutdown_timeout_s: u64 => ShutdownTimeout;
         /// Entries that the log of refused access keeps.
         acllog_max_len: usize => AcllogMaxLen;
+        /// By how many percent the append-only file grows before it is rewritten; 0 for never.
+        auto_aof_rewrite_percentage: u32 => AutoAofRewritePercentage;
+        /// Bytes below which the append-only file is not rewritten by itself.
+        auto_aof_rewrite_min_size_bytes: u64 => AutoAofRewriteMinSize;
         /// Most keys remembered for client-side caching; 0 for no limit.
         tracking_table_max_keys: usize => TrackingTableMaxKeys;
     }

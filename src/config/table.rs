@@ -87,13 +87,13 @@ params! {
     LazyfreeLazyUserFlush "lazyfree-lazy-user-flush" => flag(false);
     ReplDisableTcpNodelay "repl-disable-tcp-nodelay" => flag(false).accepted_only();
     ReplDisklessSync "repl-diskless-sync" => flag(true).accepted_only();
-    AofRewriteIncrementalFsync "aof-rewrite-incremental-fsync" => flag(true).accepted_only();
-    NoAppendfsyncOnRewrite "no-appendfsync-on-rewrite" => flag(false).accepted_only();
+    AofRewriteIncrementalFsync "aof-rewrite-incremental-fsync" => flag(true);
+    NoAppendfsyncOnRewrite "no-appendfsync-on-rewrite" => flag(false);
     ClusterRequireFullCoverage "cluster-require-full-coverage" => flag(true).accepted_only();
     RdbSaveIncrementalFsync "rdb-save-incremental-fsync" => flag(true).accepted_only();
-    AofLoadTruncated "aof-load-truncated" => flag(true).accepted_only();
-    AofUseRdbPreamble "aof-use-rdb-preamble" => flag(true).accepted_only();
-    AofTimestampEnabled "aof-timestamp-enabled" => flag(false).accepted_only();
+    AofLoadTruncated "aof-load-truncated" => flag(true);
+    AofUseRdbPreamble "aof-use-rdb-preamble" => flag(true);
+    AofTimestampEnabled "aof-timestamp-enabled" => flag(false);
     ClusterReplicaNoFailover "cluster-replica-no-failover" => flag(false).aka(&["cluster-slave-no-failover"]).accepted_only();
     ReplicaLazyFlush "replica-lazy-flush" => flag(false).aka(&["slave-lazy-flush"]).accepted_only();
     ReplicaServeStaleData "replica-serve-stale-data" => flag(true).aka(&["slave-serve-stale-data"]).accepted_only();
@@ -113,7 +113,7 @@ params! {
     ClusterAllowReplicaMigration "cluster-allow-replica-migration" => flag(true).accepted_only();
     ReplicaAnnounced "replica-announced" => flag(true).accepted_only();
     LatencyTracking "latency-tracking" => flag(true);
-    AofDisableAutoGc "aof-disable-auto-gc" => flag(false).accepted_only();
+    AofDisableAutoGc "aof-disable-auto-gc" => flag(false);
     ReplicaIgnoreDiskWriteErrors "replica-ignore-disk-write-errors" => flag(false).accepted_only();
     TlsCluster "tls-cluster" => flag(false).accepted_only();
     TlsReplication "tls-replication" => flag(false).accepted_only();
@@ -176,7 +176,7 @@ params! {
     Databases "databases" => int(16, 1, I32).immutable();
     Port "port" => int(6380, 0, 65_535);
     IoThreads "io-threads" => int(1, 1, 128).default_from(rules::io_threads).immutable();
-    AutoAofRewritePercentage "auto-aof-rewrite-percentage" => int(100, 0, I32).accepted_only();
+    AutoAofRewritePercentage "auto-aof-rewrite-percentage" => int(100, 0, I32);
     ClusterReplicaValidityFactor "cluster-replica-validity-factor" => int(10, 0, I32).aka(&["cluster-slave-validity-factor"]).accepted_only();
     ListMaxListpackSize "list-max-listpack-size" => int(-2, -I32 - 1, I32).aka(&["list-max-ziplist-size"]);
     TcpKeepalive "tcp-keepalive" => int(300, 0, I32);
@@ -201,8 +201,8 @@ params! {
     ReplTimeout "repl-timeout" => int(60, 1, I32).accepted_only();
     ReplPingReplicaPeriod "repl-ping-replica-period" => int(10, 1, I32).aka(&["repl-ping-slave-period"]).accepted_only();
     ListCompressDepth "list-compress-depth" => int(0, 0, I32);
-    RdbKeySaveDelay "rdb-key-save-delay" => int(0, -I32 - 1, I32).hidden().accepted_only();
-    KeyLoadDelay "key-load-delay" => int(0, -I32 - 1, I32).hidden().accepted_only();
+    RdbKeySaveDelay "rdb-key-save-delay" => int(0, -I32 - 1, I32).hidden();
+    KeyLoadDelay "key-load-delay" => int(0, -I32 - 1, I32).hidden();
     ActiveExpireEffort "active-expire-effort" => int(1, 1, 10);
     Hz "hz" => int(10, 0, I32);
     MinReplicasToWrite "min-replicas-to-write" => int(0, 0, I32).aka(&["min-slaves-to-write"]).accepted_only();
@@ -237,7 +237,7 @@ params! {
     ClientQueryBufferLimit "client-query-buffer-limit" => memory(GIB, MIB, I64).unsigned();
     MaxmemoryClients "maxmemory-clients" => memory_or_percent(0, -100, I64);
     ReplBacklogTtl "repl-backlog-ttl" => int(3600, 0, I64).accepted_only();
-    AutoAofRewriteMinSize "auto-aof-rewrite-min-size" => memory(64 * MIB, 0, I64).accepted_only();
+    AutoAofRewriteMinSize "auto-aof-rewrite-min-size" => memory(64 * MIB, 0, I64);
     LoadingProcessEventsIntervalBytes "loading-process-events-interval-bytes" => int(2 * MIB, 1024, I32).hidden().accepted_only();
     TlsPort "tls-port" => int(0, 0, 65_535).accepted_only();
     TlsSessionCacheSize "tls-session-cache-size" => int(20_480, 0, I32).accepted_only();

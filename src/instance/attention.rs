@@ -12,6 +12,15 @@ pub const PAUSED: u32 = 1 << 2;
 pub const OWN_INVALIDATIONS: u32 = 1 << 3;
 /// Keys have changed below prefixes that clients follow.
 pub const BROADCASTS: u32 = 1 << 4;
+/// The append-only file cannot be written: writes are refused.
+pub const FILE_FAILS: u32 = 1 << 12;
+
+/// The data set is being loaded: few commands run.
+pub const LOADING: u32 = 1 << 5;
+/// Writes are refused, because the data set cannot be saved.
+pub const WRITES_STOPPED: u32 = 1 << 6;
+/// The data set is saved for the end of the process: nothing runs any more.
+pub const ENDING: u32 = 1 << 7;
 
 /// The word.
 #[derive(Debug, Default)]

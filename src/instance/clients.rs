@@ -181,6 +181,64 @@ pub struct ClientHandle {
 }
 
 impl ClientHandle {
+    fn new(
+        id: u64,
+        endpoint: Endpoint,
+        now_ms: u64,
+        limits: Arc<OutputLimits>,
+        mail: Arc<Mail>,
+    ) -> Self {
+        let handle = ClientHandle {
+            id,
+            addr: endpoint.addr,
+            local_addr: endpoint.local_addr,
+            unix: endpoint.unix,
+            fd: endpoint.fd,
+            io_thread: endpoint.io_thread,
+            connected_ms: now_ms,
+            no_evict: AtomicBool::new(false),
+            import_source: AtomicBool::new(false),
+            monitors: AtomicBool::new(false),
+            no_touch: AtomicBool::new(false),
+            figures: ClientFigures {
+                protocol: AtomicU32::new(2),
+                ..ClientFigures::default()
+            },
+            names: Mutex::new(ClientNames {
+                user: b"default".to_vec(),
+                ..ClientNames::default()
+            }),
+            killed: AtomicBool::new(false),
+            killing: Notify::new(),
+            trim_asked: AtomicBool::new(false),
+            parked: AtomicBool::new(false),
+            subscriptions: Subscriptions::default(),
+            leaving: AtomicBool::new(false),
+            tracking: Marks::default(),
+            has_messages: AtomicBool::new(false),
+            outbox: Mutex::default(),
+            outbox_bytes: AtomicUsize::new(0),
+            outbox_values: AtomicUsize::new(0),
+            limits,
+            soft_clock: SoftClock::default(),
+            wake: Notify::new(),
+            socket: Socket::new(endpoint.is_plain.then_some(endpoint.fd)),
+            mail,
+        };
+        handle
+            .figures
+            .last_command_ms
+            .store(now_ms, Ordering::Relaxed);
+        handle
+    }
+
+    /// The client of commands that nobody has sent: they are read from a file. It is not among the connected ones.
+    pub fn of_file() -> Arc<Self> {
+        let endpoint = Endpoint::default();
+        let (limits, mail) = (Arc::default(), Arc::default());
+        Arc::new(ClientHandle::new(u64::MAX, endpoint, 0, limits, mail))
+    }
+
     /// What the client has told about itself.
     pub fn names(&self) -> MutexGuard<'_, ClientNames> {
         self.names.lock().unwrap_or_else(PoisonError::into_inner)
@@ -481,7 +539,7 @@ impl ClientHandle {
 }
 
 /// What a new connection is known by.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Endpoint {
     /// The peer's address.
     pub addr: String,
@@ -529,47 +587,9 @@ impl Clients {
             return None;
         }
         let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
-        let handle = Arc::new(ClientHandle {
-            id,
-            addr: endpoint.addr,
-            local_addr: endpoint.local_addr,
-            unix: endpoint.unix,
-            fd: endpoint.fd,
-            io_thread: endpoint.io_thread,
-            connected_ms: now_ms,
-            no_evict: AtomicBool::new(false),
-            import_source: AtomicBool::new(false),
-            monitors: AtomicBool::new(false),
-            no_touch: AtomicBool::new(false),
-            figures: ClientFigures {
-                protocol: AtomicU32::new(2),
-                ..ClientFigures::default()
-            },
-            names: Mutex::new(ClientNames {
-                user: b"default".to_vec(),
-                ..ClientNames::default()
-            }),
-            killed: AtomicBool::new(false),
-            killing: Notify::new(),
-            trim_asked: AtomicBool::new(false),
-            parked: AtomicBool::new(false),
-            subscriptions: Subscriptions::default(),
-            leaving: AtomicBool::new(false),
-            tracking: Marks::default(),
-            has_messages: AtomicBool::new(false),
-            outbox: Mutex::default(),
-            outbox_bytes: AtomicUsize::new(0),
-            outbox_values: AtomicUsize::new(0),
-            limits: Arc::clone(&self.output_limits),
-            soft_clock: SoftClock::default(),
-            wake: Notify::new(),
-            socket: Socket::new(endpoint.is_plain.then_some(endpoint.fd)),
-            mail: Arc::clone(&self.mail),
-        });
-        handle
-            .figures
-            .last_command_ms
-            .store(now_ms, Ordering::Relaxed);
+        let limits = Arc::clone(&self.output_limits);
+        let mail = Arc::clone(&self.mail);
+        let handle = Arc::new(ClientHandle::new(id, endpoint, now_ms, limits, mail));
         connected.insert(id, Arc::clone(&handle));
         Some(Registration {
             clients: self,

@@ -139,11 +139,13 @@ impl Mail {
         self.take().iter().for_each(|client| client.wake());
     }
 
-    /// Writes to those whom a batch has brought; true if nobody had to be woken.
-    pub fn deliver(&self, mut receivers: Vec<Arc<ClientHandle>>) -> bool {
+    /// Writes to those whom a batch has brought, or wakes them all where messages are not to go out at once (`at_once`); true
+    /// if nobody had to be woken.
+    pub fn deliver(&self, mut receivers: Vec<Arc<ClientHandle>>, at_once: bool) -> bool {
+        let most = if at_once { MAX_DELIVERIES } else { 0 };
         let mut all = true;
         for (at, client) in receivers.iter().enumerate() {
-            if at >= MAX_DELIVERIES || !client.deliver() {
+            if at >= most || !client.deliver() {
                 client.wake();
                 all = false;
             }
@@ -234,15 +236,23 @@ mod tests {
         handle.post(b"two");
         let receivers = clients.mail.take();
         assert_eq!(receivers.len(), 1);
-        assert!(clients.mail.deliver(receivers));
+        assert!(clients.mail.deliver(receivers, true));
         assert_eq!(read(&mut peer, 7), b"one two");
         assert!(!handle.has_messages());
         assert_eq!(handle.figures.output_total.load(Ordering::Relaxed), 7);
         drop(offer);
         clients.mail.collect();
         handle.post(b"three");
-        assert!(!clients.mail.deliver(clients.mail.take()), "not offered");
+        assert!(
+            !clients.mail.deliver(clients.mail.take(), true),
+            "not offered"
+        );
         assert_eq!(left(&handle).0, b"three");
+        let _offer = handle.socket.offer();
+        clients.mail.collect();
+        handle.post(b"four");
+        assert!(!clients.mail.deliver(clients.mail.take(), false));
+        assert_eq!(left(&handle).0, b"four");
     }
 
     #[test]
@@ -253,7 +263,7 @@ mod tests {
         let large: Vec<u8> = (0..8u32 << 20).map(|at| (at / 1024) as u8).collect();
         clients.mail.collect();
         handle.post(&large);
-        assert!(!clients.mail.deliver(clients.mail.take()));
+        assert!(!clients.mail.deliver(clients.mail.take(), true));
         let waiting = handle.waiting_output().counted_bytes;
         assert!(waiting > 0 && waiting < large.len(), "{waiting}");
         let blob = Blob {

@@ -2,16 +2,21 @@
 //!
 //! Everything here is behind its own short lock or an atomic, and is taken after the data set's lock, never before.
 
+pub mod aof;
 pub mod attention;
 pub mod clients;
+pub mod ending;
 pub mod limits;
+pub mod loading;
 pub mod mail;
+pub mod migrations;
 pub mod monitors;
 pub mod news;
 pub mod output;
 pub mod pause;
 pub mod pubsub;
 pub mod reclaim;
+pub mod saving;
 pub mod stats;
 pub mod tracking;
 pub mod waiters;
@@ -24,21 +29,27 @@ use std::sync::{
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use crate::command::reads::ReadTracking;
 use crate::command::transaction::Transaction;
 use crate::command::{Registry, Session};
 use crate::config::Config;
 use crate::observe::slowlog::SlowLog;
+use crate::persist::disk::{Disk, SystemDisk};
+use crate::replication::log::Log;
 use crate::script::engine::Scripts;
 use crate::store::db::{Db, DbIndex};
 use crate::store::journal::Events;
 use attention::Attention;
 use clients::Clients;
+use loading::Loading;
+use migrations::Migrations;
 use monitors::Monitors;
 use pause::Pause;
 use pubsub::PubSub;
 use reclaim::Reclaimer;
+use saving::Saving;
 use stats::Stats;
 use tracking::Tracking;
 use waiters::Waiters;
@@ -95,20 +106,33 @@ pub struct Instance {
     pub cron_paused: AtomicBool,
     /// Bytes in use when the server was ready and its data set empty.
     pub startup_bytes: AtomicUsize,
-    /// Unix seconds of the last save; of the start before there was one.
-    pub last_save_s: AtomicU64,
+    /// Saves of the data set.
+    pub saving: Saving,
+    /// The loading of the data set.
+    pub loading: Loading,
+    /// Whether a signal has asked for a shutdown that has not begun.
+    pub shutdown_pending: AtomicBool,
     /// What every command has to look at.
     pub attention: Attention,
     /// Scripts and functions.
     pub scripts: Scripts,
+    /// The log of writes.
+    pub log: Log,
+    /// The append-only file.
+    pub aof: aof::Aof,
+    /// The file system that the data set's files lie in.
+    pub disk: Arc<dyn Disk>,
     itself: OnceLock<Weak<Instance>>,
     waiters: Mutex<Waiters>,
     watches: Mutex<Watches>,
     tracking: Mutex<Tracking>,
     pubsub: Mutex<PubSub>,
     monitors: Mutex<Monitors>,
+    migrations: Mutex<Migrations>,
+    migration_sent: Notify,
     pause: Mutex<Pause>,
     pause_changed: Notify,
+    pause_ended: Notify,
     deadline_changed: Notify,
     rebind: OnceLock<Rebind>,
     replication_id: Mutex<String>,
@@ -126,9 +150,6 @@ impl Instance {
             config.slowlog_log_slower_than_us(),
             config.slowlog_max_len(),
         );
-        let unix_s = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |elapsed| elapsed.as_secs());
         let clients = Clients::default();
         clients
             .output_limits
@@ -149,17 +170,25 @@ impl Instance {
             slow_log,
             cron_paused: AtomicBool::new(false),
             startup_bytes: AtomicUsize::new(0),
-            last_save_s: AtomicU64::new(unix_s),
+            disk: Arc::new(SystemDisk),
+            saving: Saving::new(unix_ms() / 1000),
+            loading: Loading::default(),
+            shutdown_pending: AtomicBool::new(false),
             attention: Attention::default(),
             scripts: Scripts::default(),
+            log: Log::default(),
+            aof: aof::Aof::default(),
             itself: OnceLock::new(),
             waiters: Mutex::default(),
             watches: Mutex::default(),
             tracking: Mutex::default(),
             pubsub: Mutex::default(),
             monitors: Mutex::default(),
+            migrations: Mutex::default(),
+            migration_sent: Notify::new(),
             pause: Mutex::default(),
             pause_changed: Notify::new(),
+            pause_ended: Notify::new(),
             deadline_changed: Notify::new(),
             rebind: OnceLock::new(),
             replication_id: Mutex::new(String::new()),
@@ -286,6 +315,11 @@ impl Instance {
         locked(&self.monitors)
     }
 
+    /// The migrations of keys to other servers.
+    pub fn migrations(&self) -> MutexGuard<'_, Migrations> {
+        locked(&self.migrations)
+    }
+
     /// The pause of clients.
     pub fn pause(&self) -> MutexGuard<'_, Pause> {
         locked(&self.pause)
@@ -299,6 +333,17 @@ impl Instance {
     /// Resolves when the end of the pause may be another.
     pub async fn pause_changed(&self) {
         self.pause_changed.notified().await;
+    }
+
+    /// Says that the pause has ended.
+    pub fn announce_end_of_pause(&self) {
+        self.announce_pause();
+        self.pause_ended.notify_waiters();
+    }
+
+    /// Resolves at the next end of a pause from this call on.
+    pub fn end_of_pause(&self) -> Notified<'_> {
+        self.pause_ended.notified()
     }
 
     /// Says that all keys of a database may have changed: it was emptied, or exchanged with another.
@@ -379,6 +424,14 @@ impl Instance {
             .lock()
             .unwrap_or_else(PoisonError::into_inner) = random_id(rng);
     }
+}
+
+/// Milliseconds since 1970-01-01 UTC; 0 if the machine's clock stands before that.
+#[inline]
+pub fn unix_ms() -> u64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |elapsed| elapsed.as_millis() as u64)
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -93,7 +93,7 @@ pub fn end(db: &mut Db, instance: &Instance) {
     instance.pause().current = None;
     keep_expired(db, instance, instance.config().import_mode());
     instance.attention.lower(PAUSED);
-    instance.announce_pause();
+    instance.announce_end_of_pause();
 }
 
 /// Ends the pause if its time is over.

@@ -28,6 +28,8 @@ pub enum WaitsFor {
     Stream,
     /// Any change, for the group of that name: an entry of the stream, and the loss of either.
     StreamGroup(Vec<u8>),
+    /// No key, but another server, and nobody ends that wait before its answer.
+    Peer,
 }
 
 /// What a command waits for.
@@ -97,6 +99,7 @@ impl KeyQueues {
             WaitsFor::SortedSet => &mut self.sorted_sets,
             WaitsFor::Stream => &mut self.streams,
             WaitsFor::StreamGroup(group) => self.groups.entry(group.clone()).or_default(),
+            WaitsFor::Peer => return,
         };
         queue.insert(ticket, id);
     }
@@ -110,6 +113,7 @@ impl KeyQueues {
                 let queue = self.groups.get_mut(group);
                 queue.and_then(|queue| queue.remove(&ticket))
             }
+            WaitsFor::Peer => None,
         };
         if let WaitsFor::StreamGroup(group) = on
             && removed.is_some()
@@ -214,6 +218,12 @@ impl Waiters {
             self.deadlines.insert((waiter.wait.deadline_ms, id));
         }
         self.clients.insert(id, waiter);
+    }
+
+    /// Whether that client waits for something that somebody else may end.
+    pub fn may_be_ended(&self, id: u64) -> bool {
+        let waiter = self.clients.get(&id);
+        waiter.is_some_and(|waiter| waiter.wait.on != WaitsFor::Peer)
     }
 
     /// Takes the one of that client out, to be run, and then [put back](Waiters::put_back) or

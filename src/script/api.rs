@@ -14,6 +14,7 @@ use super::raise;
 use super::sandbox::{self, Missing};
 use crate::instance::REDIS_VERSION;
 use crate::resp::{CommandQueue, Protocol};
+use crate::store::effects::Readers;
 
 /// The names of the table: the first is Redis's, the second Valkey's.
 const NAMES: [&str; 2] = ["redis", "server"];
@@ -227,12 +228,13 @@ fn set_protocol(lua: &Lua, host: &Host, arguments: MultiValue) -> Result<()> {
     Ok(())
 }
 
-/// There is nothing to be chosen: the effects of a script are replicated as they are.
+/// Chooses who gets the effects of what the script does from now on.
 fn set_replication(lua: &Lua, host: &Host, arguments: MultiValue) -> Result<()> {
-    if host.state().run.is_none() {
+    let mut state = host.state();
+    let Some(run) = &mut state.run else {
         let text = "redis.set_repl can only be called inside a script invocation";
         return Err(misuse(lua, text));
-    }
+    };
     if arguments.len() != 1 {
         return Err(misuse(lua, "redis.set_repl() requires two arguments."));
     }
@@ -241,6 +243,12 @@ fn set_replication(lua: &Lua, host: &Host, arguments: MultiValue) -> Result<()> 
         let text = "Invalid replication flags. Use REPL_AOF, REPL_REPLICA, REPL_ALL or REPL_NONE.";
         return Err(misuse(lua, text));
     }
+    run.db.effects.set_readers(match bits as u8 {
+        0 => Readers::NONE,
+        1 => Readers::FILE,
+        2 => Readers::REPLICAS,
+        _ => Readers::ALL,
+    });
     Ok(())
 }
 

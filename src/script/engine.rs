@@ -18,6 +18,8 @@ use super::running::{Kind, Running};
 use super::sandbox::{self, Entry, Failure};
 use super::{api, convert, hook, raise};
 use crate::command::{CommandError, CommandResult, Context};
+use crate::instance::Instance;
+use crate::instance::attention::WRITES_STOPPED;
 use crate::resp::{Protocol, Request};
 
 /// An error's code is no longer.
@@ -241,7 +243,7 @@ impl EvalVm {
             flags: script.flags,
             read_only: call.read_only,
         };
-        check(&start)?;
+        check(&start, context.instance)?;
         let prepare = || -> mlua::Result<()> {
             let words = call.words.iter_from(0);
             self.entry.stage(&self.lua, call.keys, words)
@@ -271,7 +273,7 @@ impl FunctionVm {
             flags: function.flags,
             read_only: call.read_only,
         };
-        check(&start)?;
+        check(&start, context.instance)?;
         let prepare = || -> mlua::Result<(Function, (Table, Table))> {
             Ok((
                 self.lua.registry_value(&function.function)?,
@@ -306,12 +308,16 @@ impl<'a> Call<'a> {
 }
 
 /// Why a script may not run, if so.
-fn check(start: &Start<'_>) -> Result<(), CommandError> {
+fn check(start: &Start<'_>, instance: &Instance) -> Result<(), CommandError> {
     let declared = !start.flags.has(ScriptFlags::UNDECLARED);
     if declared && start.read_only && !start.flags.has(ScriptFlags::NO_WRITES) {
         return Err(CommandError::fixed(
             "ERR Can not execute a script with write flag using *_ro command.",
         ));
+    }
+    let may_write = declared && !start.flags.has(ScriptFlags::NO_WRITES);
+    if may_write && instance.attention.has(WRITES_STOPPED) {
+        return Err(CommandError::UnsavedScript);
     }
     Ok(())
 }

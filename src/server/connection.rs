@@ -22,7 +22,8 @@ use super::dispatch::Gate;
 use super::prefetch;
 use crate::command::Session;
 use crate::command::session::Parked;
-use crate::instance::attention::BROADCASTS;
+use crate::instance::aof::writer;
+use crate::instance::attention::{BROADCASTS, ENDING};
 use crate::instance::clients::{ClientFigures, ClientHandle, IDLE_BUFFER_MS, Registration};
 use crate::instance::output::UNCOUNTED_BYTES;
 use crate::instance::{Instance, tracking};
@@ -254,11 +255,14 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             *self.framed.write_buffer_mut() = out;
             return self.execute_busy(from);
         };
-        self.now_ms = clock::unix_ms();
-        db.set_clock(self.now_ms);
-        self.instance.clients.mail.collect();
-        db.no_touch = self.session.no_touch;
-        db.sees_expired = self.session.import_source;
+        if self.instance.attention.has(ENDING) {
+            // The data set is saved for the last time: what came after that is not to be acknowledged.
+            drop(db);
+            self.session.close_after_reply = true;
+            *self.framed.write_buffer_mut() = out;
+            return from;
+        }
+        self.now_ms = begin_batch(&mut db, &self.session, self.instance);
         self.session.handle.take_messages(&mut out, &mut self.blobs);
         let mut gate = Gate {
             db: &mut db,
@@ -303,8 +307,10 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         drop(db);
         *self.framed.write_buffer_mut() = out;
         if !receivers.is_empty() {
-            // Who is written to already need not be waited for.
-            self.session.has_woken &= !self.instance.clients.mail.deliver(receivers);
+            // Where writes are logged, a connection writes the log first. Who is written to already is not waited for.
+            let may_deliver = !self.instance.aof.is_on();
+            let mail = &self.instance.clients.mail;
+            self.session.has_woken &= !mail.deliver(receivers, may_deliver);
         }
         at
     }
@@ -337,9 +343,14 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             framed,
             blobs,
             session,
+            instance,
             ..
         } = self;
         let handle = &session.handle;
+        if instance.aof.is_on() {
+            let waits = !framed.write_buffer().is_empty() || !blobs.is_empty();
+            log_first(instance, handle, waits).await?;
+        }
         let bytes = publish_pending(&handle.figures, framed.write_buffer().len(), blobs);
         if bytes > UNCOUNTED_BYTES && handle.close_if_output_is_too_much() {
             return Err(io::ErrorKind::ConnectionAborted.into());
@@ -452,6 +463,36 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             2
         };
         figures.protocol.store(version, Ordering::Relaxed);
+    }
+}
+
+/// Prepares the data set for a batch of a client; answers the time of the batch in Unix milliseconds.
+#[inline]
+fn begin_batch(db: &mut Db, session: &Session, instance: &Instance) -> u64 {
+    let now_ms = clock::unix_ms();
+    db.set_clock(now_ms);
+    if db.effects.recover() {
+        instance.log.append(&mut db.effects, true, now_ms);
+    }
+    instance.clients.mail.collect();
+    db.no_touch = session.no_touch;
+    db.sees_expired = session.import_source;
+    now_ms
+}
+
+/// Has what the log holds by now written to the append-only file, before replies that may tell of it go out; with `always`
+/// they wait until it is on the disk.
+#[cold]
+async fn log_first(instance: &Instance, handle: &ClientHandle, waits: bool) -> io::Result<()> {
+    let end = instance.log.end();
+    writer::write_out(instance);
+    if !waits || !instance.aof.holds_replies() || instance.aof.may_show(end) {
+        return Ok(());
+    }
+    tokio::select! {
+        biased;
+        () = instance.aof.shown_up_to(end) => Ok(()),
+        () = handle.closed() => Err(io::ErrorKind::ConnectionAborted.into()),
     }
 }
 

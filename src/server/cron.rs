@@ -1,4 +1,4 @@
-//! Periodic work: the expiry sweep, clients that idle too long, rates for INFO.
+//! Periodic work: the expiry sweep, saves that are due, clients that idle too long, rates for INFO.
 //!
 //! Each is an interval task on the main runtime. The sweep takes the data set's lock for a bounded number of keys at a
 //! time, so a command never waits long behind it.
@@ -8,13 +8,15 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::busy;
 use super::clock;
 use crate::command::waiting;
+use crate::instance::aof::rewrite;
 use crate::instance::waiters::NO_DEADLINE;
-use crate::instance::{Instance, news, pause, tracking};
+use crate::instance::{Instance, news, pause, saving, tracking};
 use crate::store::db::Db;
 use crate::store::{alloc, huge_pages};
 
@@ -22,11 +24,31 @@ use crate::store::{alloc, huge_pages};
 const SWEEP_STEP: usize = 128;
 /// How often INFO's rates are sampled.
 const SAMPLE_PERIOD: Duration = Duration::from_millis(100);
+/// How often it is looked whether the append-only file is to be rewritten.
+const REWRITE_PERIOD: Duration = Duration::from_millis(100);
+/// How often it is looked whether the data set is to be saved.
+const SAVE_PERIOD: Duration = Duration::from_millis(100);
 /// How often idle clients are looked for.
 const CLIENTS_PERIOD: Duration = Duration::from_millis(500);
 
 /// A timer sleeps no longer than this, whatever the deadline.
 const MAX_SLEEP_MS: u64 = 3_600_000;
+
+/// Starts all of it, within the main runtime.
+pub fn start(db: &Arc<Mutex<Db>>, instance: &Arc<Instance>) -> Vec<JoinHandle<()>> {
+    let db = || Arc::clone(db);
+    let instance = || Arc::clone(instance);
+    vec![
+        tokio::spawn(sweep_expired(db(), instance())),
+        tokio::spawn(save_when_due(db(), instance())),
+        tokio::spawn(rewrite_when_due(db(), instance())),
+        tokio::spawn(end_waits(db(), instance())),
+        tokio::spawn(end_pauses(db(), instance())),
+        tokio::spawn(close_idle_clients(instance())),
+        tokio::spawn(sample_rates(instance())),
+        tokio::spawn(tend_heap()),
+    ]
+}
 
 /// The share of the time that a sweep may take, in percent, by `active-expire-effort` (1 to 10).
 fn sweep_budget(period: Duration, effort: u32) -> Duration {
@@ -34,7 +56,7 @@ fn sweep_budget(period: Duration, effort: u32) -> Duration {
 }
 
 /// Deletes expired keys, `hz` times a second, within a time budget.
-pub async fn sweep_expired(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
+async fn sweep_expired(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
     loop {
         let (period, effort) = {
             let config = instance.config();
@@ -89,6 +111,11 @@ fn sweep_step(db: &Mutex<Db>, instance: &Instance, index: usize) -> bool {
     };
     db.set_clock(clock::unix_ms());
     let more = db.sweep(index, SWEEP_STEP);
+    if !db.effects.is_empty() {
+        let now_ms = db.now_ms();
+        instance.log.append(&mut db.effects, false, now_ms);
+        // The thread that writes looks at the log each second.
+    }
     if !db.journal.is_empty() {
         news::tell(&mut db, instance, None);
         waiting::serve(&mut db, instance);
@@ -97,8 +124,40 @@ fn sweep_step(db: &Mutex<Db>, instance: &Instance, index: usize) -> bool {
     more
 }
 
+/// Begins the rewrites of the append-only file that are due.
+async fn rewrite_when_due(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
+    loop {
+        tokio::time::sleep(REWRITE_PERIOD).await;
+        if !instance.cron_rests()
+            && !instance.loading.is_loading()
+            && rewrite::is_due(&instance)
+            && let Some(mut db) = busy::lock(&db, &instance)
+        {
+            rewrite::tend(&mut db, &instance);
+        }
+    }
+}
+
+/// Begins the saves that are due, and notes the ends of those under way.
+async fn save_when_due(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
+    loop {
+        let has_ended = tokio::select! {
+            () = tokio::time::sleep(SAVE_PERIOD) => false,
+            () = instance.saving.ended() => true,
+        };
+        if has_ended {
+            busy::when_free(&db, &instance, |db| saving::reap(db, &instance)).await;
+        } else if !instance.cron_rests()
+            && !instance.loading.is_loading()
+            && let Some(mut db) = busy::lock(&db, &instance)
+        {
+            saving::tend(&mut db, &instance);
+        }
+    }
+}
+
 /// Ends the waits of blocked clients whose time is over, the earliest first.
-pub async fn end_waits(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
+async fn end_waits(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
     loop {
         let first_ms = instance.waiters().set_timer();
         let left_ms = first_ms.saturating_sub(clock::unix_ms());
@@ -131,7 +190,7 @@ fn end_due_waits(db: &mut Db, instance: &Instance) {
 }
 
 /// Ends pauses of clients when their time is over, and wakes the clients when a pause has ended.
-pub async fn end_pauses(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
+async fn end_pauses(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
     loop {
         instance.pause().wake_postponed();
         let until_ms = instance.pause().until_ms();
@@ -154,7 +213,7 @@ pub async fn end_pauses(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
 }
 
 /// Closes clients that have been idle for longer than `timeout`, and has others give back buffers.
-pub async fn close_idle_clients(instance: Arc<Instance>) {
+async fn close_idle_clients(instance: Arc<Instance>) {
     let mut ticks = interval(CLIENTS_PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -182,7 +241,7 @@ pub async fn close_idle_clients(instance: Arc<Instance>) {
 }
 
 /// Samples the rates that INFO shows, and the peak of memory.
-pub async fn sample_rates(instance: Arc<Instance>) {
+async fn sample_rates(instance: Arc<Instance>) {
     let mut ticks = interval(SAMPLE_PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let stats = &instance.stats;
@@ -231,7 +290,7 @@ const TICKS_BEFORE_RELEASE: u32 = 2;
 const REST_BYTES: usize = 128 * 1024;
 
 /// Looks after the heap once it has come to rest: gives back what is free, and asks for huge pages where it is full.
-pub async fn tend_heap() {
+async fn tend_heap() {
     let mut ticks = interval(SAMPLE_PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut collapser = huge_pages::Collapser::default();

@@ -12,7 +12,9 @@ use crate::command::{
     Command, CommandError, Context, Flags, Registry, Session, reads, transaction, waiting,
 };
 use crate::commands::transaction::EXEC;
-use crate::instance::attention::{OWN_INVALIDATIONS, PAUSED, READY_KEYS};
+use crate::instance::attention::{
+    FILE_FAILS, LOADING, OWN_INVALIDATIONS, PAUSED, READY_KEYS, WRITES_STOPPED,
+};
 use crate::instance::{Instance, pause, tracking};
 use crate::resp::{Protocol, Reply, Request};
 use crate::store::db::Db;
@@ -198,8 +200,8 @@ impl Gate<'_> {
 fn settle(db: &mut Db, instance: &Instance) -> bool {
     let mut has_woken = false;
     if instance.attention.has(READY_KEYS) {
-        // Keys that have expired while the command ran are nothing for those who wait.
-        db.set_clock(clock::unix_ms());
+        // Keys that have expired while the command ran are nothing for those who wait. The time does not go back for them.
+        db.set_clock(clock::unix_ms().max(db.now_ms()));
         has_woken = waiting::serve(db, instance);
     }
     tracking::deliver_own(instance);
@@ -283,7 +285,39 @@ pub(super) fn refuse(
     {
         return Some(CommandError::Subscribed(command.full_name.clone()));
     }
+    if instance
+        .attention
+        .has(LOADING | WRITES_STOPPED | FILE_FAILS)
+    {
+        return refuse_for_files(command, session, instance);
+    }
     None
+}
+
+/// Why a command may not run while the data set is loaded, or cannot be saved.
+#[cold]
+fn refuse_for_files(
+    command: &Command,
+    session: &Session,
+    instance: &Instance,
+) -> Option<CommandError> {
+    let flags = command.spec.flags;
+    let queued = if std::ptr::eq(command.spec, &EXEC) {
+        session.transaction.flags()
+    } else {
+        Flags::NONE
+    };
+    let writes = flags.has(Flags::WRITE) || queued.has(Flags::WRITE);
+    if writes || command.spec.name == "PING" {
+        if instance.attention.has(WRITES_STOPPED) {
+            return Some(CommandError::Unsaved);
+        }
+        if let Some(text) = instance.aof.error() {
+            return Some(CommandError::FileFails(text));
+        }
+    }
+    let waits = instance.attention.has(LOADING) && !flags.has(Flags::LOADING);
+    waits.then_some(CommandError::Loading)
 }
 
 /// What a client that is subscribed to something may do in RESP2, which cannot tell a message from an answer.

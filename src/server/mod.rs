@@ -10,9 +10,11 @@ pub mod cron;
 pub mod dispatch;
 pub mod io_threads;
 pub mod listener;
+pub mod migrate;
 pub mod prefetch;
 pub mod rebind;
 pub mod shutdown;
+pub mod startup;
 
 use std::io;
 use std::net::SocketAddr;
@@ -25,7 +27,7 @@ use tokio::task::JoinHandle;
 
 use crate::command::Registry;
 use crate::config::{Config, Param, SystemHost};
-use crate::instance::{Instance, Rebind, limits, random_id};
+use crate::instance::{Instance, Rebind, aof, limits, random_id};
 use crate::store::alloc;
 use crate::store::db::Db;
 use io_threads::IoThreads;
@@ -98,6 +100,9 @@ impl Server {
         } = self;
         let mut signals = Signals::listen();
         let unix_path = listeners.unix_path().cloned();
+        if aof::open::find(&instance).is_err() {
+            return Ok(Outcome::Failed);
+        }
         let threads = Arc::new(IoThreads::start(
             instance.config().io_threads(),
             &db,
@@ -112,34 +117,29 @@ impl Server {
             tasks.push(tokio::spawn(accept_unix(unix, Arc::clone(&threads))));
         }
         instance.set_rebind(rebind_with(Arc::clone(&rebinder)));
-        tasks.push(tokio::spawn(cron::sweep_expired(
+        tasks.extend(cron::start(&db, &instance));
+        tasks.push(tokio::spawn(migrate::carry_migrations(
             Arc::clone(&db),
             Arc::clone(&instance),
         )));
-        tasks.push(tokio::spawn(cron::end_waits(
-            Arc::clone(&db),
-            Arc::clone(&instance),
-        )));
-        tasks.push(tokio::spawn(cron::end_pauses(
-            Arc::clone(&db),
-            Arc::clone(&instance),
-        )));
-        tasks.push(tokio::spawn(cron::close_idle_clients(Arc::clone(
-            &instance,
-        ))));
-        tasks.push(tokio::spawn(cron::sample_rates(Arc::clone(&instance))));
-        tasks.push(tokio::spawn(cron::tend_heap()));
         instance
             .startup_bytes
             .store(alloc::used_bytes(), Ordering::Relaxed);
-        tracing::info!("Ready to accept connections");
-        if let Some(path) = &unix_path {
-            tracing::info!(
-                "The server is now ready to accept connections at {}",
-                path.display()
-            );
+        // No client is served before the first await, and so none before this.
+        let mut loading = startup::begin(&db, &instance)?;
+        if loading.is_none() {
+            announce(unix_path.as_deref());
         }
-        signals.wait(&instance).await;
+        let ending = loop {
+            tokio::select! {
+                ending = signals.wait(&db, &instance) => break ending,
+                is_loaded = loaded(&mut loading) => match is_loaded {
+                    true => announce(unix_path.as_deref()),
+                    false => break Outcome::Failed,
+                },
+                () = instance.aof.lost() => break Outcome::Failed,
+            }
+        };
         // The addresses are free before any client is told.
         rebinder.stop();
         tasks.iter().for_each(JoinHandle::abort);
@@ -147,12 +147,45 @@ impl Server {
             // Its end by abortion is no news.
             let _ = task.await;
         }
-        let outcome = signals.drain(&instance).await;
+        let outcome = match ending {
+            Outcome::Graceful => signals.drain(&instance).await,
+            at_once => at_once,
+        };
+        if outcome == Outcome::Graceful {
+            instance.aof.close(&instance);
+        }
         if let Some(path) = unix_path {
             tracing::info!("Removing the unix socket file.");
             let _ = std::fs::remove_file(path);
         }
         Ok(outcome)
+    }
+}
+
+/// Waits for the end of the loading, if there is any, and tells whether it succeeded.
+async fn loaded(loading: &mut Option<startup::Outcome>) -> bool {
+    match loading {
+        Some(outcome) => {
+            // A thread that says nothing has panicked.
+            let is_loaded = outcome.await.unwrap_or(false);
+            *loading = None;
+            if !is_loaded {
+                tracing::warn!("Fatal error loading the DB, check server logs. Exiting.");
+            }
+            is_loaded
+        }
+        None => std::future::pending().await,
+    }
+}
+
+/// Says that clients are served.
+fn announce(unix_path: Option<&std::path::Path>) {
+    tracing::info!("Ready to accept connections");
+    if let Some(path) = unix_path {
+        tracing::info!(
+            "The server is now ready to accept connections at {}",
+            path.display()
+        );
     }
 }
 

@@ -7,6 +7,7 @@
 mod field_deadlines;
 
 use super::access::AccessPolicy;
+use super::effects::Effects;
 use super::entry::{Entry, NEVER, NewValue, Object, Value};
 use super::journal::{Events, Journal, What};
 use super::member::Member;
@@ -118,6 +119,8 @@ impl Keyspace {
 pub struct Db {
     keyspaces: Vec<Keyspace>,
     now_ms: u64,
+    /// The time that uses of entries are noted at; another than `now_ms` while a file is replayed.
+    access_ms: u64,
     access_clock: u32,
     /// Changes since the last save, as INFO counts them.
     pub dirty: u64,
@@ -136,6 +139,8 @@ pub struct Db {
     pub access: AccessPolicy,
     /// What has happened to keys that somebody wants to know.
     pub journal: Journal,
+    /// What the commands under way do, for the log of writes.
+    pub effects: Effects,
     /// Randomness for RANDOMKEY and the like.
     pub rng: fastrand::Rng,
     seed: HashSeed,
@@ -149,6 +154,7 @@ impl Db {
         Db {
             keyspaces: (0..databases).map(|_| Keyspace::new(hash_seed)).collect(),
             now_ms: 0,
+            access_ms: 0,
             access_clock: 0,
             dirty: 0,
             stats: KeyspaceStats::default(),
@@ -158,6 +164,7 @@ impl Db {
             sees_expired: false,
             access: AccessPolicy::default(),
             journal: Journal::default(),
+            effects: Effects::default(),
             rng: seed.map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed),
             seed: hash_seed,
         }
@@ -172,13 +179,27 @@ impl Db {
     #[inline]
     pub fn set_clock(&mut self, now_ms: u64) {
         self.now_ms = now_ms;
+        self.access_ms = now_ms;
         self.access_clock = (now_ms / 1000) as u32 & 0x00ff_ffff;
+    }
+
+    /// Stops the time before every deadline, so that nothing expires, while commands of the past are repeated; what they
+    /// use is noted as used at `now_ms`.
+    pub fn stop_clock(&mut self, now_ms: u64) {
+        self.set_clock(now_ms);
+        self.now_ms = 0;
     }
 
     /// The time in Unix milliseconds.
     #[inline]
     pub fn now_ms(&self) -> u64 {
         self.now_ms
+    }
+
+    /// The present in Unix milliseconds, also while the time is [stopped](Db::stop_clock).
+    #[inline]
+    pub fn present_ms(&self) -> u64 {
+        self.access_ms
     }
 
     /// The clock that a read stamps on the entry: seconds, 24 bits.
@@ -238,7 +259,9 @@ impl Db {
             Some(entry) => {
                 self.stats.hits += 1;
                 if !self.no_touch {
-                    let noted = self.access.used(entry.access(), self.now_ms, &mut self.rng);
+                    let noted = self
+                        .access
+                        .used(entry.access(), self.access_ms, &mut self.rng);
                     entry.set_access(noted);
                 }
                 Some(entry)
@@ -270,7 +293,9 @@ impl Db {
         }
         let slot = self.keyspaces[index].table.get_mut(key)?;
         if !self.no_touch {
-            let noted = self.access.used(slot.access(), self.now_ms, &mut self.rng);
+            let noted = self
+                .access
+                .used(slot.access(), self.access_ms, &mut self.rng);
             slot.set_access(noted);
         }
         Some(slot)
@@ -317,6 +342,7 @@ impl Db {
         }
         if self.remove(index, key).is_some() {
             self.stats.expired += 1;
+            self.effects.expired(index, key);
             self.journal.note(index, key, What::Removed);
             self.journal.event(index, key, Events::EXPIRED, "expired");
         }
@@ -349,12 +375,14 @@ impl Db {
             slot.replace(value, deadline_ms);
         }
         if inserted {
-            slot.set_access(self.access.made(self.now_ms));
+            slot.set_access(self.access.made(self.access_ms));
             if is_new {
                 self.journal.event(index, key, Events::NEW, "new");
             }
         } else {
-            let noted = self.access.used(slot.access(), self.now_ms, &mut self.rng);
+            let noted = self
+                .access
+                .used(slot.access(), self.access_ms, &mut self.rng);
             slot.set_access(noted);
         }
         keyspace.expires += usize::from(deadline_ms != NEVER);
@@ -364,7 +392,7 @@ impl Db {
     pub fn insert(&mut self, index: DbIndex, entry: Entry) {
         let keyspace = &mut self.keyspaces[index];
         keyspace.expires += usize::from(entry.deadline_ms() != NEVER);
-        entry.set_access(self.access.moved(entry.access(), self.now_ms));
+        entry.set_access(self.access.moved(entry.access(), self.access_ms));
         if self.journal.events.contains(Events::NEW) && keyspace.table.get(entry.key()).is_none() {
             self.journal.event(index, entry.key(), Events::NEW, "new");
         }
@@ -377,6 +405,24 @@ impl Db {
         if let Some(key) = noted {
             keyspace.fields.note(&key, earliest_ms);
         }
+    }
+
+    /// Stores an entry that comes from a file, with the access clock that it has: nobody follows such keys. What was there
+    /// is answered.
+    pub fn insert_loaded(&mut self, index: DbIndex, entry: Entry) -> Option<Entry> {
+        let keyspace = &mut self.keyspaces[index];
+        keyspace.expires += usize::from(entry.deadline_ms() != NEVER);
+        let earliest_ms = field_deadlines::earliest_ms(&entry);
+        let noted = (earliest_ms != NEVER).then(|| entry.key().to_vec());
+        let old = keyspace.table.insert(entry);
+        if let Some(old) = &old {
+            keyspace.expires -= usize::from(old.deadline_ms() != NEVER);
+            keyspace.fields.forget(old);
+        }
+        if let Some(key) = noted {
+            keyspace.fields.note(&key, earliest_ms);
+        }
+        old
     }
 
     /// Removes `key`; the entry is the caller's to drop. Does not look at the deadline.
@@ -471,6 +517,7 @@ impl Db {
         keyspace.expires -= due.len();
         for entry in &due {
             keyspace.fields.forget(entry);
+            self.effects.expired(index, entry.key());
             self.journal.note(index, entry.key(), What::Removed);
             self.journal
                 .event(index, entry.key(), Events::EXPIRED, "expired");
@@ -483,6 +530,34 @@ impl Db {
     pub fn flush(&mut self, index: DbIndex) -> Keyspace {
         let empty = Keyspace::new(self.seed);
         std::mem::replace(&mut self.keyspaces[index], empty)
+    }
+
+    /// An empty data set of the same make, to be filled while this one serves.
+    pub fn empty_copy(&self) -> Db {
+        Db {
+            keyspaces: (0..self.databases())
+                .map(|_| Keyspace::new(self.seed))
+                .collect(),
+            now_ms: self.now_ms,
+            access_ms: self.access_ms,
+            access_clock: self.access_clock,
+            dirty: 0,
+            stats: KeyspaceStats::default(),
+            limits: self.limits,
+            no_touch: false,
+            keeps_expired: false,
+            sees_expired: false,
+            access: self.access,
+            journal: Journal::default(),
+            effects: Effects::default(),
+            rng: self.rng.clone(),
+            seed: self.seed,
+        }
+    }
+
+    /// Takes the keyspaces of another data set in place of its own, which are answered. Counters and settings stay.
+    pub fn adopt(&mut self, other: Db) -> Vec<Keyspace> {
+        std::mem::replace(&mut self.keyspaces, other.keyspaces)
     }
 
     /// Swaps two keyspaces.
@@ -539,7 +614,9 @@ impl Db {
         }
         let entry = self.keyspaces[index].table.get(key)?;
         if !self.no_touch {
-            let noted = self.access.used(entry.access(), self.now_ms, &mut self.rng);
+            let noted = self
+                .access
+                .used(entry.access(), self.access_ms, &mut self.rng);
             entry.set_access(noted);
         }
         Some(entry)

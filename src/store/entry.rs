@@ -450,6 +450,12 @@ impl Entry {
         self.header().refs.load(Ordering::Acquire) == 1
     }
 
+    /// Whether this is `other` itself, and nothing has changed since one was cloned from the other.
+    #[inline]
+    pub fn is_same(&self, other: &Entry) -> bool {
+        self.0 == other.0
+    }
+
     /// Bytes of the entry's own block, without what an object refers to.
     pub fn block_bytes(&self) -> usize {
         self.shape().layout().size()

@@ -16,6 +16,7 @@
 pub mod access;
 pub mod alloc;
 pub mod db;
+pub mod effects;
 pub mod encoding;
 pub mod entry;
 pub mod huge_pages;

@@ -22,38 +22,73 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// A reply that takes longer fails its test.
-const REPLY_TIMEOUT: Duration = Duration::from_secs(30);
+const REPLY_TIMEOUT: Duration = Duration::from_secs(60);
 /// Another program may take the free port between its choice and its use; so many ports are tried.
 const PORT_TRIES: usize = 5;
 
-/// A running server, killed on drop.
+/// A directory of its own, removed with all that is in it.
+#[derive(Debug)]
+pub struct Folder(pub PathBuf);
+
+impl Folder {
+    /// A new, empty one.
+    pub fn new() -> Folder {
+        static NUMBER: AtomicUsize = AtomicUsize::new(0);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("server-{}-{number}", std::process::id()));
+        // One of the same name is what a process that was killed has left.
+        let _ = std::fs::remove_dir_all(&path);
+        std::fs::create_dir_all(&path).expect("the target folder can be written");
+        Folder(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // What it has not removed is overwritten by a later one of the name.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+/// A running server in a directory of its own, killed on drop.
 pub struct Server {
     child: Child,
     /// The TCP port that it listens on.
     pub port: u16,
+    /// Where its files lie.
+    pub folder: Arc<Folder>,
 }
 
 impl Server {
     /// Starts a server with these arguments beside port and `--save ''`, and waits until it accepts connections.
     pub fn start(args: &[&str]) -> Server {
-        let program = std::env::var("TEST_SERVER");
-        Server::start_program(
-            program.as_deref().unwrap_or(env!("CARGO_BIN_EXE_ruddle")),
-            args,
-        )
+        Server::start_program(&program(), args)
     }
 
     /// Starts this program as [`Server::start`] does.
     pub fn start_program(program: &str, args: &[&str]) -> Server {
+        Server::start_in(&Arc::new(Folder::new()), program, args)
+    }
+
+    /// Starts this program as [`Server::start`] does, in a directory in which another one may have left files.
+    pub fn start_in(folder: &Arc<Folder>, program: &str, args: &[&str]) -> Server {
         for _ in 0..PORT_TRIES {
             let port = free_port();
-            let mut child = spawn(program, port, args);
+            let mut child = spawn(program, port, args, folder);
             if wait_until_ready(&mut child) {
-                return Server { child, port };
+                return Server {
+                    child,
+                    port,
+                    folder: Arc::clone(folder),
+                };
             }
             let status = child.wait().expect("the server's exit can be waited for");
             assert!(
@@ -62,6 +97,39 @@ impl Server {
             );
         }
         panic!("{program} does not start with {args:?}");
+    }
+
+    /// Starts this program in a directory in which another one has left files that take long to load, and waits until it
+    /// loads them.
+    pub fn start_unready(folder: &Arc<Folder>, program: &str, args: &[&str]) -> Server {
+        let port = free_port();
+        let mut child = spawn(program, port, args, folder);
+        let log = child.stdout.take().expect("the output is piped");
+        assert!(waits_for_line(log, "Loading RDB"), "it loads something");
+        Server {
+            child,
+            port,
+            folder: Arc::clone(folder),
+        }
+    }
+
+    /// Kills it as a power cut would, and starts one with these arguments where its files are.
+    pub fn kill_and_restart(self, args: &[&str]) -> Server {
+        let folder = Arc::clone(&self.folder);
+        drop(self);
+        Server::start_in(&folder, &program(), args)
+    }
+
+    /// The number of its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Its exit status, once it has ended.
+    pub fn wait(mut self) -> std::process::ExitStatus {
+        self.child
+            .wait()
+            .expect("the server's exit can be waited for")
     }
 
     /// A new connection in RESP2.
@@ -95,7 +163,13 @@ impl Drop for Server {
     }
 }
 
-fn free_port() -> u16 {
+/// The path of the server under test.
+pub fn program() -> String {
+    std::env::var("TEST_SERVER").unwrap_or_else(|_| env!("CARGO_BIN_EXE_ruddle").to_owned())
+}
+
+/// A port that nobody listens on.
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
     listener
         .local_addr()
@@ -103,11 +177,11 @@ fn free_port() -> u16 {
         .port()
 }
 
-fn spawn(program: &str, port: u16, args: &[&str]) -> Child {
+fn spawn(program: &str, port: u16, args: &[&str], folder: &Folder) -> Child {
     Command::new(program)
         .args(["--port", &port.to_string(), "--save", ""])
         .args(args)
-        .current_dir(env!("CARGO_TARGET_TMPDIR"))
+        .current_dir(&folder.0)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
@@ -115,12 +189,18 @@ fn spawn(program: &str, port: u16, args: &[&str]) -> Child {
         .unwrap_or_else(|error| panic!("{program} cannot be run: {error}"))
 }
 
-/// Reads the log up to the line that says so, and leaves the rest to a thread that reads it away.
+/// Reads the log up to the line that says so.
 fn wait_until_ready(child: &mut Child) -> bool {
-    let mut log = BufReader::new(child.stdout.take().expect("the output is piped"));
+    let log = child.stdout.take().expect("the output is piped");
+    waits_for_line(log, "Ready to accept connections")
+}
+
+/// Reads the log up to a line with this text, and leaves the rest to a thread that reads it away.
+fn waits_for_line(log: ChildStdout, text: &str) -> bool {
+    let mut log = BufReader::new(log);
     let mut line = String::new();
     while log.read_line(&mut line).is_ok_and(|bytes| bytes > 0) {
-        if line.contains("Ready to accept connections") {
+        if line.contains(text) {
             std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
             return true;
         }

@@ -103,6 +103,17 @@ class Lists(unittest.TestCase):
             with self.assertRaises(ValueError):
                 results.read_skip(f.name)
 
+    def test_a_line_is_left_out_wherever_it_stands_alone(self):
+        with tempfile.TemporaryDirectory() as top:
+            os.makedirs(os.path.join(top, 'tests', 'unit'))
+            path = os.path.join(top, 'tests', 'unit', 'a.tcl')
+            with open(path, 'w', encoding='utf-8') as f:
+                f.write('r one\n    r one\nr one two\n')
+            for _ in range(2):
+                harness.leave_out_lines(top, 'unit/a', ['r one'])
+            with open(path, encoding='utf-8') as f:
+                self.assertEqual(f.read(), '# left out\n# left out\nr one two\n')
+
     def test_kept_lists_are_well_formed(self):
         here = os.path.dirname(os.path.abspath(__file__))
         reference = results.read_reference(os.path.join(here, 'reference.tsv'))

@@ -161,8 +161,9 @@ fn write(context: &mut Context<'_>, key: &[u8], operations: &[Operation]) -> Com
         .filter(|operation| !operation.only_reads());
     let end = written.map(|operation| operation.field.end()).max();
     let len = end.unwrap_or(0).div_ceil(8) as usize;
-    let mut changes = 0;
+    let (mut changes, mut is_longer) = (0, false);
     let answers: Vec<Option<i64>> = edit(context, key, len, |bytes, grown| {
+        is_longer = grown;
         let run = |operation: &Operation| {
             let (answer, changed) = operation.run(bytes);
             changes += u64::from(changed || (grown && answer.is_some() && !operation.only_reads()));
@@ -175,6 +176,9 @@ fn write(context: &mut Context<'_>, key: &[u8], operations: &[Operation]) -> Com
         context.changed(key);
         context.db.dirty += changes - 1;
         context.event(Events::STRING, "setbit", key);
+    } else if is_longer {
+        // Every field has overflowed, but the string has room for them now.
+        context.changed(key);
     }
     context.reply.array(answers.len());
     for answer in answers {

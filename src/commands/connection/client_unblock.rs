@@ -1,5 +1,5 @@
 //! CLIENT UNBLOCK: ends the wait of another connection. One that CLIENT PAUSE holds does not wait in a command, and is
-//! not found here.
+//! not found here, nor is one in MIGRATE, whose keys are on their way.
 
 use super::client::{ADMIN_FLAGS, CLIENT, subcommand};
 use crate::command::{Arg, CommandError, CommandResult, CommandSpec, Context, waiting};
@@ -44,7 +44,8 @@ fn unblock(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         }
     };
     let id = parse_i64(request.get(2)).ok_or(CommandError::NotInteger)?;
-    let unblocked = u64::try_from(id).is_ok_and(|id| {
+    let waits = |id: &u64| context.instance.waiters().may_be_ended(*id);
+    let unblocked = u64::try_from(id).ok().filter(waits).is_some_and(|id| {
         waiting::end_wait(context.db, context.instance, id, |wait, reply| {
             if with_error {
                 return Err(UNBLOCKED);

@@ -169,6 +169,7 @@ fn restore(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         if is_replaced {
             context.changed(key);
             context.event(Events::GENERIC, "del", key);
+            context.repeat_as(&[b"DEL", key]);
         }
         context.reply.ok();
         return Ok(());
@@ -179,8 +180,25 @@ fn restore(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     }
     context.changed(key);
     context.event(Events::GENERIC, "restore", key);
+    if ttl_ms > 0 && !options.absolute {
+        repeat_with_deadline(context, request, deadline_ms);
+    }
     context.reply.ok();
     Ok(())
+}
+
+/// Has RESTORE repeated with the deadline in place of the time to live.
+fn repeat_with_deadline(context: &mut Context<'_>, request: Request<'_>, deadline_ms: u64) {
+    context.repeat(|effects| {
+        effects
+            .word(request.get(0))
+            .word(request.get(1))
+            .number(deadline_ms);
+        for word in request.iter_from(3) {
+            effects.word(word);
+        }
+        effects.word(b"ABSTTL");
+    });
 }
 
 /// Has the key remember its uses, where they are told in the way that the server notes them.

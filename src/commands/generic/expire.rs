@@ -117,20 +117,16 @@ fn set_deadline(
         .map(|entry| entry.deadline_ms());
     let sets = old_ms.is_some_and(|old_ms| condition.holds(old_ms, deadline_ms));
     if sets {
-        let event = match u64::try_from(deadline_ms) {
-            Ok(deadline_ms) if deadline_ms > now_ms => {
-                context.db.set_deadline(index, key, deadline_ms);
-                "expire"
-            }
-            _ => {
-                if let Some(entry) = context.db.remove(index, key) {
-                    context.discard(entry);
-                }
-                "del"
-            }
-        };
+        let deadline_ms = u64::try_from(deadline_ms).unwrap_or(0);
+        let gone = deadline_ms <= now_ms;
+        if !gone {
+            context.db.set_deadline(index, key, deadline_ms);
+        } else if let Some(entry) = context.db.remove(index, key) {
+            context.discard(entry);
+        }
         context.changed(key);
-        context.event(Events::GENERIC, event, key);
+        context.event(Events::GENERIC, if gone { "del" } else { "expire" }, key);
+        context.repeat_deadline(key, deadline_ms, gone);
     }
     context.reply.flag(sets);
     Ok(())

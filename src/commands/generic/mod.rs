@@ -1,7 +1,7 @@
 //! Commands for keys of any type: asking about, deleting and listing keys ([`keys`]), giving them another name or place
 //! ([`relocate`]), expiry ([`expire`]), iteration ([`scan`]), sorting ([`sort`]), values as bytes
-//! ([`dump`]), introspection ([`object`]), and waiting for
-//! replicas and the disk ([`wait`]).
+//! ([`dump`]), keys to other servers ([`migrate`]), introspection ([`object`]), and waiting for replicas and the disk
+//! ([`wait`]).
 //!
 //! What they know of a value is its type, its encoding and how to copy it, all of which [`crate::store::entry`]
 //! answers; so a new type of value needs no change here but for its encodings in [`object`].
@@ -9,6 +9,7 @@
 pub mod dump;
 pub mod expire;
 pub mod keys;
+pub mod migrate;
 pub mod object;
 pub mod relocate;
 pub mod scan;
@@ -27,6 +28,7 @@ pub static COMMANDS: &[&CommandSpec] = &[
     &expire::EXPIREAT,
     &expire::EXPIRETIME,
     &keys::KEYS,
+    &migrate::MIGRATE,
     &relocate::MOVE,
     &object::OBJECT,
     &expire::PERSIST,

@@ -1,6 +1,9 @@
 //! Two things at once: HGETDEL, HGETEX, HSETEX.
 
-use super::deadline::{Changes, Condition, check_type, persist, set_deadline};
+use super::deadline::{
+    Changes, Condition, check_type, persist, repeat_deadline, repeat_persist, repeat_removal,
+    set_deadline,
+};
 use super::event;
 use super::fields::{FIELDS, NOT_POSITIVE, parse_deadline, parse_fields};
 use super::{Edit, Missing, change, reply_item, settle};
@@ -43,11 +46,13 @@ fn hgetdel(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     parse_fields(&mut args, NOT_POSITIVE)?;
     let Context { db, reply, .. } = context;
     reply.array(args.remaining());
+    let mut names = db.effects.notes();
     let removed = change(db, index, key, Missing::Skip, |edit| {
         let mut removed = 0;
         for name in args.rest() {
             if reply_value(reply, edit, name) {
                 removed += usize::from(edit.hash.remove(name));
+                names.word(name);
             }
         }
         Ok(removed)
@@ -57,6 +62,7 @@ fn hgetdel(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         Some(removed) => {
             settle(context, key, removed);
             event(context, "hdel", key);
+            repeat_removal(context, key, &names);
         }
         None => (0..args.remaining()).for_each(|_| context.reply.null()),
     }
@@ -151,11 +157,13 @@ fn hgetex(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     parse_fields(&mut args, NOT_POSITIVE)?;
     let Context { db, reply, .. } = context;
     reply.array(args.remaining());
+    let mut names = db.effects.notes();
     let changes = change(db, index, key, Missing::Skip, |edit| {
         let mut changes = Changes::default();
         for name in args.rest() {
             if reply_value(reply, edit, name) {
-                changes.count(after.apply(edit.hash, name, now_ms));
+                let code = after.apply(edit.hash, name, now_ms);
+                changes.count(code, name, &mut names);
             }
         }
         Ok(changes)
@@ -166,6 +174,11 @@ fn hgetex(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
             settle(context, key, changes.all());
             if changes.all() > 0 {
                 event(context, after.event(changes), key);
+                match after {
+                    After::Leave => {}
+                    After::Persist => repeat_persist(context, key, &names),
+                    After::At(at_ms) => repeat_deadline(context, key, &names, changes, at_ms),
+                }
             }
         }
         None => (0..args.remaining()).for_each(|_| context.reply.null()),
@@ -314,6 +327,10 @@ fn hsetex(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
                     removed += 1;
                 }
                 ttl => {
+                    if ttl == Ttl::Keep {
+                        // There is nothing to keep of one whose time has come.
+                        edit.get(name);
+                    }
                     edit.set(name, value, ttl);
                 }
             }
@@ -330,7 +347,33 @@ fn hsetex(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
             Ttl::At(_) => event(context, "hexpire", key),
             Ttl::Keep | Ttl::Clear => {}
         }
+        repeat_set(context, request, &options, removed > 0);
     }
     context.reply.flag(removed.is_some());
     Ok(())
+}
+
+/// Has HSETEX repeated without its condition, and with the time that it meant; one in the past has removed the fields.
+fn repeat_set(context: &mut Context<'_>, request: Request<'_>, options: &SetOptions, gone: bool) {
+    let (key, pairs) = (request.get(1), request.iter_from(options.first));
+    context.repeat(|effects| {
+        if gone {
+            effects.word(b"HDEL").word(key).words(pairs.step_by(2));
+            return;
+        }
+        match options.ttl {
+            Ttl::Clear => {
+                effects.word(b"HSET").word(key).words(pairs);
+                return;
+            }
+            Ttl::Keep => effects.word(b"HSETEX").word(key).word(b"KEEPTTL"),
+            Ttl::At(deadline_ms) => effects
+                .word(b"HSETEX")
+                .word(key)
+                .word(b"PXAT")
+                .number(deadline_ms),
+        };
+        let fields = pairs.len() / 2;
+        effects.word(b"FIELDS").number(fields).words(pairs);
+    });
 }

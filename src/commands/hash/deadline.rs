@@ -12,6 +12,7 @@ use crate::command::{
 };
 use crate::commands::expiry::Unit;
 use crate::resp::Request;
+use crate::store::effects::Noted;
 use crate::store::entry::NEVER;
 use crate::store::types::hash::Hash;
 
@@ -133,11 +134,12 @@ fn set_deadlines(
     parse_fields(&mut args, NUMBER_NOT_POSITIVE)?;
     let Context { db, reply, .. } = context;
     reply.array(args.remaining());
+    let mut names = db.effects.notes();
     let changes = change(db, index, key, Missing::Skip, |edit| {
         let mut changes = Changes::default();
         for name in args.rest() {
             let code = set_deadline(edit.hash, name, deadline_ms, condition, now_ms);
-            changes.count(code);
+            changes.count(code, name, &mut names);
             reply.integer(code);
         }
         Ok(changes)
@@ -148,6 +150,7 @@ fn set_deadlines(
             settle(context, key, changes.all());
             if changes.all() > 0 {
                 event(context, changes.event(), key);
+                repeat_deadline(context, key, &names, changes, deadline_ms);
             }
         }
         None => (0..args.remaining()).for_each(|_| context.reply.integer(NO_FIELD)),
@@ -165,10 +168,13 @@ pub(super) struct Changes {
 }
 
 impl Changes {
-    /// Counts a field by the code that was answered for it.
-    pub(super) fn count(&mut self, code: i64) {
+    /// Counts a field by the code that was answered for it, and keeps its name in `names` if it was changed.
+    pub(super) fn count(&mut self, code: i64, name: &[u8], names: &mut Noted) {
         self.changed += usize::from(code == DONE);
         self.removed += usize::from(code == REMOVED);
+        if matches!(code, DONE | REMOVED) {
+            names.word(name);
+        }
     }
 
     /// The name of their event.
@@ -179,6 +185,39 @@ impl Changes {
     pub(super) fn all(self) -> usize {
         self.changed + self.removed
     }
+}
+
+/// Has a command repeated as what it did to the deadlines of the fields `names`: one in the past has removed them all.
+pub(super) fn repeat_deadline(
+    context: &mut Context<'_>,
+    key: &[u8],
+    names: &Noted,
+    changes: Changes,
+    deadline_ms: u64,
+) {
+    if changes.removed > 0 {
+        return repeat_removal(context, key, names);
+    }
+    context.repeat(|effects| {
+        effects.word(b"HPEXPIREAT").word(key).number(deadline_ms);
+        effects.word(b"FIELDS").number(names.len());
+        effects.words(names.iter());
+    });
+}
+
+/// Has a command repeated as the removal of the fields `names`.
+pub(super) fn repeat_removal(context: &mut Context<'_>, key: &[u8], names: &Noted) {
+    context.repeat(|effects| {
+        effects.word(b"HDEL").word(key).words(names.iter());
+    });
+}
+
+/// Has a command repeated as what it did to those fields `names` that had deadlines.
+pub(super) fn repeat_persist(context: &mut Context<'_>, key: &[u8], names: &Noted) {
+    context.repeat(|effects| {
+        effects.word(b"HPERSIST").word(key).word(b"FIELDS");
+        effects.number(names.len()).words(names.iter());
+    });
 }
 
 /// Sets the deadline of one field if the condition holds, and answers the code of what was done.
@@ -371,11 +410,12 @@ fn hpersist(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     parse_fields(&mut args, NOT_POSITIVE)?;
     let Context { db, reply, .. } = context;
     reply.array(args.remaining());
+    let mut names = db.effects.notes();
     let changes = change(db, index, key, Missing::Skip, |edit| {
         let mut changes = Changes::default();
         for name in args.rest() {
             let code = persist(edit.hash, name, now_ms);
-            changes.count(code);
+            changes.count(code, name, &mut names);
             reply.integer(code);
         }
         Ok(changes)
@@ -385,6 +425,7 @@ fn hpersist(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         Some(changes) if changes.all() > 0 => {
             settle(context, key, 1);
             event(context, "hpersist", key);
+            repeat_persist(context, key, &names);
         }
         Some(_) => {}
         None => (0..args.remaining()).for_each(|_| context.reply.integer(NO_FIELD)),

@@ -21,6 +21,7 @@ pub mod write;
 use crate::command::{CommandError, CommandSpec, Context};
 use crate::resp::Reply;
 use crate::store::db::{Db, DbIndex};
+use crate::store::effects::Noted;
 use crate::store::encoding::flat::Item;
 use crate::store::entry::{Entry, NEVER, NewValue, Object, Value};
 use crate::store::journal::Events;
@@ -102,6 +103,8 @@ struct Edit<'h> {
     limits: HashLimits,
     /// Fields removed because their time had come.
     expired: usize,
+    /// Their names, for the log of writes.
+    gone: Noted,
 }
 
 impl Edit<'_> {
@@ -117,7 +120,10 @@ impl Edit<'_> {
 
     #[cold]
     fn expire(&mut self, name: &[u8]) {
-        self.expired += usize::from(self.hash.remove(name));
+        if self.hash.remove(name) {
+            self.expired += 1;
+            self.gone.word(name);
+        }
     }
 
     /// Sets a field's value; true if there was no such field.
@@ -138,15 +144,15 @@ fn change<R>(
     missing: Missing,
     edit: impl FnOnce(&mut Edit<'_>) -> Result<R, CommandError>,
 ) -> Result<Option<R>, CommandError> {
-    let (now_ms, limits) = (db.now_ms(), limits(db));
+    let (now_ms, limits, gone) = (db.now_ms(), limits(db), db.effects.notes());
     let edited = if let Some(mut slot) = db.write(index, key) {
-        edit_hash(hash_mut(&mut slot)?, now_ms, limits, edit)?
+        edit_hash(hash_mut(&mut slot)?, now_ms, limits, gone, edit)?
     } else {
         if missing == Missing::Skip {
             return Ok(None);
         }
         let mut hash = Hash::new();
-        let edited = edit_hash(&mut hash, now_ms, limits, edit)?;
+        let edited = edit_hash(&mut hash, now_ms, limits, gone, edit)?;
         if !edited.is_empty {
             db.set(index, key, NewValue::Object(Object::Hash(hash)), NEVER);
         }
@@ -154,6 +160,9 @@ fn change<R>(
     };
     db.stats.expired_fields += edited.expired as u64;
     if edited.expired > 0 {
+        for name in edited.gone.iter() {
+            db.effects.field_expired(index, key, name);
+        }
         db.journal.event(index, key, Events::HASH, "hexpired");
     }
     if edited.is_timed {
@@ -169,6 +178,7 @@ fn change<R>(
 struct Edited<R> {
     answer: R,
     expired: usize,
+    gone: Noted,
     is_empty: bool,
     /// Some of its fields had a deadline or have one now.
     is_timed: bool,
@@ -179,6 +189,7 @@ fn edit_hash<R>(
     hash: &mut Hash,
     now_ms: u64,
     limits: HashLimits,
+    gone: Noted,
     edit: impl FnOnce(&mut Edit<'_>) -> Result<R, CommandError>,
 ) -> Result<Edited<R>, CommandError> {
     let before_ms = hash.earliest_deadline_ms();
@@ -187,12 +198,19 @@ fn edit_hash<R>(
         now_ms,
         limits,
         expired: 0,
+        gone,
     };
     let answer = edit(&mut editor)?;
-    let Edit { hash, expired, .. } = editor;
+    let Edit {
+        hash,
+        expired,
+        gone,
+        ..
+    } = editor;
     Ok(Edited {
         answer,
         expired,
+        gone,
         is_empty: hash.is_empty(),
         is_timed: before_ms != NEVER || hash.earliest_deadline_ms() != NEVER,
     })

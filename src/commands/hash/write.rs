@@ -8,6 +8,7 @@ use crate::command::{
 };
 use crate::resp::Request;
 use crate::store::encoding::flat::Item;
+use crate::store::entry::NEVER;
 use crate::store::types::hash::Ttl;
 use crate::text::long_double::LongDouble;
 use crate::text::number::parse_i64;
@@ -213,10 +214,20 @@ fn hincrbyfloat(context: &mut Context<'_>, request: Request<'_>) -> CommandResul
             .ok_or(CommandError::NanOrInfinity)?
             .to_text();
         edit.set(name, sum.as_bytes(), Ttl::Keep);
-        Ok(sum)
+        let field = edit.hash.field(name);
+        let is_timed = field.is_some_and(|field| field.deadline_ms != NEVER);
+        Ok((sum, is_timed))
     })?;
+    let (sum, is_timed) = sum.unwrap_or_default();
     settle(context, key, 1);
     event(context, "hincrbyfloat", key);
-    context.reply.text(&sum.unwrap_or_default());
+    // HSET would take the deadline away.
+    let value = sum.as_bytes();
+    if is_timed {
+        context.repeat_as(&[b"HSETEX", key, b"KEEPTTL", b"FIELDS", b"1", name, value]);
+    } else {
+        context.repeat_as(&[b"HSET", key, name, value]);
+    }
+    context.reply.text(&sum);
     Ok(())
 }

@@ -5,7 +5,7 @@
 
 use super::push_pop::{Choice, POP_KEY_FLAGS, pop_one};
 use super::transfer::{MOVE_KEYS, move_element};
-use super::{ENDS, list_of, parse_end};
+use super::{ENDS, list_of, parse_end, pop_command};
 use crate::command::{
     Arg, Args, CommandResult, CommandSpec, Context, Flags, Group, Handler, KeySpec,
 };
@@ -66,7 +66,9 @@ fn pop_first(context: &mut Context<'_>, request: Request<'_>, end: End) -> Comma
         list_of(entry.value())?;
         context.reply.array(2);
         context.reply.bulk(key);
-        return pop_one(context, key, end);
+        pop_one(context, key, end)?;
+        context.repeat_as(&[pop_command(end), key]);
+        return Ok(());
     }
     block(context, request, keys, WaitsFor::List, deadline_ms);
     Ok(())

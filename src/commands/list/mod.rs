@@ -136,6 +136,14 @@ fn pop_event(end: End) -> &'static str {
     }
 }
 
+/// The name of the command that pops at `end`.
+fn pop_command(end: End) -> &'static [u8] {
+    match end {
+        End::Front => b"LPOP",
+        End::Back => b"RPOP",
+    }
+}
+
 /// Answers an element from where it lies.
 #[inline]
 fn reply_element(reply: &mut Reply<'_>, element: Element<'_>) {

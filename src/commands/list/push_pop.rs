@@ -6,7 +6,7 @@ use super::{
     ENDS, create, element_argument, fill, list_mut, list_of, parse_at_least, parse_end,
     reply_element, settle,
 };
-use super::{pop_event, push_event};
+use super::{pop_command, pop_event, push_event};
 use crate::command::{
     Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, Handler, KeyFlags,
     KeySpec,
@@ -179,7 +179,7 @@ fn pop(context: &mut Context<'_>, request: Request<'_>, end: End) -> CommandResu
         3 => {
             let count =
                 parse_at_least(&mut Args::new(request, 2), 0, CommandError::MustBePositive)?;
-            pop_some(context, key, end, count as usize)
+            pop_some(context, key, end, count as usize).map(drop)
         }
         _ => Err(context.wrong_arity()),
     }
@@ -204,28 +204,33 @@ pub(super) fn pop_one(context: &mut Context<'_>, key: &[u8], end: End) -> Comman
     Ok(())
 }
 
-/// Pops up to `count` elements into an array; no array at all for a missing key.
-fn pop_some(context: &mut Context<'_>, key: &[u8], end: End, count: usize) -> CommandResult {
+/// Pops up to `count` elements into an array, and answers how many; no array at all for a missing key.
+fn pop_some(
+    context: &mut Context<'_>,
+    key: &[u8],
+    end: End,
+    count: usize,
+) -> Result<usize, CommandError> {
     let fill = fill(context);
     let Context {
         db, session, reply, ..
     } = context;
     let Some(mut slot) = db.write(session.db, key) else {
         reply.null_array();
-        return Ok(());
+        return Ok(0);
     };
     let list = list_mut(&mut slot)?;
     let count = count.min(list.len());
     reply.array(count);
     if count == 0 {
-        return Ok(());
+        return Ok(0);
     }
     list.pop_many(end, count, fill, |element| reply_element(reply, element));
     let empty = list.is_empty();
     drop(slot);
     settle(context, key, empty, count);
     context.event_and_end(Events::LIST, pop_event(end), key, empty);
-    Ok(())
+    Ok(count)
 }
 
 /// LMPOP numkeys key [key ...] LEFT | RIGHT [COUNT count]
@@ -298,7 +303,9 @@ impl Choice {
             list_of(entry.value())?;
             context.reply.array(2);
             context.reply.bulk(key);
-            pop_some(context, key, self.end, self.count)?;
+            let count = pop_some(context, key, self.end, self.count)?;
+            let name = pop_command(self.end);
+            context.repeat(|effects| _ = effects.word(name).word(key).number(count));
             return Ok(true);
         }
         Ok(false)

@@ -127,6 +127,7 @@ pub(super) fn move_element(
     if source == destination {
         moved.push_to(list, to, fill);
         drop(slot);
+        repeat_move(context, (source, destination), from, to);
         settle(context, source, false, 1);
         context.event(Events::LIST, push_event(to), source);
         context.event(Events::LIST, pop_event(from), source);
@@ -141,10 +142,36 @@ pub(super) fn move_element(
         moved.push_to(&mut list, to, fill);
         create(context, destination, list);
     }
+    repeat_move(context, (source, destination), from, to);
     // The move counts as one change.
     settle(context, destination, false, 0);
     context.event(Events::LIST, push_event(to), destination);
     settle(context, source, empty, 1);
     context.event_and_end(Events::LIST, pop_event(from), source, empty);
     Ok(())
+}
+
+/// Has the move repeated by a command that does not wait; those that do not wait anyway are repeated as they came.
+fn repeat_move(
+    context: &mut Context<'_>,
+    (source, destination): (&[u8], &[u8]),
+    from: End,
+    to: End,
+) {
+    match context.command.spec.name {
+        "BLMOVE" => {
+            let words = [b"LMOVE", source, destination, end_word(from), end_word(to)];
+            context.repeat_as(&words);
+        }
+        "BRPOPLPUSH" => context.repeat_as(&[b"RPOPLPUSH", source, destination]),
+        _ => {}
+    }
+}
+
+/// An end of a list as LMOVE takes it.
+fn end_word(end: End) -> &'static [u8] {
+    match end {
+        End::Front => b"LEFT",
+        End::Back => b"RIGHT",
+    }
 }

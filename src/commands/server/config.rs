@@ -7,11 +7,13 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use crate::command::session::Place;
 use crate::command::{Arg, CommandError, CommandResult, CommandSpec, Context, Flags, Group};
 use crate::config::error::system_text;
 use crate::config::{
     ChangeSet, Config, ConfigSetError, Param, SetContext, Spec, SystemHost, rewrite,
 };
+use crate::instance::aof::switch;
 use crate::instance::pause;
 use crate::instance::{Instance, events_wanted, limits, tracking};
 use crate::observe::log;
@@ -84,7 +86,7 @@ fn set(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let mut host = SystemHost;
     let mut conditions = SetContext {
         protected_allowed,
-        loading: false,
+        loading: instance.loading.is_loading(),
         host: &mut host,
     };
     let changes = config.set_many(&pairs, &mut conditions).map_err(refusal)?;
@@ -95,12 +97,36 @@ fn set(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         return Err(refusal(ConfigSetError::apply(Spec::of(param).name, reason)));
     }
     drop(config);
+    // Those who end with it look at the configuration themselves.
+    if changes.changed.contains(&Param::Appendonly) && !switch_file(context) {
+        let mut config = instance.config_mut();
+        config.undo(&changes, &mut host);
+        let _ = apply(&config, &changes, instance, context.db);
+        let name = Spec::of(Param::Appendonly).name;
+        return Err(refusal(ConfigSetError::apply(name, AOF.to_owned())));
+    }
     instance.announce_config();
     if tracking::needs_trim(instance) {
         tracking::trim(instance, context.db, Some(context.session.id()));
     }
     context.reply.ok();
     Ok(())
+}
+
+/// Turns the append-only file on or off, as is configured now; false if that cannot be.
+fn switch_file(context: &mut Context<'_>) -> bool {
+    let Context {
+        db,
+        instance,
+        session,
+        ..
+    } = context;
+    if !instance.config().appendonly() {
+        switch::turn_off(db, instance);
+        return true;
+    }
+    let may_begin = session.place == Place::Client && !instance.saving.is_running();
+    switch::turn_on(db, instance, may_begin).is_ok()
 }
 
 /// The parameter that could not be put into effect, and why.
@@ -123,7 +149,8 @@ fn apply(
             }
             Param::TlsPort => return Err((param, PORT.to_owned())),
             Param::Maxclients => make_room(config.maxclients()).map_err(|text| (param, text))?,
-            Param::Appendonly if config.appendonly() => return Err((param, AOF.to_owned())),
+            Param::Appendfsync => instance.aof.set_policy(config.appendfsync()),
+            Param::AofTimestampEnabled => instance.log.note_time(config.aof_timestamp_enabled()),
             Param::Loglevel => log::set_level(config.loglevel()),
             Param::SlowlogLogSlowerThan | Param::SlowlogMaxLen => instance.slow_log.configure(
                 config.slowlog_log_slower_than_us(),
@@ -137,6 +164,9 @@ fn apply(
                 .output_limits
                 .configure(config.client_output_buffer_limits()),
             Param::ImportMode => pause::keep_expired(db, instance, config.import_mode()),
+            Param::Save | Param::StopWritesOnBgsaveError => {
+                instance.saving.show_trouble(config, &instance.attention);
+            }
             Param::MaxmemoryPolicy | Param::LfuLogFactor | Param::LfuDecayTime => {
                 db.access = crate::commands::generic::object::access_policy(config);
             }
@@ -160,7 +190,6 @@ fn apply(
 
 const PORT: &str = "Unable to listen on this port. Check server logs.";
 const BIND: &str = "Failed to bind to specified addresses.";
-/// There is no append-only file yet.
 const AOF: &str = "Unable to turn on AOF. Check server logs.";
 
 fn make_room(clients: u32) -> Result<(), String> {
@@ -197,6 +226,8 @@ static RESETSTAT: CommandSpec = CommandSpec::new("RESETSTAT", Group::Server, res
 fn resetstat(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
     context.instance.stats.reset();
     context.instance.reclaimer.reset();
+    context.instance.aof.reset_stats();
+    context.instance.saving.reset_stats();
     context.db.stats = KeyspaceStats::default();
     context.reply.ok();
     Ok(())

@@ -3,10 +3,11 @@
 //! What is flushed is taken out of the data set under the lock and dropped elsewhere, SYNC or not: dropping millions of
 //! keys takes long, and nobody has to wait for it.
 
+use crate::command::session::Place;
 use crate::command::{
     Arg, Args, Categories, CommandError, CommandResult, CommandSpec, Context, Flags, Group, Handler,
 };
-use crate::instance::tracking;
+use crate::instance::{saving, tracking};
 use crate::resp::Request;
 use crate::store::db::DbIndex;
 use crate::text::number::parse_i64;
@@ -66,10 +67,21 @@ fn flushall(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         flush(context, index);
     }
     tracking::all_changed(context.instance, context.session.id());
-    // An empty data set is saved in no time, which Redis does here where saving is configured.
-    if !context.instance.config().save_points().is_empty() {
-        context.db.dirty = 0;
+    // What is being saved is not there any more, and must not come back at the next start.
+    context.instance.saving.cancel();
+    let saves = !context.instance.config().save_points().is_empty();
+    match context.session.place {
+        // A script holds the functions, which are part of what is saved.
+        Place::Script if saves => context.instance.saving.schedule(),
+        // An empty data set takes no time. A failure is in the log.
+        _ if saves => {
+            saving::save_now(context.db, context.instance);
+        }
+        _ => {}
     }
+    // Whoever repeats it may have keys where there was none here.
+    let index = context.index();
+    context.db.effects.say(index, request.iter_from(0));
     context.reply.ok();
     Ok(())
 }
@@ -85,6 +97,7 @@ fn flushdb(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     check_mode(request)?;
     let index = context.index();
     flush(context, index);
+    context.db.effects.say(index, request.iter_from(0));
     tracking::all_changed(context.instance, context.session.id());
     context.reply.ok();
     Ok(())

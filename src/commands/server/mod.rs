@@ -1,5 +1,5 @@
 //! The server itself: its figures ([`info`], [`memory`], [`slowlog`], [`status`]), its configuration ([`config`]), its
-//! data set as a whole ([`flush`]), its end ([`shutdown`]), and looking inside ([`debug`]).
+//! data set as a whole ([`flush`], [`rewrite`], [`save`]), its end ([`shutdown`]), and looking inside ([`debug`]).
 
 pub mod config;
 pub mod debug;
@@ -8,6 +8,8 @@ pub mod info;
 pub mod lolwut;
 pub mod memory;
 pub mod monitor;
+pub mod rewrite;
+pub mod save;
 pub mod shutdown;
 pub mod slowlog;
 pub mod status;
@@ -17,6 +19,8 @@ use crate::resp::Request;
 
 /// The family's commands.
 pub static COMMANDS: &[&CommandSpec] = &[
+    &rewrite::BGREWRITEAOF,
+    &save::BGSAVE,
     &config::CONFIG,
     &flush::DBSIZE,
     &debug::DEBUG,
@@ -28,6 +32,7 @@ pub static COMMANDS: &[&CommandSpec] = &[
     &memory::MEMORY,
     &monitor::MONITOR,
     &status::ROLE,
+    &save::SAVE,
     &shutdown::SHUTDOWN,
     &slowlog::SLOWLOG,
     &flush::SWAPDB,

@@ -1,9 +1,9 @@
 //! SHUTDOWN: the server's end on request.
 //!
-//! Success has no answer: the connection stays silent until the server no longer listens, and then ends.
+//! The data set is saved before anything else; if that fails, the server goes on. Success has no answer: the connection stays silent until the server no longer listens, and then ends.
 
 use crate::command::{Arg, CommandError, CommandResult, CommandSpec, Context, Flags, Group};
-use crate::instance::ShutdownRequest;
+use crate::instance::{ShutdownRequest, ending};
 use crate::resp::Request;
 
 /// `SHUTDOWN [NOSAVE | SAVE] [NOW] [FORCE] [ABORT]`
@@ -43,7 +43,10 @@ enum Wish {
 
 fn shutdown(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     match parse(request.iter_from(1))? {
-        // A shutdown waits for nothing that could be called off.
+        Wish::Abort if ending::abort(context.instance) => {
+            context.reply.ok();
+            Ok(())
+        }
         Wish::Abort => Err(CommandError::fixed("ERR No shutdown in progress.")),
         Wish::End(wish) => {
             if wish.save != Some(false)
@@ -51,6 +54,11 @@ fn shutdown(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
             {
                 // What a script is in the middle of is not to be saved.
                 return Err(CommandError::Busy(kind));
+            }
+            if !ending::prepare(context.db, context.instance, wish) {
+                return Err(CommandError::fixed(
+                    "ERR Errors trying to SHUTDOWN. Check logs.",
+                ));
             }
             context.instance.request_shutdown(wish);
             context.session.awaits_shutdown = true;

@@ -1,6 +1,5 @@
 //! Single figures: TIME, LASTSAVE, ROLE.
 
-use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::command::{Categories, CommandResult, CommandSpec, Context, Flags, Group};
@@ -41,7 +40,7 @@ pub static LASTSAVE: CommandSpec = CommandSpec::new("LASTSAVE", Group::Server, l
     .tips(&["nondeterministic_output"]);
 
 fn lastsave(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
-    let last_save_s = context.instance.last_save_s.load(Ordering::Relaxed);
+    let last_save_s = context.instance.saving.figures().last_save_s;
     context.reply.integer(last_save_s as i64);
     Ok(())
 }

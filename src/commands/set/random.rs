@@ -5,10 +5,14 @@ use crate::command::{
     Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags, KeySpec,
 };
 use crate::resp::Request;
+use crate::store::effects::Noted;
 use crate::store::journal::Events;
 
 /// An answer with repetitions, which a few bytes can ask for, grows no larger than this.
 const MAX_REPEATED_BYTES: usize = 512 << 20;
+
+/// An SREM that stands for a SPOP has no more members, so that it stays a command of ordinary size.
+const REPEATED_MEMBERS: usize = 1024;
 
 /// `SPOP key [count]`
 pub static SPOP: CommandSpec = CommandSpec::new("SPOP", Group::Set, spop)
@@ -50,17 +54,21 @@ fn pop_one(context: &mut Context<'_>, key: &[u8]) -> CommandResult {
     let Context {
         db, session, reply, ..
     } = context;
-    let mut rng = db.rng.fork();
+    let (mut rng, mut popped) = (db.rng.fork(), db.effects.notes());
     let Some(mut slot) = db.write(session.db, key) else {
         reply.null();
         return Ok(());
     };
     let set = set_mut(&mut slot)?;
-    set.pop(&mut rng, |item| reply_item(reply, item));
+    set.pop(&mut rng, |item| {
+        reply_item(reply, item);
+        popped.item(item);
+    });
     let empty = set.is_empty();
     drop(slot);
     settle(context, key, empty, 1);
     context.event_and_end(Events::SET, "spop", key, empty);
+    repeat_removal(context, key, &popped);
     Ok(())
 }
 
@@ -69,7 +77,7 @@ fn pop_some(context: &mut Context<'_>, key: &[u8], count: usize) -> CommandResul
     let Context {
         db, session, reply, ..
     } = context;
-    let mut rng = db.rng.fork();
+    let (mut rng, mut popped) = (db.rng.fork(), db.effects.notes());
     let Some(mut slot) = db.write(session.db, key) else {
         reply.set(0);
         return Ok(());
@@ -85,15 +93,30 @@ fn pop_some(context: &mut Context<'_>, key: &[u8], count: usize) -> CommandResul
         // The set goes as a whole, where nobody waits for it.
         set.iter().for_each(|item| reply_item(reply, item));
     } else {
-        set.pop_some(count, &mut rng, limits, |item| reply_item(reply, item));
+        set.pop_some(count, &mut rng, limits, |item| {
+            reply_item(reply, item);
+            popped.item(item);
+        });
     }
     drop(slot);
     if empty {
         remove(context, key);
+        context.repeat_as(&[b"DEL", key]);
+    } else {
+        repeat_removal(context, key, &popped);
     }
     settle(context, key, false, count);
     context.event_and_end(Events::SET, "spop", key, empty);
     Ok(())
+}
+
+/// Has SPOP repeated as the removal of what it has removed.
+fn repeat_removal(context: &mut Context<'_>, key: &[u8], popped: &Noted) {
+    for members in popped.chunks(REPEATED_MEMBERS) {
+        context.repeat(|effects| {
+            effects.word(b"SREM").word(key).words(members);
+        });
+    }
 }
 
 /// `SRANDMEMBER key [count]`

@@ -3,7 +3,7 @@
 //! Each does what its form without waiting does, through the same functions; where that finds no sorted set the client is
 //! blocked, and the handler runs again when one of its keys has become one.
 
-use super::pop::{Choice, ENDS, POP_KEY_FLAGS, pop_members};
+use super::pop::{Choice, ENDS, POP_KEY_FLAGS, pop_command, pop_members};
 use super::{Shape, zset_of};
 use crate::command::{Arg, CommandResult, CommandSpec, Context, Flags, Group, Handler, KeySpec};
 use crate::commands::waiting::{TIMEOUT, block, deadline};
@@ -65,7 +65,9 @@ fn pop_first(context: &mut Context<'_>, request: Request<'_>, end: End) -> Comma
         zset_of(entry.value())?;
         context.reply.array(3);
         context.reply.bulk(key);
-        return pop_members(context, key, end, 1, Shape::Flat);
+        pop_members(context, key, end, 1, Shape::Flat)?;
+        context.repeat_as(&[pop_command(end), key]);
+        return Ok(());
     }
     block(context, request, keys, WaitsFor::SortedSet, deadline_ms);
     Ok(())

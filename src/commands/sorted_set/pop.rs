@@ -112,6 +112,14 @@ pub(super) fn pop_members(
     Ok(())
 }
 
+/// The name of the command that pops at `end`.
+pub(super) fn pop_command(end: End) -> &'static [u8] {
+    match end {
+        End::Front => b"ZPOPMIN",
+        End::Back => b"ZPOPMAX",
+    }
+}
+
 /// `ZMPOP numkeys key [key ...] MIN | MAX [COUNT count]`
 pub static ZMPOP: CommandSpec = CommandSpec::new("ZMPOP", Group::SortedSet, zmpop)
     .doc(
@@ -199,6 +207,8 @@ impl Choice {
             context.reply.bulk(key);
             context.reply.array(self.count.min(len));
             pop_members(context, key, self.end, self.count, Shape::Pairs)?;
+            let (name, count) = (pop_command(self.end), self.count.min(len));
+            context.repeat(|effects| _ = effects.word(name).word(key).number(count));
             return Ok(true);
         }
         Ok(false)

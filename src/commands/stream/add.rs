@@ -1,11 +1,13 @@
 //! Adding entries and trimming the front: XADD, XTRIM, and XSETID, which sets what a stream remembers of its past.
 
+use super::effects::say_id;
 use super::ids::{NewId, parse_id, parse_new_id};
 use super::{changed_by, create, discard, node_limit, reply_id, stream_mut};
 use crate::command::{
     Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags, KeySpec,
 };
 use crate::resp::Request;
+use crate::store::effects::Effects;
 use crate::store::journal::Events;
 use crate::store::types::stream::log::MAX_CHUNK_BYTES;
 use crate::store::types::stream::{NewEntry, References, Stream, StreamId, Threshold, Trim};
@@ -236,10 +238,10 @@ fn xadd(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         return Err(ZERO_ID);
     }
     let (key, index, limit) = (request.get(1), context.index(), node_limit(context));
-    let now_ms = context.now_ms();
+    let now_ms = context.present_ms();
     let word = |at: usize| request.get(first + at);
     let mut new = NewEntry::new(StreamId::MIN, (words - first) / 2, &word);
-    let (mut remains, mut trimmed) = (None, 0);
+    let (mut remains, mut trimmed, mut left) = (None, 0, Left::default());
     let mut add = |stream: &mut Stream| {
         new.id = next_id(stream, id, now_ms)?;
         if new.text_bytes() > MAX_CHUNK_BYTES {
@@ -249,10 +251,11 @@ fn xadd(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         if let Some(trim) = &trim {
             let done = stream.trim(trim, limit);
             (remains, trimmed) = (done.remains, done.removed);
+            left = Left::of(stream);
         }
         Ok(new.id)
     };
-    let id = if let Some(mut slot) = context.db.write(index, key) {
+    let new_id = if let Some(mut slot) = context.db.write(index, key) {
         add(stream_mut(&mut slot)?)?
     } else if options.no_mkstream {
         context.reply.null();
@@ -268,9 +271,52 @@ fn xadd(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     if trimmed > 0 {
         context.event(Events::STREAM, "xtrim", key);
     }
-    reply_id(&mut context.reply, id);
+    if !matches!(id, NewId::Given(_)) || trim.is_some_and(|trim| trim.approximate) {
+        context.repeat(|effects| {
+            effects.word(b"XADD").word(key);
+            if let Some(trim) = &trim {
+                repeat_trim(effects, trim, left);
+            }
+            say_id(effects, new_id).words(request.iter_from(first));
+        });
+    }
+    reply_id(&mut context.reply, new_id);
     discard(context, remains);
     Ok(())
+}
+
+/// What a trim has left of a stream.
+#[derive(Clone, Copy, Default)]
+struct Left {
+    len: usize,
+    first_id: Option<StreamId>,
+}
+
+impl Left {
+    fn of(stream: &Stream) -> Left {
+        Left {
+            len: stream.len(),
+            first_id: stream.log().first_id(),
+        }
+    }
+}
+
+/// Says a trim as the exact one that has the same result.
+fn repeat_trim(effects: &mut Effects, trim: &Trim, left: Left) {
+    match trim.references {
+        References::Keep => {}
+        References::Delete => _ = effects.word(b"DELREF"),
+        References::Acked => _ = effects.word(b"ACKED"),
+    }
+    match (trim.threshold, left.first_id) {
+        // What had to stay may lie before what has gone, so that no id tells the two apart.
+        (Threshold::MinId(_), Some(first)) if trim.references != References::Acked => {
+            say_id(effects.word(b"MINID").word(b"="), first);
+        }
+        _ => {
+            effects.word(b"MAXLEN").word(b"=").number(left.len);
+        }
+    }
 }
 
 /// The id that a new entry gets.
@@ -325,11 +371,17 @@ fn xtrim(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         context.reply.count(0);
         return Ok(());
     };
-    let trimmed = stream_mut(&mut slot)?.trim(&trim, limit);
+    let stream = stream_mut(&mut slot)?;
+    let trimmed = stream.trim(&trim, limit);
+    let left = Left::of(stream);
     drop(slot);
     changed_by(context, key, trimmed.removed);
     if trimmed.removed > 0 {
         context.event(Events::STREAM, "xtrim", key);
+        context.repeat(|effects| {
+            effects.word(b"XTRIM").word(key);
+            repeat_trim(effects, &trim, left);
+        });
     }
     context.reply.count(trimmed.removed);
     discard(context, trimmed.remains);

@@ -1,5 +1,6 @@
 //! Claiming what is pending for other consumers: XCLAIM by ids, XAUTOCLAIM by idle time.
 
+use super::effects::{Outcome, Reader};
 use super::ids::{parse_id, parse_start};
 use super::{CONSUMER_CREATED, changed_by, no_key_or_group, reply_entry, reply_id, stream_mut};
 use crate::command::{
@@ -117,7 +118,9 @@ impl Options {
 
 fn xclaim(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let (key, name, index) = (request.get(1), request.get(2), context.index());
-    let now_ms = context.now_ms();
+    // What is claimed with a time of its own, as it is repeated, is none of the future.
+    let now_ms = context.present_ms();
+    let mut outcome = Outcome::new(context);
     if !context.db.contains(index, key) {
         context.missed(key);
     }
@@ -142,9 +145,12 @@ fn xclaim(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         let id = parse_id(id)?;
         let former = group.pending().get(id);
         if !log.contains(id) {
-            others += usize::from(group.ack(id));
+            if group.ack(id) {
+                outcome.acknowledge(id);
+                others += 1;
+            }
         } else if is_due(former, &options, now_ms) {
-            claim(group, former, id, consumer, options.claim);
+            outcome.deliver(claim(group, former, id, consumer, options.claim));
             reply_claimed(reply, log, id, options.claim.just_id);
             claimed += 1;
         }
@@ -152,6 +158,8 @@ fn xclaim(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     if claimed > 0 {
         group.mark_active(consumer, now_ms);
     }
+    outcome.created = created;
+    outcome.leave(group, changes > 0);
     drop(slot);
     // The new last id counts with the first claim that there is.
     changes = changes.max(claimed) + others;
@@ -160,7 +168,17 @@ fn xclaim(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     if created {
         context.event(Events::STREAM, CONSUMER_CREATED, key);
     }
+    outcome.say(context, reader(request));
     Ok(())
+}
+
+/// The consumer that claims.
+fn reader(request: Request<'_>) -> Reader<'_> {
+    Reader {
+        key: request.get(1),
+        group: request.get(2),
+        consumer: request.get(3),
+    }
 }
 
 /// Whether an entry of the stream may be claimed.
@@ -175,23 +193,25 @@ fn has_idled(delivery: Delivery, min_idle_ms: i64, now_ms: u64) -> bool {
     min_idle_ms == 0 || now_ms as i64 - delivery.time_ms as i64 >= min_idle_ms
 }
 
-/// Makes an entry pending for `consumer`.
+/// Makes an entry pending for `consumer`, and answers what is pending now.
 fn claim(
     group: &mut stream::Group,
     former: Option<Delivery>,
     id: StreamId,
     consumer: ConsumerId,
     claim: Claim,
-) {
+) -> Delivery {
     // One that was not pending counts as delivered once before.
     let before = former.map_or(1, |former| former.count);
     let more = u64::from(!claim.just_id);
-    group.claim(Delivery {
+    let delivery = Delivery {
         id,
         time_ms: claim.time_ms,
         count: claim.count.unwrap_or(before.saturating_add(more)),
         consumer,
-    });
+    };
+    group.claim(delivery);
+    delivery
 }
 
 fn reply_claimed(reply: &mut Reply<'_>, log: &Log, id: StreamId, just_id: bool) {
@@ -240,6 +260,7 @@ fn xautoclaim(context: &mut Context<'_>, request: Request<'_>) -> CommandResult 
     let (key, name, index) = (request.get(1), request.get(2), context.index());
     let now_ms = context.now_ms();
     let sweep = Sweep::parse(request)?;
+    let mut outcome = Outcome::new(context);
     if !context.db.contains(index, key) {
         context.missed(key);
     }
@@ -252,7 +273,7 @@ fn xautoclaim(context: &mut Context<'_>, request: Request<'_>) -> CommandResult 
         .ok_or_else(|| no_key_or_group(key, name))?;
     let (consumer, created) = group.find_or_create_consumer(request.get(3), now_ms);
     group.mark_seen(consumer, now_ms);
-    let swept = sweep.run(log, group, consumer, now_ms);
+    let swept = sweep.run(log, group, (consumer, now_ms), &mut outcome);
     if !swept.claimed.is_empty() {
         group.mark_active(consumer, now_ms);
     }
@@ -264,12 +285,15 @@ fn xautoclaim(context: &mut Context<'_>, request: Request<'_>) -> CommandResult 
     }
     reply.array(swept.deleted.len());
     swept.deleted.iter().for_each(|&id| reply_id(reply, id));
+    outcome.created = created;
+    outcome.leave(group, false);
     drop(slot);
     let changes = usize::from(created) + swept.claimed.len() + swept.deleted.len();
     changed_by(context, key, changes);
     if created {
         context.event(Events::STREAM, CONSUMER_CREATED, key);
     }
+    outcome.say(context, reader(request));
     Ok(())
 }
 
@@ -319,8 +343,8 @@ impl Sweep {
         &self,
         log: &Log,
         group: &mut stream::Group,
-        consumer: ConsumerId,
-        now_ms: u64,
+        (consumer, now_ms): (ConsumerId, u64),
+        outcome: &mut Outcome,
     ) -> Swept {
         let mut swept = Swept::default();
         let mut looks = self.count.saturating_mul(LOOKS_A_CLAIM);
@@ -334,6 +358,7 @@ impl Sweep {
             let id = delivery.id;
             if !log.contains(id) {
                 group.ack(id);
+                outcome.acknowledge(id);
                 swept.deleted.push(id);
             } else if has_idled(delivery, self.min_idle_ms, now_ms) {
                 let how = Claim {
@@ -341,7 +366,7 @@ impl Sweep {
                     count: None,
                     just_id: self.just_id,
                 };
-                claim(group, Some(delivery), id, consumer, how);
+                outcome.deliver(claim(group, Some(delivery), id, consumer, how));
                 swept.claimed.push(id);
             }
             next = id.next().and_then(|id| group.pending().first_from(id));

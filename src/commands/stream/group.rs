@@ -259,7 +259,7 @@ static CREATECONSUMER: CommandSpec = subcommand(
 .args(CONSUMER_ARGS);
 
 fn xgroup_createconsumer(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
-    let now_ms = context.now_ms();
+    let now_ms = context.present_ms();
     let created = with_stream(context, request, |stream| {
         let (_, group) = stream
             .group_mut(request.get(3))

@@ -1,6 +1,6 @@
 //! Streams: adding and trimming ([`add`]), looking at entries ([`range`]), reading on from an id and for a group
 //! ([`read`]), deleting ([`delete`]), groups ([`group`]), what is pending ([`pending`]), claiming that ([`claim`]) and
-//! XINFO ([`info`]). How ids are written is in [`ids`].
+//! XINFO ([`info`]). How ids are written is in [`ids`], what the log of writes gets of groups in [`effects`].
 //!
 //! What a stream is and how it is stored is the business of [`crate::store::types::stream`]; here are the commands'
 //! words, checks and replies. A stream is made by XADD, or empty by XGROUP CREATE with MKSTREAM, and unlike other
@@ -10,6 +10,7 @@
 pub mod add;
 pub mod claim;
 pub mod delete;
+mod effects;
 pub mod group;
 pub mod ids;
 pub mod info;

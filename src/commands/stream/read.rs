@@ -4,6 +4,7 @@
 //! then the entries are answered. Where there is nothing to answer they answer null, or with BLOCK wait: the command is
 //! kept, with ids in the place of `$`, and runs again when one of its streams has changed.
 
+use super::effects::{self, Outcome};
 use super::ids::parse_id;
 use super::{
     CONSUMER_CREATED, changed_by, count_or_none, no_group, reply_entry, reply_id, stream_mut,
@@ -380,6 +381,7 @@ fn read_for_group(
         now_ms: context.now_ms(),
     };
     let wanted = Wanted::parse(id)?;
+    let mut outcome = Outcome::new(context);
     let Context {
         db, session, reply, ..
     } = &mut *context;
@@ -387,12 +389,19 @@ fn read_for_group(
         return Ok(false);
     };
     let stream = stream_mut(&mut slot)?;
-    let (answered, created, delivered) = reader.read(stream, &wanted, key, reply);
+    let (answered, delivered) = reader.read(stream, &wanted, key, reply, &mut outcome);
+    let created = outcome.created;
     drop(slot);
     changed_by(context, key, usize::from(created) + usize::from(delivered));
     if created {
         context.event(Events::STREAM, CONSUMER_CREATED, key);
     }
+    let reader = effects::Reader {
+        key,
+        group,
+        consumer,
+    };
+    outcome.say(context, reader);
     Ok(answered)
 }
 
@@ -405,43 +414,46 @@ struct GroupReader<'a> {
 }
 
 impl GroupReader<'_> {
-    /// Reads one stream: whether there is an answer, whether the consumer is new, whether anything new was delivered.
+    /// Reads one stream: whether there is an answer, and whether anything new was delivered.
     fn read(
         &self,
         stream: &mut Stream,
         wanted: &Wanted,
         key: &[u8],
         reply: &mut Reply<'_>,
-    ) -> (bool, bool, bool) {
+        outcome: &mut Outcome,
+    ) -> (bool, bool) {
         let extent = stream.extent();
         let Some((log, group)) = stream.group_mut(self.group) else {
-            return (false, false, false);
+            return (false, false);
         };
         let (consumer, created) = group.find_or_create_consumer(self.consumer, self.now_ms);
         group.mark_seen(consumer, self.now_ms);
-        match *wanted {
+        outcome.created = created;
+        let done = match *wanted {
             Wanted::History(after) => {
                 reply_key(reply, key);
-                self.reply_history(log, group, consumer, after, reply);
-                (true, created, false)
+                self.reply_history((log, group), consumer, after, reply, outcome);
+                (true, false)
             }
             Wanted::New if log.last_id().is_some_and(|last| last > group.last_id) => {
                 reply_key(reply, key);
-                self.deliver(log, group, consumer, &extent, reply);
-                (true, created, true)
+                self.deliver((log, group, &extent), consumer, reply, outcome);
+                (true, true)
             }
-            Wanted::New => (false, created, false),
-        }
+            Wanted::New => (false, false),
+        };
+        outcome.leave(group, done.1);
+        done
     }
 
     /// Delivers what comes behind the group's last entry.
     fn deliver(
         &self,
-        log: &Log,
-        group: &mut stream::Group,
+        (log, group, extent): (&Log, &mut stream::Group, &stream::Extent),
         consumer: ConsumerId,
-        extent: &stream::Extent,
         reply: &mut Reply<'_>,
+        outcome: &mut Outcome,
     ) {
         let index = group
             .last_id
@@ -454,7 +466,7 @@ impl GroupReader<'_> {
             group.last_id = entry.id;
             reply_entry(reply, &entry);
             if !self.options.no_ack {
-                group.deliver(entry.id, consumer, self.now_ms);
+                outcome.deliver(group.deliver(entry.id, consumer, self.now_ms));
             }
         }
         if !self.options.no_ack {
@@ -465,11 +477,11 @@ impl GroupReader<'_> {
     /// Answers again what is pending for the consumer behind an id; of an entry that was deleted the id alone.
     fn reply_history(
         &self,
-        log: &Log,
-        group: &mut stream::Group,
+        (log, group): (&Log, &mut stream::Group),
         consumer: ConsumerId,
         after: StreamId,
         reply: &mut Reply<'_>,
+        outcome: &mut Outcome,
     ) {
         let start = after.next().unwrap_or(StreamId::MAX);
         let pending = group.consumer(consumer).pending();
@@ -484,12 +496,14 @@ impl GroupReader<'_> {
             };
             reply_entry(reply, &entry);
             let count = group.pending().get(id).map_or(0, |former| former.count);
-            group.claim(Delivery {
+            let again = Delivery {
                 id,
                 time_ms: self.now_ms,
                 count: count.saturating_add(1),
                 consumer,
-            });
+            };
+            group.claim(again);
+            outcome.deliver(again);
         }
     }
 }

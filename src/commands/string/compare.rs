@@ -200,6 +200,7 @@ fn delete_if(
         context.discard(entry);
         context.changed(key);
         context.event(Events::GENERIC, "del", key);
+        context.repeat_as(&[b"DEL", key]);
     }
     context.reply.flag(holds);
     Ok(())

@@ -142,6 +142,7 @@ fn incrbyfloat(context: &mut Context<'_>, request: Request<'_>) -> CommandResult
     context.set(key, NewValue::Text(sum.as_bytes()), deadline_ms);
     context.changed(key);
     context.event(Events::STRING, "incrbyfloat", key);
+    context.repeat_as(&[b"SET", key, sum.as_bytes(), b"KEEPTTL"]);
     context.reply.text(&sum);
     Ok(())
 }

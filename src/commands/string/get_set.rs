@@ -9,8 +9,10 @@ use crate::command::{
 };
 use crate::commands::expiry::Unit;
 use crate::resp::Request;
+use crate::store::effects::Effects;
 use crate::store::entry::NEVER;
 use crate::store::journal::Events;
+use crate::text::number::parse_i64;
 
 /// GET key
 pub static GET: CommandSpec = CommandSpec::new("GET", Group::String, get)
@@ -169,8 +171,7 @@ impl<'a> Expiry<'a> {
             Expiry::Drop => Ok(NEVER),
             Expiry::Keep => Ok(context.peek(key).map_or(NEVER, |entry| entry.deadline_ms())),
             Expiry::At(unit, value) => {
-                let value =
-                    crate::text::number::parse_i64(value).ok_or(CommandError::NotInteger)?;
+                let value = parse_i64(value).ok_or(CommandError::NotInteger)?;
                 unit.positive_deadline_ms(value, context.now_ms(), command)
             }
         }
@@ -239,10 +240,33 @@ fn set(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     if options.expiry.is_given() {
         context.event(Events::GENERIC, "expire", key);
     }
+    repeat_as_set(context, (key, request.get(2)), options.expiry, deadline_ms);
     if !options.get {
         context.reply.ok();
     }
     Ok(())
+}
+
+/// Has SET repeated without what depends on the time and on what was there.
+fn repeat_as_set(
+    context: &mut Context<'_>,
+    (key, value): (&[u8], &[u8]),
+    expiry: Expiry<'_>,
+    deadline_ms: u64,
+) {
+    context.repeat(|effects| {
+        effects.word(b"SET").word(key).word(value);
+        repeat_expiry(effects, expiry, deadline_ms);
+    });
+}
+
+/// Says an expiry as it came out: the time that it meant.
+pub(super) fn repeat_expiry(effects: &mut Effects, expiry: Expiry<'_>, deadline_ms: u64) {
+    match expiry {
+        Expiry::Drop => {}
+        Expiry::Keep => _ = effects.word(b"KEEPTTL"),
+        Expiry::At(..) => _ = effects.word(b"PXAT").number(deadline_ms),
+    }
 }
 
 fn holds(
@@ -345,12 +369,14 @@ fn set_with_expiry(
     unit: Unit,
     command: &'static str,
 ) -> CommandResult {
-    let (key, time) = (request.get(1), Args::new(request, 2).integer()?);
+    let (key, word, value) = (request.get(1), request.get(2), request.get(3));
+    let time = parse_i64(word).ok_or(CommandError::NotInteger)?;
     let deadline_ms = unit.positive_deadline_ms(time, context.now_ms(), command)?;
     context.overwrite(key, value_argument(request, 3), deadline_ms);
     context.changed(key);
     context.event(Events::STRING, "set", key);
     context.event(Events::GENERIC, "expire", key);
+    repeat_as_set(context, (key, value), Expiry::At(unit, word), deadline_ms);
     context.reply.ok();
     Ok(())
 }
@@ -377,6 +403,7 @@ fn getset(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     context.overwrite(key, value_argument(request, 2), NEVER);
     context.changed(key);
     context.event(Events::STRING, "set", key);
+    context.repeat_as(&[b"SET", key, request.get(2)]);
     Ok(())
 }
 
@@ -401,6 +428,7 @@ fn getdel(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     if context.db.remove(context.session.db, key).is_some() {
         context.changed(key);
         context.event(Events::GENERIC, "del", key);
+        context.repeat_as(&[b"DEL", key]);
     }
     Ok(())
 }
@@ -470,6 +498,7 @@ fn change_deadline(
         if had != NEVER && context.db.set_deadline(index, key, NEVER) {
             context.changed(key);
             context.event(Events::GENERIC, "persist", key);
+            context.repeat_as(&[b"PERSIST", key]);
         }
     } else if deadline_ms != NEVER {
         let gone = deadline_ms <= context.now_ms();
@@ -480,5 +509,6 @@ fn change_deadline(
         }
         context.changed(key);
         context.event(Events::GENERIC, if gone { "del" } else { "expire" }, key);
+        context.repeat_deadline(key, deadline_ms, gone);
     }
 }

@@ -1,7 +1,7 @@
 //! Several strings in one command: MGET, MSET, MSETNX, MSETEX.
 
 use super::Str;
-use super::get_set::{Expiry, SET_EXPIRATION};
+use super::get_set::{Expiry, SET_EXPIRATION, repeat_expiry};
 use crate::command::context::value_argument;
 use crate::command::{
     Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, Handler, KeyFlags,
@@ -203,6 +203,15 @@ fn msetex(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
                 context.event(Events::GENERIC, "expire", key);
             }
         }
+        // If a time was given, it is the same for all.
+        let deadline_ms = expiry.deadline_ms(context, request.get(2), "msetex")?;
+        context.repeat(|effects| {
+            effects.word(b"MSETEX").number(pairs);
+            for word in request.iter_from(2).take(2 * pairs) {
+                effects.word(word);
+            }
+            repeat_expiry(effects, expiry, deadline_ms);
+        });
     }
     context.reply.flag(holds);
     Ok(())

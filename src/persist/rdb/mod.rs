@@ -1,6 +1,7 @@
 //! Redis's dump format (RDB): read in every version and encoding that Redis 1.3 to 8.2 and Valkey 7.2 to 9.1 have written,
 //! written in the oldest one that holds the data.
 //!
+//! * [`dataset`]: a whole data set, saved and loaded.
 //! * [`mod@file`]: a whole file, read as records and written.
 //! * [`payload`]: one value with its footer, as DUMP answers it and RESTORE takes it.
 //! * [`read`], [`mod@write`]: a value of any type.
@@ -32,6 +33,7 @@
 //! from which on readers know it.
 
 pub mod crc64;
+pub mod dataset;
 pub mod file;
 pub mod input;
 pub mod legacy;
@@ -112,6 +114,8 @@ pub mod kind {
 
 /// What stands in the place of a kind and is no value.
 pub mod opcode {
+    /// Slots that a node of a cluster is taking over, whose keys are in the file. Valkey 9.
+    pub const SLOT_IMPORT: u8 = 243;
     /// Figures of a slot of a cluster: number, keys, keys with deadlines. Valkey 8, Redis 8.
     pub const SLOT_INFO: u8 = 244;
     /// A library of functions: its code.

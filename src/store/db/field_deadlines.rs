@@ -98,12 +98,16 @@ impl Db {
             return;
         }
         let now_ms = self.now_ms;
-        self.edit_fields(index, key, |hash| {
+        self.edit_fields(index, key, |hash, gone| {
             let is_due = hash
                 .field(name)
                 .is_some_and(|field| !field.lives_at(now_ms));
+            let is_gone = is_due && hash.remove(name);
+            if is_gone {
+                gone(name);
+            }
             Removed {
-                fields: usize::from(is_due && hash.remove(name)),
+                fields: usize::from(is_gone),
                 more: false,
             }
         });
@@ -112,7 +116,9 @@ impl Db {
     #[cold]
     fn remove_due_fields(&mut self, index: DbIndex, key: &[u8], limit: usize) -> Removed {
         let now_ms = self.now_ms;
-        self.edit_fields(index, key, |hash| hash.remove_due(now_ms, limit))
+        self.edit_fields(index, key, |hash, gone| {
+            hash.remove_due(now_ms, limit, gone)
+        })
     }
 
     /// Has `remove` remove expired fields of the hash at `key`, and the key if none is left.
@@ -120,7 +126,7 @@ impl Db {
         &mut self,
         index: DbIndex,
         key: &[u8],
-        remove: impl FnOnce(&mut Hash) -> Removed,
+        remove: impl FnOnce(&mut Hash, &mut dyn FnMut(&[u8])) -> Removed,
     ) -> Removed {
         let mut removed = Removed {
             fields: 0,
@@ -130,7 +136,8 @@ impl Db {
         if let Some(mut slot) = self.keyspaces[index].table.get_mut(key)
             && let Some(hash) = hash_mut(&mut slot)
         {
-            removed = remove(hash);
+            let effects = &mut self.effects;
+            removed = remove(hash, &mut |name| effects.field_expired(index, key, name));
             is_empty = hash.is_empty();
         }
         self.stats.expired_fields += removed.fields as u64;

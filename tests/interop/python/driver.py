@@ -13,13 +13,13 @@ import threading
 
 from harness import Report
 
-PYTHON_SUITES = ["raw", "nc", "cli", "benchmark", "redis_py", "redis_py_asyncio"]
+PYTHON_SUITES = ["raw", "nc", "cli", "benchmark", "migrate", "redis_py", "redis_py_asyncio"]
 EXTERNAL_SUITES = {
     "node_redis": ["node", "node/node_redis.mjs"],
     "ioredis": ["node", "node/ioredis.mjs"],
     "redis_rs": [os.path.join(os.environ["INTEROP_FOLDER"], "cargo", "debug", "ruddle-interop")],
 }
-PEERS = ["redis-cli", "redis-benchmark", "nc", "bash", "node"]
+PEERS = ["redis-server", "redis-cli", "redis-benchmark", "nc", "bash", "node"]
 SUITE_TIMEOUT_S = 300
 
 

@@ -129,9 +129,13 @@ def is_ruddle():
 
 
 class Server:
-    """A server of its own port, Unix socket and folder; stopped at the end of its ``with`` block."""
+    """A server of its own port, Unix socket and folder; stopped at the end of its ``with`` block.
 
-    def __init__(self, *options):
+    It is the one under test, unless another program is named.
+    """
+
+    def __init__(self, *options, program=None):
+        self.program = program or server_program()
         self.options = options
         self.folder = tempfile.mkdtemp(prefix="ruddle-interop-")
         self.unix_socket = os.path.join(self.folder, "s")
@@ -150,7 +154,7 @@ class Server:
     def start(self):
         """Starts the process on the server's own port and waits until it answers."""
         log_path = os.path.join(self.folder, "log")
-        command = [server_program(), "--port", str(self.port), "--bind", HOST, "--unixsocket", self.unix_socket]
+        command = [self.program, "--port", str(self.port), "--bind", HOST, "--unixsocket", self.unix_socket]
         command += ["--save", "", "--appendonly", "no", "--dir", self.folder, *self.options]
         with open(log_path, "ab") as log:
             self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)

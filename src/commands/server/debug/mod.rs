@@ -7,6 +7,7 @@
 mod digest;
 mod look;
 mod protocol;
+mod reload;
 
 use std::ops::RangeInclusive;
 use std::sync::atomic::Ordering;
@@ -58,7 +59,7 @@ static FORMS: &[Form] = &[
     ("PROTOCOL", 3..=3, protocol::protocol),
     ("QUICKLIST", 3..=4, look::quicklist),
     ("QUICKLIST-PACKED-THRESHOLD", 3..=3, packed_threshold),
-    ("RELOAD", 2..=ANY, reload),
+    ("RELOAD", 2..=ANY, reload::reload),
     ("REPLYBUFFER", 4..=4, reply_buffer),
     ("SET-ACTIVE-EXPIRE", 3..=3, set_active_expire),
     ("SET-DISABLE-DENY-SCRIPTS", 3..=3, allow_all_in_scripts),
@@ -99,8 +100,9 @@ static USAGE: &[&str] = &[
     "    Print the chunks of a large list to where the log goes; with 1, their elements too.",
     "QUICKLIST-PACKED-THRESHOLD <bytes>",
     "    Accepted, without effect.",
-    "RELOAD",
-    "    Delete what has expired, and keep the rest as it is: there is no file to load yet.",
+    "RELOAD [NOSAVE] [NOFLUSH] [MERGE]",
+    "    Save the data set and load it again. NOSAVE loads what was saved before, NOFLUSH beside what is there; with",
+    "    MERGE keys of the file take the place of those that are there.",
     "REPLYBUFFER <PEAK-RESET-TIME|RESIZING> <value>",
     "    Accepted, without effect.",
     "SET-ACTIVE-EXPIRE <0|1>",
@@ -289,32 +291,6 @@ fn reply_buffer(context: &mut Context<'_>, request: Request<'_>) -> CommandResul
     } else if !what.eq_ignore_ascii_case(b"RESIZING") {
         return Err(unknown_form(request.get(1)));
     }
-    context.reply.ok();
-    Ok(())
-}
-
-/// What a save and a load would leave: the living keys.
-fn reload(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
-    let (mut merge, mut noflush, mut nosave) = (false, false, false);
-    for word in request.iter_from(2) {
-        let option = match word.to_ascii_uppercase().as_slice() {
-            b"MERGE" => &mut merge,
-            b"NOFLUSH" => &mut noflush,
-            b"NOSAVE" => &mut nosave,
-            _ => {
-                let text = "ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.";
-                return Err(CommandError::fixed(text));
-            }
-        };
-        *option = true;
-    }
-    if nosave {
-        return Err(CommandError::fixed("ERR Error trying to load the RDB dump"));
-    }
-    for index in 0..context.db.databases() {
-        while context.db.sweep(index, usize::MAX / 16) {}
-    }
-    tracing::warn!("DB reloaded by DEBUG RELOAD");
     context.reply.ok();
     Ok(())
 }

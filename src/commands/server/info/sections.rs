@@ -10,7 +10,7 @@ use super::{MemoryFigures, Page};
 use crate::command::Context;
 use crate::config::Param;
 use crate::instance::pubsub::Kind;
-use crate::instance::{REDIS_VERSION, RUDDLE_VERSION};
+use crate::instance::{REDIS_VERSION, RUDDLE_VERSION, loading, saving};
 use crate::observe::process::{self, human_bytes};
 use crate::script::engine::Figures;
 use crate::store::db::Keyspace;
@@ -212,49 +212,108 @@ fn memory_ratios(page: &mut Page, figures: &MemoryFigures) {
 }
 
 pub(super) fn persistence(page: &mut Page, context: &Context<'_>) {
+    let loading = context.instance.loading.figures();
+    saves(page, context, &loading);
+    append_only_file(page, context);
     page.fields([
-        ("loading", 0),
-        ("async_loading", 0),
-        ("current_cow_peak", 0),
-        ("current_cow_size", 0),
-        ("current_cow_size_age", 0),
-    ]);
-    page.field("current_fork_perc", "0.00");
-    page.fields([
-        ("current_save_keys_processed", 0),
-        ("current_save_keys_total", 0),
-    ]);
-    page.field("rdb_changes_since_last_save", context.db.dirty);
-    page.field("rdb_bgsave_in_progress", 0);
-    page.field(
-        "rdb_last_save_time",
-        context.instance.last_save_s.load(Ordering::Relaxed),
-    );
-    page.field("rdb_last_bgsave_status", "ok");
-    page.fields([
-        ("rdb_last_bgsave_time_sec", -1),
-        ("rdb_current_bgsave_time_sec", -1),
-        ("rdb_saves", 0),
-        ("rdb_last_cow_size", 0),
-        ("rdb_last_load_keys_expired", 0),
-        ("rdb_last_load_keys_loaded", 0),
-        ("aof_enabled", 0),
-        ("aof_rewrite_in_progress", 0),
-        ("aof_rewrite_scheduled", 0),
-        ("aof_last_rewrite_time_sec", -1),
-        ("aof_current_rewrite_time_sec", -1),
-    ]);
-    page.field("aof_last_bgrewrite_status", "ok");
-    page.fields([
-        ("aof_rewrites", 0),
-        ("aof_rewrites_consecutive_failures", 0),
-    ]);
-    page.field("aof_last_write_status", "ok");
-    page.fields([
-        ("aof_last_cow_size", 0),
         ("module_fork_in_progress", 0),
         ("module_fork_last_cow_size", 0),
     ]);
+    append_only_sizes(page, context);
+    if loading.is_loading {
+        loading_progress(page, &loading);
+    }
+}
+
+/// The append-only file, whether there is one or not.
+fn append_only_file(page: &mut Page, context: &Context<'_>) {
+    let aof = &context.instance.aof;
+    let (file, rewrites) = (aof.figures(&context.instance.log), aof.rewrite_figures());
+    let status = |is_ok| if is_ok { "ok" } else { "err" };
+    page.fields([
+        ("aof_enabled", i64::from(file.is_enabled)),
+        ("aof_rewrite_in_progress", i64::from(rewrites.is_running)),
+        ("aof_rewrite_scheduled", i64::from(rewrites.is_scheduled)),
+        ("aof_last_rewrite_time_sec", rewrites.last_took_s),
+        ("aof_current_rewrite_time_sec", rewrites.current_s),
+    ]);
+    page.field("aof_last_bgrewrite_status", status(rewrites.is_last_ok));
+    page.fields([
+        ("aof_rewrites", rewrites.rewrites),
+        ("aof_rewrites_consecutive_failures", rewrites.failures),
+    ]);
+    page.field("aof_last_write_status", status(file.is_write_ok));
+    page.field("aof_last_cow_size", 0);
+}
+
+/// What is shown of an append-only file where there is one.
+fn append_only_sizes(page: &mut Page, context: &Context<'_>) {
+    let aof = &context.instance.aof;
+    let file = aof.figures(&context.instance.log);
+    if !file.is_enabled {
+        return;
+    }
+    page.fields([
+        ("aof_current_size", file.current_size),
+        ("aof_base_size", file.base_size),
+        (
+            "aof_pending_rewrite",
+            u64::from(aof.rewrite_figures().is_scheduled),
+        ),
+        ("aof_buffer_length", file.buffered),
+        ("aof_pending_bio_fsync", u64::from(file.is_syncing)),
+        ("aof_delayed_fsync", file.delayed_syncs),
+    ]);
+}
+
+/// Snapshots. Where Redis says what a fork has copied, this is by how much memory has grown meanwhile.
+fn saves(page: &mut Page, context: &Context<'_>, loading: &loading::Figures) {
+    let saves = context.instance.saving.figures();
+    let running = saves.running;
+    let of = |figure: fn(&saving::Running) -> u64| running.as_ref().map_or(0, figure);
+    let (keys_done, keys_total) = (of(|save| save.keys_done), of(|save| save.keys_total));
+    page.fields([
+        ("loading", u64::from(loading.is_loading)),
+        ("async_loading", 0),
+        ("current_cow_peak", of(|save| save.peak_growth_bytes)),
+        ("current_cow_size", of(|save| save.growth_bytes)),
+        ("current_cow_size_age", 0),
+    ]);
+    let percent = keys_done as f64 * 100.0 / keys_total.max(1) as f64;
+    page.field("current_fork_perc", format_args!("{percent:.2}"));
+    page.fields([
+        ("current_save_keys_processed", keys_done),
+        ("current_save_keys_total", keys_total),
+        ("rdb_changes_since_last_save", context.db.dirty),
+        ("rdb_bgsave_in_progress", u64::from(running.is_some())),
+        ("rdb_last_save_time", saves.last_save_s),
+    ]);
+    let status = if saves.is_last_ok { "ok" } else { "err" };
+    page.field("rdb_last_bgsave_status", status);
+    page.field("rdb_last_bgsave_time_sec", saves.last_took_s);
+    let current_s = running.map_or(-1, |save| save.seconds.cast_signed());
+    page.field("rdb_current_bgsave_time_sec", current_s);
+    page.fields([
+        ("rdb_saves", saves.saves),
+        ("rdb_last_cow_size", saves.last_growth_bytes),
+        ("rdb_last_load_keys_expired", loading.keys_expired),
+        ("rdb_last_load_keys_loaded", loading.keys_loaded),
+    ]);
+}
+
+/// How far the loading is.
+fn loading_progress(page: &mut Page, loading: &loading::Figures) {
+    page.fields([
+        ("loading_start_time", loading.started_s),
+        ("loading_total_bytes", loading.total_bytes),
+        ("loading_rdb_used_mem", loading.used_mem),
+        ("loading_loaded_bytes", loading.loaded_bytes),
+    ]);
+    page.field(
+        "loading_loaded_perc",
+        format_args!("{:.2}", loading.percent()),
+    );
+    page.field("loading_eta_seconds", loading.eta_s());
 }
 
 pub(super) fn stats(page: &mut Page, context: &Context<'_>) {
@@ -318,13 +377,14 @@ fn stats_of_other_parts(page: &mut Page, context: &Context<'_>) {
     let topics = |kind| instance.pubsub().topic_count(kind) as u64;
     let disconnections = &instance.clients.output_limits.disconnections;
     let tracking = instance.tracking();
+    let cached_connections = instance.migrations().cached_connections as u64;
     page.fields([
         ("pubsub_channels", topics(Kind::Channel)),
         ("pubsub_patterns", topics(Kind::Pattern)),
         ("pubsubshard_channels", topics(Kind::Shard)),
         ("latest_fork_usec", 0),
         ("total_forks", 0),
-        ("migrate_cached_sockets", 0),
+        ("migrate_cached_sockets", cached_connections),
         ("slave_expires_tracked_keys", 0),
         ("active_defrag_hits", 0),
         ("active_defrag_misses", 0),

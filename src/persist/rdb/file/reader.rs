@@ -91,6 +91,7 @@ impl<R: Read> Reader<R> {
                         input.number()?;
                     }
                 }
+                opcode::SLOT_IMPORT => skip_slot_import(input)?,
                 opcode::AUX => return Ok(Some(Record::Aux(input.string()?, input.string()?))),
                 opcode::DATABASE => return Ok(Some(Record::Database(input.number()?))),
                 opcode::SIZES => {
@@ -144,6 +145,16 @@ impl<R: Read> Reader<R> {
 /// A deadline in the past of the calendar is one that has come.
 fn deadline(ms: i64) -> u64 {
     u64::try_from(ms).unwrap_or(0)
+}
+
+/// Goes over which slots a node was taking over: a name, and how many ranges, each from one slot to another.
+fn skip_slot_import<S: Source>(input: &mut Input<S>) -> Result<(), Error> {
+    input.skip_string()?;
+    for _ in 0..input.number()? {
+        input.number()?;
+        input.number()?;
+    }
+    Ok(())
 }
 
 /// Goes over what a module kept beside the keys.

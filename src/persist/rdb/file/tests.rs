@@ -197,6 +197,23 @@ fn what_modules_keep_is_gone_over() {
 }
 
 #[test]
+fn what_a_node_says_of_slots_is_gone_over() {
+    let bytes = b"VALKEY080\xf3\x03job\x02\x00\x05\x40\x64\x7f\xff\xf4\x05\x01\x00\x00\x04text\x01x\xff\0\0\0\0\0\0\0\0";
+    let records = records(bytes).expect("it is whole");
+    assert!(matches!(records.as_slice(), [Record::Key(key)] if key.name == b"text"));
+    let endless = b"VALKEY080\xf3\x03job\x81\xff\xff\xff\xff\xff\xff\xff\xff\x01\x02";
+    assert!(matches!(self::records(endless), Err(Error::CutOff)));
+}
+
+#[test]
+fn a_deadline_before_1970_has_come() {
+    let bytes = b"REDIS0010\xfd\xfe\xff\xff\xff\x00\x01a\x01x\xfc\xfe\xff\xff\xff\xff\xff\xff\xff\x00\x01b\x01x\xff\0\0\0\0\0\0\0\0";
+    for record in records(bytes).expect("it is whole") {
+        assert!(matches!(record, Record::Key(key) if key.deadline_ms == 0));
+    }
+}
+
+#[test]
 fn a_key_without_elements_is_told_and_the_next_one_read() {
     let bytes = b"REDIS0010\x02\x05empty\x00\x00\x04text\x01x\xff\0\0\0\0\0\0\0\0";
     let records = records(bytes).expect("it is whole");

@@ -488,8 +488,14 @@ impl Hash {
         }
     }
 
-    /// Removes fields whose deadline is `now_ms` or earlier: all of a small hash, at most `limit` of another.
-    pub fn remove_due(&mut self, now_ms: u64, limit: usize) -> Removed {
+    /// Removes fields whose deadline is `now_ms` or earlier: all of a small hash, at most `limit` of another. `gone` is
+    /// shown the name of each.
+    pub fn remove_due(
+        &mut self,
+        now_ms: u64,
+        limit: usize,
+        gone: &mut dyn FnMut(&[u8]),
+    ) -> Removed {
         if self.earliest_deadline_ms() > now_ms {
             return Removed {
                 fields: 0,
@@ -498,7 +504,7 @@ impl Hash {
         }
         match self.form_mut() {
             FormMut::Small(block) => Removed {
-                fields: small::remove_due(block, now_ms),
+                fields: small::remove_due(block, now_ms, gone),
                 more: false,
             },
             FormMut::Large(large) => {
@@ -509,6 +515,7 @@ impl Hash {
                 let mut due = Vec::new();
                 let swept = large.table.pop_due(now_ms, budget, &mut due);
                 large.timed -= due.len();
+                due.iter().for_each(|member| gone(member.key()));
                 Removed {
                     fields: due.len(),
                     more: swept.more,

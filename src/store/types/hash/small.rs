@@ -185,11 +185,13 @@ pub(super) fn earliest_ms(block: &Block) -> u64 {
         .unwrap_or(NO_DEADLINE)
 }
 
-/// Removes all fields that are due, and answers how many there were.
-pub(super) fn remove_due(block: &mut Block, now_ms: u64) -> usize {
-    let due = Fields::of(block)
-        .filter(|field| field.deadline_ms <= now_ms)
-        .count();
+/// Removes all fields that are due, shows `gone` the name of each, and answers how many there were.
+pub(super) fn remove_due(block: &mut Block, now_ms: u64, gone: &mut dyn FnMut(&[u8])) -> usize {
+    let (mut due, mut digits) = (0, itoa::Buffer::new());
+    for field in Fields::of(block).filter(|field| field.deadline_ms <= now_ms) {
+        gone(field.name.text(&mut digits));
+        due += 1;
+    }
     if due > 0 {
         let living = Fields::of(block).filter(|field| field.deadline_ms > now_ms);
         *block = rebuilt(living, block.entries().len());

@@ -97,7 +97,12 @@ fn apply(hash: &mut Hash, model: &mut Model, step: &Step, now_ms: u64, limits: H
             assert_eq!(hash.remove(name), model.remove(name).is_some());
         }
         Step::RemoveDue(now_ms, limit) => loop {
-            let removed = hash.remove_due(*now_ms, *limit);
+            let mut gone = 0;
+            let removed = hash.remove_due(*now_ms, *limit, &mut |name| {
+                gone += 1;
+                assert!(model[name].1 <= *now_ms, "{name:?} is due");
+            });
+            assert_eq!(gone, removed.fields);
             if !removed.more {
                 model.retain(|_, (_, deadline_ms)| *deadline_ms > *now_ms);
                 break;

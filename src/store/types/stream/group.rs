@@ -198,14 +198,17 @@ impl Group {
         self.consumer_mut(id).active_ms = Some(now_ms);
     }
 
-    /// Delivers an entry to a consumer for the first time; if it is pending for another one, it is taken from that.
-    pub fn deliver(&mut self, id: StreamId, consumer: ConsumerId, now_ms: u64) {
-        self.claim(Delivery {
+    /// Delivers an entry to a consumer for the first time; if it is pending for another one, it is taken from that. What is
+    /// pending now is answered.
+    pub fn deliver(&mut self, id: StreamId, consumer: ConsumerId, now_ms: u64) -> Delivery {
+        let delivery = Delivery {
             id,
             time_ms: now_ms,
             count: 1,
             consumer,
-        });
+        };
+        self.claim(delivery);
+        delivery
     }
 
     /// Puts a delivery in the place of the one that there may be of the same entry.

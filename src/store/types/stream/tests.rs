@@ -256,7 +256,9 @@ fn a_trim_may_take_the_references_too() {
     stream.create_group(b"g", StreamId::MIN, None);
     let (_, group) = stream.group_mut(b"g").expect("it was made");
     let (consumer, _) = group.find_or_create_consumer(b"c", 1);
-    (1..=10).for_each(|ms| group.deliver(StreamId::new(ms, 0), consumer, 1));
+    for ms in 1..=10 {
+        group.deliver(StreamId::new(ms, 0), consumer, 1);
+    }
     let trim = Trim {
         threshold: Threshold::MaxLen(4),
         approximate: false,

@@ -1,0 +1,113 @@
+//! What is wrong with the append-only file: while it cannot be written or synced, writes are refused. It is tried again each
+//! second, and when it succeeds, all is as before.
+
+use std::time::{Duration, Instant};
+
+use super::files::WriteError;
+use super::{Aof, Busy, locked};
+use crate::config::error::system_text;
+use crate::instance::Instance;
+use crate::instance::attention::FILE_FAILS;
+
+/// An error that lasts is logged no more often than this.
+const LOG_PERIOD: Duration = Duration::from_secs(30);
+
+/// The errors that last.
+#[derive(Debug, Default)]
+pub(super) struct Trouble {
+    write: Option<String>,
+    sync: Option<String>,
+    logged: Option<Instant>,
+}
+
+impl Trouble {
+    /// Whether it is time to log an error.
+    fn is_to_be_logged(&mut self) -> bool {
+        let is_due = self.logged.is_none_or(|at| at.elapsed() > LOG_PERIOD);
+        if is_due {
+            self.logged = Some(Instant::now());
+        }
+        is_due
+    }
+}
+
+impl Aof {
+    /// What the last write or sync has failed with; nothing if it has not.
+    pub fn error(&self) -> Option<String> {
+        let trouble = locked(&self.trouble);
+        trouble.write.clone().or_else(|| trouble.sync.clone())
+    }
+
+    /// Whether the last write or sync has failed.
+    pub fn is_failing(&self) -> bool {
+        let trouble = locked(&self.trouble);
+        trouble.write.is_some() || trouble.sync.is_some()
+    }
+
+    pub(super) fn write_failed(&self, instance: &Instance, error: &WriteError) {
+        let mut trouble = locked(&self.trouble);
+        let text = system_text(&error.source);
+        if trouble.is_to_be_logged() {
+            match error.short {
+                None => tracing::warn!("Error writing to the AOF file: {text}"),
+                Some((written, expected)) => tracing::warn!(
+                    "Short write while writing to the AOF file: (nwritten={written}, expected={expected})"
+                ),
+            }
+            if let Some(error) = &error.left_over {
+                tracing::warn!(
+                    "Could not remove short write from the append-only file. ftruncate: {}",
+                    system_text(error)
+                );
+            }
+        }
+        trouble.write = Some(text);
+        drop(trouble);
+        self.set_busy(Busy::FAILING);
+        instance.attention.raise(FILE_FAILS);
+    }
+
+    pub(super) fn write_succeeded(&self, instance: &Instance) {
+        let mut trouble = locked(&self.trouble);
+        if trouble.write.take().is_none() {
+            return;
+        }
+        tracing::warn!("AOF write error looks solved, the server can write again.");
+        self.end(instance, trouble);
+    }
+
+    pub(super) fn sync_failed(&self, instance: &Instance, error: &std::io::Error) {
+        let mut trouble = locked(&self.trouble);
+        let text = system_text(error);
+        if trouble.sync.is_none() || trouble.is_to_be_logged() {
+            tracing::warn!("Fail to fsync the AOF file: {text}");
+        }
+        trouble.sync = Some(text);
+        drop(trouble);
+        instance.attention.raise(FILE_FAILS);
+    }
+
+    pub(super) fn sync_succeeded(&self, instance: &Instance) {
+        let mut trouble = locked(&self.trouble);
+        if trouble.sync.take().is_some() {
+            self.end(instance, trouble);
+        }
+    }
+
+    fn end(&self, instance: &Instance, mut trouble: std::sync::MutexGuard<'_, Trouble>) {
+        if trouble.write.is_none() {
+            self.clear_busy(Busy::FAILING);
+            if trouble.sync.is_none() {
+                trouble.logged = None;
+                instance.attention.lower(FILE_FAILS);
+            }
+        }
+    }
+
+    /// Forgets the errors of a file that is written no more.
+    pub(super) fn forget_trouble(&self, instance: &Instance) {
+        *locked(&self.trouble) = Trouble::default();
+        self.clear_busy(Busy::FAILING);
+        instance.attention.lower(FILE_FAILS);
+    }
+}

@@ -1,0 +1,249 @@
+//! Writing and syncing: by connections ([`write_out`]), and by the threads that [`start`] begins.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
+
+use super::files::{Files, Progress};
+use super::{Busy, Failed, locked, rewrite};
+use crate::config::choices::AppendFsync;
+use crate::config::error::system_text;
+use crate::instance::Instance;
+use crate::persist::disk::DiskFile;
+
+/// How often the file is synced, and what has failed is tried again.
+const PERIOD: Duration = Duration::from_secs(1);
+/// A sync that takes longer is told to the log.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Writes what is in the log, unless that may block; for a connection, before its replies go out.
+pub fn write_out(instance: &Instance) {
+    let aof = &instance.aof;
+    if aof.written.load(Ordering::Acquire) >= instance.log.end() {
+        return;
+    }
+    if aof.holds_replies() || aof.is_busy() {
+        return aof.ask_writer();
+    }
+    let mut files = aof.files();
+    if !advance(instance, &mut files) {
+        drop(files);
+        aof.ask_writer();
+    }
+}
+
+/// Writes up to the log's end; false where that fails, or where another file is to be opened first.
+fn advance(instance: &Instance, files: &mut Files) -> bool {
+    let aof = &instance.aof;
+    let progress = files.advance(&instance.log);
+    aof.written.store(files.written(), Ordering::Release);
+    let len = files.len();
+    aof.counters.increment.store(len, Ordering::Relaxed);
+    match progress {
+        Ok(Progress::Done) => {
+            if aof.busy.load(Ordering::Relaxed) & Busy::FAILING != 0 {
+                aof.write_succeeded(instance);
+            }
+            true
+        }
+        Ok(Progress::Turn(_)) => {
+            aof.set_busy(Busy::TURNING);
+            false
+        }
+        Err(error) => {
+            aof.write_failed(instance, &error);
+            false
+        }
+    }
+}
+
+/// As [`advance`], and opens other files where the log says so.
+fn advance_and_turn(instance: &Instance, files: &mut Files) -> bool {
+    loop {
+        if advance(instance, files) {
+            return true;
+        }
+        match files.turn() {
+            Some(number) => rewrite::turn(instance, files, number),
+            None => return false,
+        }
+    }
+}
+
+/// A file that is to be synced.
+#[derive(Debug)]
+pub(super) struct Sync {
+    file: Arc<dyn DiskFile>,
+    /// What of the log is in it, and in those before it.
+    end: u64,
+}
+
+/// What the thread remembers from one look to the next.
+#[derive(Debug)]
+pub(super) struct Rhythm {
+    next: Instant,
+    /// When the sync under way began, until it is told to the log.
+    syncing_since: Option<Instant>,
+}
+
+impl Rhythm {
+    /// Begins at `now`.
+    pub(super) fn new(now: Instant) -> Self {
+        Rhythm {
+            next: now + PERIOD,
+            syncing_since: None,
+        }
+    }
+
+    fn limit(&self, now: Instant) -> Duration {
+        self.next.saturating_duration_since(now)
+    }
+}
+
+/// Writes what waits, and syncs as the policy says; a sync that nobody waits for is handed to `begin`.
+pub(super) fn work(
+    instance: &Instance,
+    rhythm: &mut Rhythm,
+    now: Instant,
+    begin: &mut dyn FnMut(Sync),
+) {
+    let aof = &instance.aof;
+    tell_delay(instance, rhythm, now);
+    let sync = {
+        let mut files = aof.files();
+        advance_and_turn(instance, &mut files);
+        let end = files.written();
+        files.current().map(|file| Sync { file, end })
+    };
+    let is_tick = now >= rhythm.next;
+    if is_tick {
+        rhythm.next = now + PERIOD;
+    }
+    let Some(sync) = sync else {
+        return aof.show(aof.written.load(Ordering::Acquire));
+    };
+    let is_due = sync.end > aof.durable();
+    match aof.policy() {
+        AppendFsync::Always if rests(instance) => aof.show(sync.end),
+        AppendFsync::Always if is_due => sync_now(instance, &sync),
+        AppendFsync::Always => aof.show(sync.end),
+        AppendFsync::Everysec if is_tick && is_due && !rests(instance) => {
+            if aof.busy.load(Ordering::Acquire) & Busy::SYNCING == 0 {
+                aof.set_busy(Busy::SYNCING);
+                rhythm.syncing_since = Some(now);
+                begin(sync);
+            }
+        }
+        AppendFsync::Everysec | AppendFsync::No => {}
+    }
+}
+
+/// Whether the file is not synced while much else is written (`no-appendfsync-on-rewrite`).
+fn rests(instance: &Instance) -> bool {
+    rewrite::is_running(instance) && instance.config().no_appendfsync_on_rewrite()
+}
+
+fn tell_delay(instance: &Instance, rhythm: &mut Rhythm, now: Instant) {
+    let aof = &instance.aof;
+    if aof.busy.load(Ordering::Acquire) & Busy::SYNCING == 0 {
+        rhythm.syncing_since = None;
+    }
+    let waits = aof.written.load(Ordering::Acquire) < instance.log.end();
+    if waits
+        && let Some(since) = rhythm.syncing_since
+        && now.saturating_duration_since(since) > PATIENCE
+    {
+        rhythm.syncing_since = None;
+        aof.counters.delayed_syncs.fetch_add(1, Ordering::Relaxed);
+        tracing::info!(
+            "Asynchronous AOF fsync is taking too long (disk is busy?). Writing the AOF buffer without waiting for fsync \
+             to complete, this may slow down the server."
+        );
+    }
+}
+
+/// Syncs while replies wait for it.
+fn sync_now(instance: &Instance, sync: &Sync) {
+    let aof = &instance.aof;
+    match sync.file.sync() {
+        Ok(()) => {
+            aof.publish_durable(sync.end);
+            aof.sync_succeeded(instance);
+        }
+        Err(error) => {
+            tracing::warn!(
+                "Can't persist AOF for fsync error when the AOF fsync policy is 'always': {}. Exiting...",
+                system_text(&error)
+            );
+            aof.lose();
+        }
+    }
+}
+
+impl Sync {
+    /// Syncs while others write on.
+    pub(super) fn run(&self, instance: &Instance) {
+        let aof = &instance.aof;
+        match self.file.sync() {
+            Ok(()) => {
+                aof.publish_durable(self.end);
+                aof.sync_succeeded(instance);
+            }
+            Err(error) => aof.sync_failed(instance, &error),
+        }
+        aof.clear_busy(Busy::SYNCING);
+        // What came meanwhile was left to the thread.
+        aof.ask_writer();
+    }
+}
+
+/// Begins the threads that write and sync.
+pub(super) fn start(instance: &Instance) -> Result<(), Failed> {
+    let shared = instance.shared().ok_or(Failed)?;
+    let cannot = |error: std::io::Error| {
+        let text = system_text(&error);
+        tracing::warn!("A thread for the append-only file cannot be had: {text}");
+        Failed
+    };
+    let named = |name: &str| std::thread::Builder::new().name(name.to_owned());
+    let (jobs, received) = channel();
+    let syncing = Arc::clone(&shared);
+    named("aof-sync")
+        .spawn(move || sync_all(&syncing, &received))
+        .map_err(cannot)?;
+    let writing = named("aof-write").spawn(move || run(&shared, &jobs));
+    *locked(&instance.aof.writer) = Some(writing.map_err(cannot)?);
+    Ok(())
+}
+
+fn run(instance: &Instance, jobs: &Sender<Sync>) {
+    let mut rhythm = Rhythm::new(Instant::now());
+    while instance.aof.wait_until_asked(rhythm.limit(Instant::now())) {
+        work(instance, &mut rhythm, Instant::now(), &mut |sync| {
+            // The other thread lives as long as this one.
+            let _ = jobs.send(sync);
+        });
+    }
+}
+
+fn sync_all(instance: &Instance, jobs: &Receiver<Sync>) {
+    while let Ok(sync) = jobs.recv() {
+        sync.run(instance);
+    }
+}
+
+/// Writes and syncs what is left, when the threads have ended.
+pub(super) fn finish(instance: &Instance) {
+    let aof = &instance.aof;
+    let mut files = aof.files();
+    advance_and_turn(instance, &mut files);
+    let end = files.written();
+    let Some(file) = files.current() else {
+        return;
+    };
+    match file.sync() {
+        Ok(()) => aof.publish_durable(end),
+        Err(error) => tracing::warn!("Fail to fsync the AOF file: {}", system_text(&error)),
+    }
+}

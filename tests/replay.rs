@@ -1,0 +1,126 @@
+//! Commands of a log, repeated on a data set that is being loaded.
+
+use std::path::Path;
+
+use ruddle::command::Registry;
+use ruddle::command::replay::{Replay, ReplayError};
+use ruddle::config::Config;
+use ruddle::instance::Instance;
+use ruddle::resp::CommandQueue;
+use ruddle::store::db::{Db, Presence};
+use ruddle::store::entry::NEVER;
+
+const NOW_MS: u64 = 1_000_000_000_000;
+
+fn instance() -> Instance {
+    let registry = Registry::new(ruddle::commands::all(), &[]);
+    Instance::new(Config::new(Path::new("/")), registry, String::new())
+}
+
+struct File<'i> {
+    replay: Replay<'i>,
+    db: Db,
+}
+
+impl<'i> File<'i> {
+    fn new(instance: &'i Instance) -> Self {
+        File {
+            replay: Replay::new(instance),
+            db: Db::new(2, Some(1)),
+        }
+    }
+
+    fn run(&mut self, lines: &[&str]) -> Result<(), ReplayError> {
+        lines.iter().try_for_each(|line| {
+            let mut queue = CommandQueue::default();
+            line.split(' ')
+                .for_each(|word| queue.push_word(word.as_bytes()));
+            queue.end_command();
+            self.replay.run(&mut self.db, queue.get(0), NOW_MS)
+        })
+    }
+
+    /// The deadline of a key, 0 if there is none.
+    fn deadline_ms(&mut self, index: usize, key: &str) -> u64 {
+        let entry = self.db.peek(index, key.as_bytes());
+        entry.map_or(0, |entry| entry.deadline_ms())
+    }
+}
+
+#[test]
+fn commands_run_in_the_database_that_was_selected() {
+    let instance = instance();
+    let mut file = File::new(&instance);
+    file.run(&["SELECT 1", "SET k v", "select 0", "rpush l a b"])
+        .expect("they are commands");
+    assert_eq!(file.deadline_ms(1, "k"), NEVER);
+    assert_eq!(file.deadline_ms(0, "k"), 0);
+    assert_eq!(file.deadline_ms(0, "l"), NEVER);
+}
+
+#[test]
+fn a_transaction_runs_when_its_end_comes() {
+    let instance = instance();
+    let mut file = File::new(&instance);
+    file.run(&["MULTI", "SELECT 1", "SET k v"])
+        .expect("they are commands");
+    assert!(file.replay.is_within_transaction());
+    assert_eq!(file.deadline_ms(1, "k"), 0);
+    file.run(&["EXEC"]).expect("it is open");
+    assert!(!file.replay.is_within_transaction());
+    assert_eq!(file.deadline_ms(1, "k"), NEVER);
+}
+
+#[test]
+fn keys_whose_time_is_over_are_there_until_they_are_deleted() {
+    let instance = instance();
+    let mut file = File::new(&instance);
+    file.run(&["SET k 1 PXAT 5000", "INCR k", "PEXPIREAT k 4000"])
+        .expect("they are commands");
+    assert_eq!(file.deadline_ms(0, "k"), 4000);
+    assert_eq!(file.replay.failed(), 0);
+    file.db.set_clock(NOW_MS);
+    assert_eq!(file.db.presence(0, b"k"), Presence::Expired);
+    file.run(&["DEL k"]).expect("it is a command");
+    assert_eq!(file.db.presence(0, b"k"), Presence::Absent);
+}
+
+#[test]
+fn what_counts_from_the_present_finds_it() {
+    let instance = instance();
+    let mut file = File::new(&instance);
+    file.run(&["SET a 1 EX 10", "SETEX b 10 v", "SET c 1", "EXPIRE c 10"])
+        .expect("they are commands");
+    for key in ["a", "b", "c"] {
+        assert_eq!(file.deadline_ms(0, key), NOW_MS + 10_000, "{key}");
+    }
+}
+
+#[test]
+fn what_is_no_command_of_a_file_is_refused() {
+    let instance = instance();
+    for (lines, want) in [
+        (&["NOSUCH a"][..], "Unknown command 'NOSUCH'"),
+        (&["SET a"], "Wrong number of arguments for 'SET'"),
+        (
+            &["SUBSCRIBE a"],
+            "No command that changes data: 'SUBSCRIBE'",
+        ),
+        (&["SHUTDOWN"], "No command that changes data: 'SHUTDOWN'"),
+        (&["EXEC"], "MULTI and EXEC do not go together"),
+        (&["MULTI", "MULTI"], "MULTI and EXEC do not go together"),
+    ] {
+        let mut file = File::new(&instance);
+        let error = file.run(lines).expect_err("it is none");
+        assert_eq!(error.to_string(), want);
+    }
+}
+
+#[test]
+fn a_blocking_command_does_not_wait_and_an_error_is_counted() {
+    let instance = instance();
+    let mut file = File::new(&instance);
+    file.run(&["BLPOP l 0", "SET l v", "LPUSH l a", "DEL l"])
+        .expect("they are commands");
+    assert_eq!(file.replay.failed(), 1);
+}
