@@ -7,6 +7,7 @@ mod common;
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use common::{Connection, Reply, Server, check, check_reply};
@@ -553,6 +554,74 @@ fn a_key_that_never_rests_stays() {
 }
 
 #[test]
+fn no_write_is_lost_or_doubled_while_keys_move() {
+    const PUSHES: usize = 3000;
+    const MOVERS: usize = 2;
+    let (here, there) = (Server::start(&[]), Server::start(&[]));
+    let is_done = AtomicBool::new(false);
+    let moved = AtomicUsize::new(0);
+    let move_keys = |mover: usize| {
+        let (mut source, mut target) = (here.connect(), there.connect());
+        // Each mover has a database of its own there.
+        check(&mut target, &format!("SELECT {mover}"), "+OK");
+        loop {
+            let is_last = is_done.load(Ordering::Acquire);
+            match migrate(&mut source, there.port, &format!("k {mover} 60000")).as_str() {
+                "+OK" => {
+                    let number = moved.fetch_add(1, Ordering::Relaxed);
+                    check(&mut target, &format!("RENAME k {number}"), "+OK");
+                }
+                // What has arrived is old, and the key is still here.
+                error if error.starts_with("-IOERR 1 keys changed") => {
+                    check(&mut target, "DEL k", ":1");
+                }
+                "+NOKEY" if is_last => return,
+                answer => assert_eq!(answer, "+NOKEY"),
+            }
+        }
+    };
+    std::thread::scope(|scope| {
+        for mover in 0..MOVERS {
+            scope.spawn(move || move_keys(mover));
+        }
+        let mut writer = here.connect();
+        for number in 0..PUSHES {
+            let pushed = writer.run(&format!("RPUSH k {number}"));
+            assert!(matches!(pushed, Reply::Integer(_)), "{pushed}");
+        }
+        is_done.store(true, Ordering::Release);
+    });
+    let mut arrived = Vec::new();
+    let mut target = there.connect();
+    for mover in 0..MOVERS {
+        check(&mut target, &format!("SELECT {mover}"), "+OK");
+        for key in strings(target.run("KEYS *")) {
+            arrived.extend(strings(target.run(&format!("LRANGE {key} 0 -1"))));
+        }
+    }
+    check(&mut here.connect(), "DBSIZE", ":0");
+    let mut numbers: Vec<usize> = arrived
+        .iter()
+        .map(|number| number.parse().expect("numbers were pushed"))
+        .collect();
+    numbers.sort_unstable();
+    let all: Vec<usize> = (0..PUSHES).collect();
+    assert!(numbers == all, "{} of {PUSHES} arrived", numbers.len());
+}
+
+/// The elements of an array of texts.
+fn strings(reply: Reply) -> Vec<String> {
+    let Reply::Array(elements) = reply else {
+        panic!("{reply} is no array");
+    };
+    let text = |element: &Reply| match element {
+        Reply::Bulk(bytes) => String::from_utf8_lossy(bytes).into_owned(),
+        other => panic!("{other} is no text"),
+    };
+    elements.iter().map(text).collect()
+}
+
+#[test]
 fn a_copy_is_sent_once_whatever_happens_meanwhile() {
     let (server, target) = (Server::start(&[]), Target::new());
     let (mut source, mut other) = (server.connect(), server.connect());
@@ -687,6 +756,26 @@ fn those_who_follow_a_key_learn_that_it_has_gone() {
 }
 
 #[test]
+fn what_was_moved_is_not_there_again_after_a_restart() {
+    let log = ["--appendonly", "yes", "--appendfsync", "always"];
+    let (here, there) = (Server::start(&log), Server::start(&log));
+    let table = [
+        ("here", "MSET a 1 b 2 c 3 d 4", "+OK"),
+        ("here", "MIGRATE TO \"\" 0 9000 KEYS a b", "+OK"),
+        ("here", "MIGRATE TO c 0 9000 COPY", "+OK"),
+        ("here", "SET a again", "+OK"),
+        ("here", "MIGRATE TO \"\" 0 9000 KEYS a d", BUSY),
+    ];
+    play(&here, &there, &table);
+    let (here, there) = (here.kill_and_restart(&log), there.kill_and_restart(&log));
+    let table = [
+        ("here", "MGET a b c d", "[\"again\", $-1, \"3\", $-1]"),
+        ("there", "MGET a b c d", "[\"1\", \"2\", \"3\", \"4\"]"),
+    ];
+    play(&here, &there, &table);
+}
+
+#[test]
 fn connections_are_kept_and_replaced_when_they_break() {
     let (server, target) = (Server::start(&[]), Target::new());
     let mut source = server.connect();
@@ -719,6 +808,13 @@ fn connections_are_kept_and_replaced_when_they_break() {
     check_answer(&mut source, "+OK");
     check(&mut source, "DBSIZE", ":0");
     cached(&mut source, 1);
+    // One that says more than it is asked is not asked again.
+    check(&mut source, "SET k v", "+OK");
+    begin(&mut source, target.port, "k 0 60000");
+    talk.expect("RESTORE k 0 *");
+    talk.answer("+OK\r\n+OK");
+    check_answer(&mut source, "+OK");
+    cached(&mut source, 0);
 }
 
 #[test]

@@ -480,3 +480,42 @@ fn an_end_by_a_signal_or_a_command_saves() {
         check(&mut server.connect(), "GET a", "\"1\"");
     }
 }
+
+/// A limit on the size of files stands for a full disk.
+#[test]
+fn a_full_disk_keeps_what_was_saved_and_is_recovered_from() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = Arc::new(common::Folder::new());
+    let limited = folder.0.join("limited");
+    let script = format!(
+        "#!/bin/sh\ntrap '' XFSZ\nulimit -f 64\nexec '{}' \"$@\"\n",
+        program()
+    );
+    std::fs::write(&limited, script).expect("the folder is there");
+    std::fs::set_permissions(&limited, PermissionsExt::from_mode(0o755)).expect("it is there");
+    let uncompressed = [SAVING, &["--rdbcompression", "no"]].concat();
+    let limited = limited.to_str().expect("the path is text");
+    let server = Server::start_in(&folder, limited, &uncompressed);
+    let mut client = server.connect();
+    check(&mut client, "SET small 1", "+OK");
+    check(&mut client, "SAVE", "+OK");
+    let large = vec![b'x'; 200_000];
+    let set = client.command(&[b"SET".as_slice(), b"large", &large]);
+    assert_eq!(set.to_string(), "+OK");
+    check(&mut client, "SAVE", "-ERR");
+    check(&mut client, "BGSAVE", "+Background saving started");
+    wait_for_end_of_save(&mut client);
+    assert_eq!(field(&mut client, "rdb_last_bgsave_status"), "err");
+    check(&mut client, "SET small 2", MISCONF);
+    let left = std::fs::read_dir(&folder.0).expect("it is there").count();
+    assert_eq!(left, 2, "the script and the file that is whole");
+    let stop = "CONFIG SET stop-writes-on-bgsave-error";
+    check(&mut client, &format!("{stop} no"), "+OK");
+    check(&mut client, "DEL large", ":1");
+    check(&mut client, &format!("{stop} yes"), "+OK");
+    check(&mut client, "SAVE", "+OK");
+    assert_eq!(field(&mut client, "rdb_last_bgsave_status"), "ok");
+    check(&mut client, "SET small 3", "+OK");
+    let server = server.kill_and_restart(&[]);
+    check(&mut server.connect(), "MGET small large", "[\"1\", $-1]");
+}

@@ -97,6 +97,26 @@ fn what_counts_from_the_present_finds_it() {
 }
 
 #[test]
+fn what_only_looks_like_an_option_leaves_the_clock_alone() {
+    let instance = instance();
+    let mut file = File::new(&instance);
+    file.run(&[
+        "SET k 1 PXAT 5000",
+        "SET k ex KEEPTTL",
+        "MSETEX 2 ex 1 px 2 PXAT 5000",
+        "HSETEX h PXAT 5000 FIELDS 1 ex 1",
+        "HINCRBY h ex 1",
+        "HPEXPIREAT h 6000 FIELDS 1 ex",
+    ])
+    .expect("they are commands");
+    for key in ["k", "ex", "px"] {
+        assert_eq!(file.deadline_ms(0, key), 5000, "{key}");
+    }
+    assert_eq!(file.replay.failed(), 0);
+    assert_eq!(file.db.keyspace(0).hashes_with_deadlines(), 1);
+}
+
+#[test]
 fn what_is_no_command_of_a_file_is_refused() {
     let instance = instance();
     for (lines, want) in [

@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::io::{BufRead, BufReader, Lines, Write};
+use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::net::TcpStream;
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
@@ -88,7 +88,7 @@ fn one_signal_ends_it_in_order() {
 
 /// A save that takes long holds up the first signal, and not the second, which leaves no half a file.
 #[test]
-fn a_second_signal_does_not_wait() {
+fn a_second_signal_ends_a_save() {
     let delay = ["--rdb-key-save-delay", "100000000"];
     let mut server = Logged::start(&[&["--save", "3600 1"], &delay[..]].concat());
     let mut client = TcpStream::connect(("127.0.0.1", server.port)).expect("the server listens");
@@ -96,7 +96,7 @@ fn a_second_signal_does_not_wait() {
         .write_all(b"SET key value\r\n")
         .expect("the server reads");
     let mut answer = [0; 5];
-    std::io::Read::read_exact(&mut client, &mut answer).expect("the server answers");
+    client.read_exact(&mut answer).expect("the server answers");
     server.signal(Signal::SIGTERM);
     server.wait_for("Saving the final RDB snapshot before exiting.");
     server.signal(Signal::SIGTERM);
@@ -105,4 +105,34 @@ fn a_second_signal_does_not_wait() {
     assert_eq!(server.exit_code(), Some(1));
     let left = std::fs::read_dir(&folder.0).expect("it is there").count();
     assert_eq!(left, 0, "no temporary file is left");
+}
+
+/// A command that takes long holds up the first signal, and not the second.
+#[test]
+fn a_second_signal_does_not_wait() {
+    let mut server = Logged::start(&["--io-threads", "2", "--enable-debug-command", "yes"]);
+    let connect = || TcpStream::connect(("127.0.0.1", server.port)).expect("the server listens");
+    let (mut told, mut busy) = (connect(), connect());
+    told.write_all(b"SUBSCRIBE started\r\n")
+        .expect("the server reads");
+    wait_for_bytes(&mut told, b":1\r\n");
+    busy.write_all(b"MULTI\r\nPUBLISH started x\r\nDEBUG SLEEP 4\r\nEXEC\r\n")
+        .expect("the server reads");
+    // The other thread tells it while the sleep is under way.
+    wait_for_bytes(&mut told, b"x\r\n");
+    server.signal(Signal::SIGTERM);
+    server.wait_for("Received SIGTERM scheduling shutdown...");
+    server.signal(Signal::SIGTERM);
+    server.wait_for("You insist... exiting now.");
+    assert_eq!(server.exit_code(), Some(1));
+}
+
+/// Reads until what has come ends with `end`.
+fn wait_for_bytes(stream: &mut TcpStream, end: &[u8]) {
+    let mut read = Vec::new();
+    while !read.ends_with(end) {
+        let mut byte = [0];
+        stream.read_exact(&mut byte).expect("the server answers");
+        read.push(byte[0]);
+    }
 }

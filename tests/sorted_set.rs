@@ -769,3 +769,76 @@ fn random_changes_leave_what_a_model_has() {
         }
     }
 }
+
+/// Sends commands at once and compares the replies.
+#[track_caller]
+fn check_batch(connection: &mut Connection, batch: &[(&str, &str)]) {
+    let words = |line: &str| line.split(' ').map(str::to_owned).collect::<Vec<_>>();
+    let bytes: Vec<u8> = batch
+        .iter()
+        .flat_map(|(line, _)| common::encode(&words(line)))
+        .collect();
+    connection.send(&bytes);
+    for (line, want) in batch {
+        let reply = connection.read();
+        common::check_reply(connection, line, &reply, want);
+    }
+}
+
+/// What a batch will touch in a large set is fetched before the first of its commands runs: what the commands then do
+/// is what they do one by one, whatever they say.
+#[test]
+fn a_batch_may_say_anything_of_a_large_set() {
+    let server = Server::start(&[]);
+    let mut connection = server.connect();
+    for thousand in 0..5 {
+        let mut words = vec!["ZADD".to_owned(), "z".to_owned()];
+        for number in thousand * 1000..(thousand + 1) * 1000 {
+            words.extend([number.to_string(), format!("m{number:04}")]);
+        }
+        assert_eq!(connection.command(&words).to_string(), ":1000");
+    }
+    check_batch(
+        &mut connection,
+        &[
+            ("ZADD z 2500 m0001", ":0"),
+            ("ZADD z 2500 m0001", ":0"),
+            ("ZADD z 2499.5 new", ":1"),
+            ("ZADD z 17 new", ":0"),
+            ("ZINCRBY z 2483 new", r#""2500""#),
+            ("ZINCRBY z -inf m0002", r#""-inf""#),
+            (
+                "ZINCRBY z +inf m0002",
+                "-ERR resulting score is not a number (NaN)",
+            ),
+            ("ZADD z nan m0003", "-ERR value is not a valid float"),
+            ("ZADD z x m0003", "-ERR value is not a valid float"),
+            ("ZADD z CH 4000 m0003", ":1"),
+            (
+                "ZADD z NX GT 1 m0003",
+                "-ERR GT, LT, and/or NX options at the same time are not compatible",
+            ),
+            (
+                "ZADD z 1",
+                "-ERR wrong number of arguments for 'zadd' command",
+            ),
+            (
+                "ZINCRBY z 1",
+                "-ERR wrong number of arguments for 'zincrby' command",
+            ),
+            ("ZREM z m0001 m2500", ":2"),
+            ("ZADD z 2500 m2500", ":1"),
+            ("ZRANGE z 2500 2500 BYSCORE", r#"["m2500", "new"]"#),
+        ],
+    );
+    check_batch(
+        &mut connection,
+        &[
+            ("ZADD z 3 m2500", ":0"),
+            ("DEL z", ":1"),
+            ("ZADD z 1 m2500", ":1"),
+            ("ZADD z 2 m2501", ":1"),
+            ("ZRANGE z 0 -1", r#"["m2500", "m2501"]"#),
+        ],
+    );
+}

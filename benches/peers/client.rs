@@ -3,7 +3,7 @@
 //!
 //! redis-benchmark draws its keys at random, so it can neither write each key once nor time a single batch.
 
-use std::io::{BufRead, BufReader, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, TcpStream};
 use std::time::Duration;
 
@@ -107,6 +107,30 @@ impl Client {
         match digits.and_then(|digits| digits.parse().ok()) {
             Some(number) => Ok(number),
             None => bail!("no integer: {}", line.escape_ascii()),
+        }
+    }
+
+    /// A number that INFO gives in a section.
+    pub(crate) fn info_number(&mut self, section: &str, name: &str) -> Result<u64> {
+        self.push(&[b"INFO", section.as_bytes()]);
+        self.flush()?;
+        let head = self.reply_line()?;
+        let len = head
+            .strip_prefix(b"$")
+            .and_then(|digits| std::str::from_utf8(digits).ok())
+            .and_then(|digits| digits.parse::<usize>().ok());
+        let Some(len) = len else {
+            bail!("INFO was answered with {}", head.escape_ascii());
+        };
+        let mut text = vec![0; len + 2];
+        self.stream.read_exact(&mut text)?;
+        let text = String::from_utf8_lossy(&text);
+        let value = text
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        match value.and_then(|value| value.parse().ok()) {
+            Some(number) => Ok(number),
+            None => bail!("INFO has no number {name}"),
         }
     }
 

@@ -4,7 +4,7 @@
 //! tables to standard output, progress to standard error. The first figure that counts is the CPU time that a server
 //! uses for an operation: on a machine that also runs the load generator, throughput says as much of the generator.
 //!
-//! Life cycle: [`options`] says what to measure, [`load`], [`exchange`], [`footprint`] and [`growth`] measure it with the help of [`server`]
+//! Life cycle: [`options`] says what to measure, [`load`], [`exchange`], [`footprint`], [`growth`] and [`snapshots`] measure it with the help of [`server`]
 //! (processes) and [`client`] (a connection), [`report`] writes it down. A new load case is a line in
 //! `options::CASES`, a new peer a name in `server::PEERS`. Runs on Linux, whose accounting of processes it reads.
 
@@ -16,6 +16,7 @@ mod load;
 mod options;
 mod report;
 mod server;
+mod snapshots;
 
 use std::process::ExitCode;
 
@@ -42,6 +43,7 @@ fn main() -> Result<ExitCode> {
         growth_by_size,
         start_up,
         inserts,
+        saves,
     ] {
         // A part that fails costs its own tables alone.
         if let Err(error) = part(&programs, &options.plan(), &mut report) {
@@ -105,6 +107,14 @@ fn inserts(programs: &[Program], plan: &Plan, report: &mut Report) -> Result<()>
     if let Some(keys) = plan.insert_keys {
         let inserts = footprint::inserts(programs, keys, plan.insert_runs)?;
         report.inserts(programs, plan, keys, &inserts);
+    }
+    Ok(())
+}
+
+fn saves(programs: &[Program], plan: &Plan, report: &mut Report) -> Result<()> {
+    if let Some(keys) = plan.save_keys {
+        let saves = snapshots::measure(programs, keys, plan.save_rounds)?;
+        report.saves(programs, plan, keys, &saves);
     }
     Ok(())
 }

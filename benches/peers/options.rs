@@ -44,6 +44,9 @@ pub(crate) struct Options {
     /// Measure the slowest batch of an ever growing keyspace, and nothing that is not also asked for
     #[arg(long)]
     only_insert: bool,
+    /// Measure saving and loading, and nothing that is not also asked for
+    #[arg(long)]
+    only_save: bool,
     /// Exit with status 1 when a limit is missed
     #[arg(long)]
     pub(crate) assert: bool,
@@ -77,6 +80,10 @@ pub(crate) struct Plan {
     pub(crate) insert_keys: Option<u64>,
     /// How often that is done.
     pub(crate) insert_runs: u32,
+    /// Keys that are saved and loaded, unless that is not asked for.
+    pub(crate) save_keys: Option<u64>,
+    /// Saves and loads to take the median of.
+    pub(crate) save_rounds: u32,
 }
 
 impl Options {
@@ -87,7 +94,8 @@ impl Options {
             || self.only_growth
             || self.only_hand_over
             || self.only_start
-            || self.only_insert);
+            || self.only_insert
+            || self.only_save);
         let cases = match (all || self.only_load, self.cases.is_empty()) {
             (false, _) => Vec::new(),
             (true, true) => CASES.iter().collect(),
@@ -117,6 +125,12 @@ impl Options {
                 5_000_000
             }),
             insert_runs: if self.quick { 1 } else { 2 },
+            save_keys: (all || self.only_save).then_some(if self.quick {
+                500_000
+            } else {
+                5_000_000
+            }),
+            save_rounds: if self.quick { 2 } else { 3 },
         }
     }
 }

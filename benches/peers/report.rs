@@ -8,6 +8,7 @@ use crate::growth::Growth;
 use crate::load::{CLIENTS, CaseRuns, Run, VALUE_BYTES};
 use crate::options::Plan;
 use crate::server::{Program, machine};
+use crate::snapshots::Snapshots;
 
 /// Milliseconds from the start of the process to its first PONG.
 const START_LIMIT_MS: f64 = 5.0;
@@ -261,6 +262,54 @@ impl Report {
             Some(INSERT_LIMIT_MS),
             |inserts| inserts.worst_cpu_ms,
         );
+    }
+
+    /// Saving and loading. The limits are against the first peer.
+    pub(crate) fn saves(
+        &mut self,
+        programs: &[Program],
+        plan: &Plan,
+        keys: u64,
+        saves: &[Snapshots],
+    ) {
+        self.line("\n### Snapshots\n");
+        self.line(&format!(
+            "{keys} keys with {VALUE_BYTES}-byte values; medians of {} interleaved rounds for SAVE and loading. A light client \
+             reads a key every half millisecond while another one writes 50,000 random keys a second; what comes on top is \
+             how far resident memory grows, or what a fork has copied.\n",
+            plan.save_rounds
+        ));
+        self.figure_heading("Figure", programs);
+        let reference = programs.iter().position(|program| program.is_reference);
+        let of_reference =
+            |of: fn(&Snapshots) -> f64, share: f64| reference.map(|at| of(&saves[at]) * share);
+        let mut line = |name, limit, of: fn(&Snapshots) -> f64| {
+            let figures: Vec<_> = saves.iter().map(of).collect();
+            self.figure_line(name, &figures, |figure| format!("{figure:.2}"), limit);
+        };
+        let (save, load): (fn(&Snapshots) -> f64, fn(&Snapshots) -> f64) =
+            (|saves| saves.save_s, |saves| saves.load_s);
+        line("SAVE, s", of_reference(save, 0.5), save);
+        line(
+            "start with loading to the first PONG, s",
+            of_reference(load, 0.5),
+            load,
+        );
+        line("BGSAVE under writes, s", None, |saves| saves.background_s);
+        line(
+            "light client's longest wait under writes, ms",
+            None,
+            |saves| saves.calm_worst_ms,
+        );
+        let calm_ms = saves[0].calm_worst_ms;
+        line("the same during BGSAVE, ms", Some(calm_ms + 2.0), |saves| {
+            saves.saving_worst_ms
+        });
+        line("data set, MB", None, |saves| saves.data_bytes / 1e6);
+        let tenth = saves[0].data_bytes / 1e7;
+        line("on top during BGSAVE, MB", Some(tenth), |saves| {
+            saves.extra_bytes / 1e6
+        });
     }
 
     /// The head of a table with a column for each server.

@@ -22,6 +22,8 @@ const PEERS: &[&str] = &["redis-server", "valkey-server"];
 
 /// How long a server may take until it answers PING.
 const START_TIMEOUT: Duration = Duration::from_secs(10);
+/// The same where it loads a large data set first.
+const LOAD_TIMEOUT: Duration = Duration::from_secs(120);
 
 /// A server program.
 #[derive(Debug)]
@@ -98,6 +100,7 @@ pub(crate) struct Server {
     process: Child,
     cpu_clock: ClockId,
     folder: PathBuf,
+    program: PathBuf,
 }
 
 impl Server {
@@ -108,28 +111,8 @@ impl Server {
             std::env::temp_dir().join(format!("ruddle-peers-{}-{serial}", std::process::id()));
         fs::create_dir_all(&folder)?;
         let port = free_port()?;
-        let log = File::create(folder.join("log"))?;
-        let mut command = Command::new(&program.path);
-        command.args([
-            "--port",
-            &port.to_string(),
-            "--bind",
-            "127.0.0.1",
-            "--save",
-            "",
-            "--appendonly",
-            "no",
-        ]);
-        command
-            .arg("--dir")
-            .arg(&folder)
-            .stdin(Stdio::null())
-            .stdout(log.try_clone()?)
-            .stderr(log);
         let started = Instant::now();
-        let process = command
-            .spawn()
-            .with_context(|| format!("cannot start {}", program.path.display()))?;
+        let process = spawn(&program.path, port, &folder)?;
         let cpu_clock = ClockId::pid_cpu_clock_id(Pid::from_raw(process.id().cast_signed()))?;
         let mut server = Server {
             port,
@@ -137,15 +120,27 @@ impl Server {
             process,
             cpu_clock,
             folder,
+            program: program.path.clone(),
         };
         server
-            .wait_for_pong(started)
+            .wait_for_pong(started, START_TIMEOUT)
             .with_context(|| format!("{} did not start", program.path.display()))?;
         Ok(server)
     }
 
+    /// Kills the process and starts it again where its files are. The time to its PONG then includes loading them.
+    pub(crate) fn restart(&mut self) -> Result<()> {
+        self.process.kill()?;
+        self.process.wait()?;
+        let started = Instant::now();
+        self.process = spawn(&self.program, self.port, &self.folder)?;
+        let pid = Pid::from_raw(self.process.id().cast_signed());
+        self.cpu_clock = ClockId::pid_cpu_clock_id(pid)?;
+        self.wait_for_pong(started, LOAD_TIMEOUT)
+    }
+
     /// Tries until the server answers. The pause is far below what is measured, and leaves the cores to the server.
-    fn wait_for_pong(&mut self, started: Instant) -> Result<()> {
+    fn wait_for_pong(&mut self, started: Instant, limit: Duration) -> Result<()> {
         loop {
             if Client::connect(self.port)
                 .and_then(|mut client| client.ping())
@@ -155,7 +150,7 @@ impl Server {
                 return Ok(());
             }
             let exited = self.process.try_wait()?;
-            if exited.is_some() || started.elapsed() > START_TIMEOUT {
+            if exited.is_some() || started.elapsed() > limit {
                 let log = fs::read_to_string(self.folder.join("log")).unwrap_or_default();
                 bail!(
                     "no PONG on port {} (exit: {exited:?}); its output was:\n{log}",
@@ -198,6 +193,21 @@ impl Drop for Server {
         let _ = self.process.wait();
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// Starts a program with persistence off; it loads what is in the folder.
+fn spawn(program: &Path, port: u16, folder: &Path) -> Result<Child> {
+    let log = File::create(folder.join("log"))?;
+    Command::new(program)
+        .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
+        .args(["--save", "", "--appendonly", "no"])
+        .arg("--dir")
+        .arg(folder)
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log)
+        .spawn()
+        .with_context(|| format!("cannot start {}", program.display()))
 }
 
 /// A port that the system says is free.

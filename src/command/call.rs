@@ -83,7 +83,13 @@ fn log_effects(context: &mut Context<'_>, request: Request<'_>, entered: Entered
         command,
         ..
     } = context;
-    let words = command.is_repeated().then(|| request.iter_from(0));
+    // A command may have another name for clients.
+    let name = instance.registry.renames().then(|| command.first_word());
+    let words = || {
+        let rest = request.iter_from(usize::from(name.is_some()));
+        name.into_iter().chain(rest)
+    };
+    let words = command.is_repeated().then(words);
     if db.effects.leave(entered, db.dirty, session.db, words) && !db.effects.is_empty() {
         let now_ms = db.now_ms();
         // Keys that expire where somebody looks through all of them have nothing to do with each other.

@@ -24,4 +24,4 @@ pub use flags::{Categories, Flags, Group};
 pub use keys::{Begin, Find, KeyAt, KeyFlags, KeyRange, KeySpec, Misfit};
 pub use registry::{Command, Registry};
 pub use session::Session;
-pub use spec::{Arg, ArgKind, CommandSpec, Handler};
+pub use spec::{Arg, ArgKind, CommandSpec, Handler, NewScore};

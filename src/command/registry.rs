@@ -80,6 +80,12 @@ impl Command {
         flags.has(Flags::WRITE) || may
     }
 
+    /// The word by which it, or its container, is called where it has its own name.
+    pub fn first_word(&self) -> &[u8] {
+        let name = self.full_name.as_bytes();
+        name.split(|&byte| byte == b'|').next().unwrap_or_default()
+    }
+
     /// The flags as COMMAND INFO shows them, those included that follow from the key specs.
     pub fn flags(&self) -> Flags {
         if KeyRange::of(self.spec.keys).movable {
@@ -98,6 +104,8 @@ pub struct Registry {
     slots: Vec<u16>,
     /// By the ids of the commands where each is: its index in `commands`, and the one among its subcommands plus one.
     places: Vec<Option<(u16, u16)>>,
+    /// All commands under their own names, where the configuration gives some another one.
+    originals: Option<Box<Registry>>,
 }
 
 impl Registry {
@@ -107,6 +115,9 @@ impl Registry {
         specs: impl IntoIterator<Item = &'static CommandSpec>,
         renames: &[(Vec<u8>, Vec<u8>)],
     ) -> Self {
+        let specs: Vec<&'static CommandSpec> = specs.into_iter().collect();
+        let originals = || Box::new(Registry::new(specs.iter().copied(), &[]));
+        let originals = (!renames.is_empty()).then(originals);
         let mut ids = 0;
         let mut commands = Vec::new();
         for spec in specs {
@@ -134,7 +145,20 @@ impl Registry {
             commands,
             slots,
             places,
+            originals,
         }
+    }
+
+    /// The commands under their own names, which the log of writes has, whatever the configuration calls them.
+    #[inline]
+    pub fn originals(&self) -> &Registry {
+        self.originals.as_deref().unwrap_or(self)
+    }
+
+    /// Whether the configuration has given a command another name.
+    #[inline]
+    pub fn renames(&self) -> bool {
+        self.originals.is_some()
     }
 
     /// The command or subcommand with that id, unless the configuration hides it.

@@ -18,6 +18,7 @@ use crate::instance::Instance;
 use crate::instance::clients::ClientHandle;
 use crate::resp::{CommandQueue, Reply, Request};
 use crate::store::db::Db;
+use crate::text::number::parse_i64;
 
 /// Room for a transaction's commands that is kept.
 const KEPT_BYTES: usize = 64 * 1024;
@@ -132,7 +133,7 @@ impl<'i> Replay<'i> {
     fn find(&self, request: Request<'_>) -> Result<&'i Command, ReplayError> {
         let name = || request.iter_from(0).next().unwrap_or_default().to_vec();
         let command = (!request.is_empty())
-            .then(|| self.instance.registry.resolve(request))
+            .then(|| self.instance.registry.originals().resolve(request))
             .flatten()
             .ok_or_else(|| ReplayError::Unknown(name()))?;
         if !command.spec.accepts(request.len()) {
@@ -190,5 +191,21 @@ fn counts_from_now(command: &Command, request: Request<'_>) -> bool {
             .any(|option| word.eq_ignore_ascii_case(option))
     };
     RELATIVE.contains(&name)
-        || (PERHAPS_RELATIVE.contains(&name) && request.iter_from(2).any(is_option))
+        || (PERHAPS_RELATIVE.contains(&name) && options(name, request).any(is_option))
+}
+
+/// The words among which the options of a command are: not its values, fields and further keys, which may look like some.
+fn options<'r>(name: &str, request: Request<'r>) -> impl Iterator<Item = &'r [u8]> {
+    let first = match name {
+        "SET" => 3,
+        "MSETEX" => parse_i64(request.get(1))
+            .and_then(|pairs| usize::try_from(pairs).ok())
+            .map_or(request.len(), |pairs| {
+                pairs.saturating_mul(2).saturating_add(2)
+            }),
+        _ => 2,
+    };
+    request
+        .iter_from(first.min(request.len()))
+        .take_while(|word| !word.eq_ignore_ascii_case(b"FIELDS"))
 }

@@ -52,6 +52,8 @@ pub struct CommandSpec {
     pub handler: Handler,
     /// The word that names an element of the collection under its first key, if there is one: it is fetched ahead.
     pub element: Option<u16>,
+    /// The score that this element gets, if it gets one: the places of the old and the new one are fetched ahead.
+    pub score: Option<NewScore>,
     /// Finds the keys where the key specs cannot.
     pub key_finder: Option<KeyFinder>,
     /// Tells which flags hold for a request, where that depends on the request.
@@ -60,6 +62,15 @@ pub struct CommandSpec {
     pub category_of_group: bool,
     /// Whether it is for the server's own use or its developers', and not for applications.
     pub internal: bool,
+}
+
+/// The score that a command gives an element of a sorted set, by the word that says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NewScore {
+    /// The word at this index.
+    At(u16),
+    /// The present score and the word at this index.
+    IncreasedBy(u16),
 }
 
 impl CommandSpec {
@@ -82,6 +93,7 @@ impl CommandSpec {
             subcommands: &[],
             handler,
             element: None,
+            score: None,
             key_finder: None,
             flags_on: None,
             category_of_group: true,
@@ -155,6 +167,12 @@ impl CommandSpec {
     /// The word at `index` names an element of the collection under its key.
     pub const fn element_at(mut self, index: u16) -> Self {
         self.element = Some(index);
+        self
+    }
+
+    /// The score that the element gets.
+    pub const fn score(mut self, score: NewScore) -> Self {
+        self.score = Some(score);
         self
     }
 

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::attention::ENDING;
-use super::{Instance, ShutdownRequest, saving};
+use super::{Instance, ShutdownRequest, aof, saving};
 use crate::config::choices::ShutdownFlags;
 use crate::store::db::Db;
 
@@ -30,6 +30,9 @@ pub fn saves(instance: &Instance, request: ShutdownRequest) -> bool {
 pub fn prepare(db: &mut Db, instance: &Instance, request: ShutdownRequest) -> bool {
     tracing::warn!("User requested shutdown...");
     instance.saving.cancel_and_wait(&*instance.disk);
+    if !leave_file(instance, request) {
+        return false;
+    }
     if !saves(instance, request) {
         return true;
     }
@@ -45,6 +48,25 @@ pub fn prepare(db: &mut Db, instance: &Instance, request: ShutdownRequest) -> bo
         tracing::warn!("Error trying to save the DB. Exit anyway.");
     }
     instance.attention.raise(ENDING);
+    true
+}
+
+/// Readies the append-only file; false if its first base is not written yet, without which it has nothing.
+fn leave_file(instance: &Instance, request: ShutdownRequest) -> bool {
+    if instance.aof.state() == aof::State::Waiting {
+        if !request.force {
+            tracing::warn!("Writing initial AOF, can't exit.");
+            tracing::warn!(
+                "Errors trying to shut down the server. Check the logs for more information."
+            );
+            return false;
+        }
+        tracing::warn!("Writing initial AOF. Exit anyway.");
+    }
+    if aof::rewrite::is_running(instance) {
+        aof::rewrite::cancel(instance);
+        aof::rewrite::remove_temporary(instance);
+    }
     true
 }
 

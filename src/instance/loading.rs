@@ -250,6 +250,9 @@ fn tell_fact(loading: &Loading, name: &[u8], value: &[u8]) {
 fn log_failure(error: &LoadError) -> Failed {
     match error {
         LoadError::Read(error, position) => {
+            if let rdb::Error::Corrupt(what) = error {
+                tracing::warn!("{what}");
+            }
             let what = match error {
                 rdb::Error::Checksum => {
                     "RDB CRC error: the file is not as it was written".to_owned()
@@ -317,7 +320,9 @@ pub fn load_beside(instance: &Instance, mut fresh: Db) -> Result<(Db, Vec<Vec<u8
         skips_expired: true,
         replaces: false,
     };
-    let functions = load_file(instance, &mut fresh, rules)?;
+    let functions = load_file(instance, &mut fresh, rules).inspect_err(|_| {
+        tracing::warn!("Terminating server after rdb file reading failure.");
+    })?;
     if functions.is_some() {
         let seconds = start.elapsed().as_secs_f64();
         tracing::info!("DB loaded from disk: {seconds:.3} seconds");

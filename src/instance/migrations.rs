@@ -11,6 +11,7 @@
 //! Nothing here needs a limit of its own: a client has one migration at a time, and its keys came in one request.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Instance;
@@ -30,7 +31,6 @@ pub struct Target {
 }
 
 /// What MIGRATE was asked to do.
-#[derive(Clone)]
 pub struct Order {
     /// The other server.
     pub target: Target,
@@ -47,7 +47,6 @@ pub struct Order {
 }
 
 /// What one command at the target is about.
-#[derive(Clone)]
 pub enum Content {
     /// A value to be made there.
     Value {
@@ -61,7 +60,6 @@ pub enum Content {
 }
 
 /// One thing that is sent.
-#[derive(Clone)]
 pub struct Parcel {
     /// What is sent.
     pub content: Content,
@@ -89,7 +87,7 @@ pub struct Migration {
     /// The number of its command.
     pub command: usize,
     /// What it was asked to do.
-    pub order: Order,
+    pub order: Arc<Order>,
     /// What is sent in this round.
     pub parcels: Vec<Parcel>,
     /// How many rounds there have been.
@@ -166,7 +164,7 @@ impl Migration {
         Migration {
             session,
             command,
-            order,
+            order: Arc::new(order),
             parcels: Vec::new(),
             rounds: 0,
             has_moved: false,
@@ -208,7 +206,6 @@ impl Instance {
 mod tests {
     use super::*;
     use crate::instance::clients::{Clients, Endpoint};
-    use std::sync::Arc;
 
     fn migration(clients: &Clients, db: DbIndex, keys: &[&str]) -> Migration {
         let endpoint = Endpoint {
@@ -272,7 +269,7 @@ mod tests {
         }
         let mut next = || {
             let next = migrations.next_free();
-            let keys = next.map(|next| next.order.keys);
+            let keys = next.map(|next| next.order.keys.clone());
             if keys.is_none() {
                 migrations.release(0, &[b"b".to_vec()]);
             }

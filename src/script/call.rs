@@ -16,7 +16,7 @@ use super::host::{Host, KEPT_BYTES, Run, State};
 use super::raise;
 use crate::command::call::{call as run_command, write_error};
 use crate::command::{Command, CommandError, Context, Flags};
-use crate::instance::attention::WRITES_STOPPED;
+use crate::instance::attention::{FILE_FAILS, WRITES_STOPPED};
 use crate::resp::{CommandQueue, Reply};
 use crate::text::double;
 use crate::text::number::parse_i64;
@@ -243,9 +243,14 @@ fn execute(run: &mut Run, request: crate::resp::Request<'_>, mut reply: Reply<'_
     };
     let allow_all = instance.scripts.allow_all.load(Ordering::Relaxed);
     let refused = refuse(command, request.len(), run.read_only, allow_all).or_else(|| {
-        let stopped =
-            instance.attention.has(WRITES_STOPPED) && command.spec.flags.has(Flags::WRITE);
-        stopped.then_some(CommandError::Unsaved)
+        let stops = WRITES_STOPPED | FILE_FAILS;
+        if !instance.attention.has(stops) || !command.spec.flags.has(Flags::WRITE) {
+            return None;
+        }
+        if instance.attention.has(WRITES_STOPPED) {
+            return Some(CommandError::Unsaved);
+        }
+        instance.aof.error().map(CommandError::FileFails)
     });
     if let Some(error) = refused {
         instance.stats.commands[command.id].rejected.add(1);

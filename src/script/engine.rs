@@ -19,7 +19,7 @@ use super::sandbox::{self, Entry, Failure};
 use super::{api, convert, hook, raise};
 use crate::command::{CommandError, CommandResult, Context};
 use crate::instance::Instance;
-use crate::instance::attention::WRITES_STOPPED;
+use crate::instance::attention::{FILE_FAILS, WRITES_STOPPED};
 use crate::resp::{Protocol, Request};
 
 /// An error's code is no longer.
@@ -318,6 +318,12 @@ fn check(start: &Start<'_>, instance: &Instance) -> Result<(), CommandError> {
     let may_write = declared && !start.flags.has(ScriptFlags::NO_WRITES);
     if may_write && instance.attention.has(WRITES_STOPPED) {
         return Err(CommandError::UnsavedScript);
+    }
+    if may_write
+        && instance.attention.has(FILE_FAILS)
+        && let Some(text) = instance.aof.error()
+    {
+        return Err(CommandError::FileFails(text));
     }
     Ok(())
 }

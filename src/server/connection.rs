@@ -20,10 +20,10 @@ use super::busy;
 use super::clock;
 use super::dispatch::Gate;
 use super::prefetch;
-use crate::command::Session;
 use crate::command::session::Parked;
+use crate::command::{Flags, Group, Session};
 use crate::instance::aof::writer;
-use crate::instance::attention::{BROADCASTS, ENDING};
+use crate::instance::attention::{BROADCASTS, ENDING, FILE_FAILS};
 use crate::instance::clients::{ClientFigures, ClientHandle, IDLE_BUFFER_MS, Registration};
 use crate::instance::output::UNCOUNTED_BYTES;
 use crate::instance::{Instance, tracking};
@@ -51,6 +51,8 @@ pub struct Connection<'a, S> {
     limits: Limits,
     /// The time of the last batch, in Unix milliseconds.
     now_ms: u64,
+    /// Whether the reply that waits tells nothing of the data set, and need not wait for a file that cannot be written.
+    tells_nothing: bool,
     /// The version of the configuration that `limits` are of.
     config_version: u64,
 }
@@ -86,6 +88,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             instance,
             limits,
             now_ms: clock::unix_ms(),
+            tells_nothing: false,
             config_version: instance.config_version(),
         };
         connection.publish_figures(0, 0);
@@ -264,6 +267,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         }
         self.now_ms = begin_batch(&mut db, &self.session, self.instance);
         self.session.handle.take_messages(&mut out, &mut self.blobs);
+        self.tells_nothing = false;
+        let alone = self.instance.attention.has(FILE_FAILS) && out.is_empty();
         let mut gate = Gate {
             db: &mut db,
             session: &mut self.session,
@@ -284,9 +289,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                 break;
             }
             at += 1;
-            if out.len() > MAX_PENDING_REPLIES || !self.blobs.is_empty() {
+            if out.len() > MAX_PENDING_REPLIES || !self.blobs.is_empty() || alone {
                 break;
             }
+        }
+        if alone {
+            self.tells_nothing = tells_nothing(self.instance, &self.session, &out);
         }
         if self.session.close_after_reply {
             self.session.handle.set_leaving();
@@ -295,24 +303,26 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             tracking::broadcast(self.instance);
             self.session.handle.take_messages(&mut out, &mut self.blobs);
         }
-        let stats = &self.instance.stats;
-        stats.commands_processed.add((at - from) as u64);
-        stats.batches.add(1);
-        let large: usize = self.blobs.iter().map(|blob| blob.bytes.len()).sum();
-        stats.net_output.add((out.len() - pending + large) as u64);
+        count_batch(self.instance, at - from, out.len() - pending, &self.blobs);
         if at == commands {
-            stats.net_input.add(codec.batch_bytes() as u64);
+            (self.instance.stats.net_input).add(codec.batch_bytes() as u64);
         }
         let receivers = self.instance.clients.mail.take();
         drop(db);
         *self.framed.write_buffer_mut() = out;
         if !receivers.is_empty() {
-            // Where writes are logged, a connection writes the log first. Who is written to already is not waited for.
-            let may_deliver = !self.instance.aof.is_on();
-            let mail = &self.instance.clients.mail;
-            self.session.has_woken &= !mail.deliver(receivers, may_deliver);
+            self.deliver(receivers);
         }
         at
+    }
+
+    /// Sends what the batch has put out for others.
+    fn deliver(&mut self, receivers: Vec<Arc<ClientHandle>>) {
+        // Where writes are logged, a connection writes the log first.
+        let at_once = !self.instance.aof.is_on();
+        let has_woken = !self.instance.clients.mail.deliver(receivers, at_once);
+        // Who is written to already need not be waited for.
+        self.session.has_woken &= has_woken;
     }
 
     /// Executes one command beside a script that has the data set for too long; returns how many of the batch are done.
@@ -344,11 +354,13 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             blobs,
             session,
             instance,
+            tells_nothing,
             ..
         } = self;
         let handle = &session.handle;
         if instance.aof.is_on() {
-            let waits = !framed.write_buffer().is_empty() || !blobs.is_empty();
+            let is_empty = framed.write_buffer().is_empty() && blobs.is_empty();
+            let waits = !is_empty && !*tells_nothing;
             log_first(instance, handle, waits).await?;
         }
         let bytes = publish_pending(&handle.figures, framed.write_buffer().len(), blobs);
@@ -480,6 +492,16 @@ fn begin_batch(db: &mut Db, session: &Session, instance: &Instance) -> u64 {
     now_ms
 }
 
+/// Counts commands that were executed, and what they have answered beside large values.
+#[inline]
+fn count_batch(instance: &Instance, commands: usize, bytes: usize, blobs: &[Blob]) {
+    let stats = &instance.stats;
+    stats.commands_processed.add(commands as u64);
+    stats.batches.add(1);
+    let large: usize = blobs.iter().map(|blob| blob.bytes.len()).sum();
+    stats.net_output.add((bytes + large) as u64);
+}
+
 /// Has what the log holds by now written to the append-only file, before replies that may tell of it go out; with `always`
 /// they wait until it is on the disk.
 #[cold]
@@ -494,6 +516,25 @@ async fn log_first(instance: &Instance, handle: &ClientHandle, waits: bool) -> i
         () = instance.aof.shown_up_to(end) => Ok(()),
         () = handle.closed() => Err(io::ErrorKind::ConnectionAborted.into()),
     }
+}
+
+/// Whether the answer of the last command, which is all of `reply`, tells nothing of the data set: it was refused because the
+/// append-only file cannot be written, or it is about the server or the connection.
+#[cold]
+fn tells_nothing(instance: &Instance, session: &Session, reply: &[u8]) -> bool {
+    let last = session.handle.figures.last_command.load(Ordering::Relaxed);
+    let command = instance
+        .registry
+        .iter_all()
+        .find(|command| command.id + 1 == last);
+    let is_apart = command.is_some_and(|command| {
+        let spec = command.spec;
+        let touches = [Flags::WRITE, Flags::READONLY]
+            .iter()
+            .any(|&flag| spec.flags.has(flag));
+        matches!(spec.group, Group::Server | Group::Connection) && !touches
+    });
+    is_apart || reply.starts_with(b"-MISCONF ")
 }
 
 /// Writes `buffer` with the large values of `blobs` in their places.

@@ -1,17 +1,21 @@
 //! Fetching ahead: before the first commands of a batch run, the cache lines that they will touch are asked for, so that
 //! the misses of several commands overlap instead of following each other.
 //!
-//! Four steps, each of which needs what the one before has fetched: the bucket of each key, the entry, and, where the
-//! command names one element of a large collection, the element's bucket and the element itself.
+//! Each step needs what the one before has fetched: the bucket of each key, the entry, and, where the command names one
+//! element of a large collection, the element's bucket and the element itself. If it gives an element of a sorted set a
+//! score, four more go to the places of the old and the new score ([`Move`]).
 //!
-//! A command takes part by its key specs; for the last two steps its spec says where the element is
-//! ([`element_at`](crate::command::CommandSpec::element_at)).
+//! A command takes part by its key specs; for the steps that follow its spec says where the element is
+//! ([`element_at`](crate::command::CommandSpec::element_at)) and its score ([`score`](crate::command::CommandSpec::score)).
 
 use super::dispatch::Gate;
-use crate::command::Command;
+use crate::command::{Command, CommandSpec, NewScore};
 use crate::resp::Request;
+use crate::store::entry::Object;
 use crate::store::member::Member;
 use crate::store::table::Table;
+use crate::store::types::sorted_set::{Ahead, Move};
+use crate::text::double;
 
 /// How many commands are looked at ahead.
 pub const WINDOW: usize = 16;
@@ -53,6 +57,51 @@ fn word(at: Option<u16>, request: Request<'_>) -> Option<usize> {
     at.map(usize::from).filter(|&at| at < request.len())
 }
 
+/// A large collection that a command names.
+#[derive(Clone, Copy)]
+struct Collection<'a> {
+    table: &'a Table<Member>,
+    /// Where its scores are, if it has some.
+    scores: Option<Ahead<'a>>,
+}
+
+impl<'a> Collection<'a> {
+    fn of(object: &'a Object) -> Option<Self> {
+        let scores = match object {
+            Object::SortedSet(set) => set.ahead(),
+            _ => None,
+        };
+        object.table().map(|table| Collection { table, scores })
+    }
+}
+
+/// The element that a command names, and what is to be done with it.
+#[derive(Clone, Copy)]
+struct Element<'a> {
+    collection: Collection<'a>,
+    hash: u64,
+    score: Option<Score>,
+}
+
+/// The score that an element gets.
+#[derive(Clone, Copy)]
+enum Score {
+    This(f64),
+    IncreasedBy(f64),
+}
+
+impl Score {
+    /// What the request says in the place that the command's spec names; nothing if that is no number.
+    #[inline]
+    fn of(spec: &CommandSpec, request: Request<'_>) -> Option<Score> {
+        let number = |at| double::parse(request.get(word(Some(at), request)?));
+        match spec.score? {
+            NewScore::At(at) => number(at).map(Score::This),
+            NewScore::IncreasedBy(at) => number(at).map(Score::IncreasedBy),
+        }
+    }
+}
+
 /// The steps for elements of large collections.
 fn fetch_elements<'r>(
     gate: &Gate<'_>,
@@ -60,9 +109,10 @@ fn fetch_elements<'r>(
     found: &Found<'_>,
     hashes: &[Option<u64>; WINDOW],
 ) {
-    let mut elements: [Option<(&Table<Member>, u64)>; WINDOW] = [None; WINDOW];
+    let mut elements: [Option<Element<'_>>; WINDOW] = [None; WINDOW];
+    let mut moves = false;
     // Most batches that name elements go to one collection.
-    let mut last: Option<(&[u8], Option<&Table<Member>>)> = None;
+    let mut last: Option<(&[u8], Option<Collection<'_>>)> = None;
     for (slot, request) in requests.enumerate().take(WINDOW) {
         let (Some(command), Some(hash)) = (found[slot], hashes[slot]) else {
             continue;
@@ -72,19 +122,57 @@ fn fetch_elements<'r>(
             continue;
         };
         let key = request.get(key_at);
-        let table = match last {
-            Some((known, table)) if known == key => table,
-            _ => gate.db.large_collection(gate.session.db, hash, key),
+        let collection = match last {
+            Some((known, collection)) if known == key => collection,
+            _ => gate
+                .db
+                .large_collection(gate.session.db, hash, key)
+                .and_then(Collection::of),
         };
-        last = Some((key, table));
-        if let Some(table) = table {
-            let hash = table.hash(request.get(element_at));
-            table.prefetch_bucket(hash);
-            elements[slot] = Some((table, hash));
+        last = Some((key, collection));
+        if let Some(collection) = collection {
+            let hash = collection.table.hash(request.get(element_at));
+            collection.table.prefetch_bucket(hash);
+            let score = collection
+                .scores
+                .and_then(|_| Score::of(command.spec, request));
+            moves |= score.is_some();
+            elements[slot] = Some(Element {
+                collection,
+                hash,
+                score,
+            });
         }
     }
-    for (table, hash) in elements.iter().flatten() {
-        table.prefetch_node(*hash);
+    for element in elements.iter().flatten() {
+        element.collection.table.prefetch_node(element.hash);
+    }
+    if moves {
+        fetch_places(&elements);
+    }
+}
+
+/// The steps for elements that get a score: what lies where they are and where they go.
+fn fetch_places(elements: &[Option<Element<'_>>; WINDOW]) {
+    let mut moves: [Option<Move<'_>>; WINDOW] = [const { None }; WINDOW];
+    for (slot, element) in elements.iter().enumerate() {
+        moves[slot] = element.and_then(|element| {
+            let score = element.score?;
+            let new = |old: Option<f64>| match score {
+                Score::This(score) => score,
+                Score::IncreasedBy(increment) => old.unwrap_or(0.0) + increment,
+            };
+            Some(element.collection.scores?.start(element.hash, new))
+        });
+    }
+    for one in moves.iter().flatten() {
+        one.fetch_scores();
+    }
+    for one in moves.iter_mut().flatten() {
+        one.fetch_references();
+    }
+    for one in moves.iter().flatten() {
+        one.fetch_ties();
     }
 }
 

@@ -10,8 +10,7 @@ use super::access::AccessPolicy;
 use super::effects::Effects;
 use super::entry::{Entry, NEVER, NewValue, Object, Value};
 use super::journal::{Events, Journal, What};
-use super::member::Member;
-use super::table::{DueBudget, HashSeed, NodeRef, Slot, Table};
+use super::table::{DueBudget, HashSeed, NodeRef, Parts, Slot, Table};
 use field_deadlines::FieldDeadlines;
 
 /// An entry borrowed from the data set.
@@ -235,14 +234,12 @@ impl Db {
     /// The table of a collection that is too large for the processor's caches, for fetching its elements ahead; `hash` is
     /// what [`Db::prefetch_bucket`] answered for the key.
     #[inline]
-    pub fn large_collection(
-        &self,
-        index: DbIndex,
-        hash: u64,
-        key: &[u8],
-    ) -> Option<&Table<Member>> {
+    pub fn large_collection(&self, index: DbIndex, hash: u64, key: &[u8]) -> Option<&Object> {
         match self.keyspaces[index].table.get_hashed(hash, key)?.value() {
-            Value::Object(object) => object.table().filter(|table| table.len() >= LARGE_MEMBERS),
+            Value::Object(object) => {
+                let len = object.table().map_or(0, Table::len);
+                (len >= LARGE_MEMBERS).then_some(object)
+            }
             _ => None,
         }
     }
@@ -326,6 +323,13 @@ impl Db {
             && !(self.keeps_expired && self.sees_expired)
     }
 
+    /// Whether a key whose time is over is left where it is and looks as if it were gone. What takes its place says that it
+    /// goes, as whoever repeats it would find it.
+    #[inline]
+    fn hides_expired(&self) -> bool {
+        self.keeps_expired && !self.sees_expired
+    }
+
     /// Whether `key` is there, without any trace: one whose time is over is left where it is.
     pub fn presence(&self, index: DbIndex, key: &[u8]) -> Presence {
         match self.keyspaces[index].table.get(key) {
@@ -363,6 +367,7 @@ impl Db {
         deadline_ms: u64,
         is_new: bool,
     ) {
+        let hides_expired = self.hides_expired();
         let keyspace = &mut self.keyspaces[index];
         let mut value = Some(value);
         let (mut slot, inserted) = keyspace.table.find_or_insert_with(key, || {
@@ -370,6 +375,9 @@ impl Db {
             Entry::new(key, value, deadline_ms)
         });
         if let Some(value) = value {
+            if hides_expired && slot.deadline_ms() <= self.now_ms {
+                self.effects.expired(index, key);
+            }
             keyspace.expires -= usize::from(slot.deadline_ms() != NEVER);
             keyspace.fields.forget(&slot);
             slot.replace(value, deadline_ms);
@@ -390,6 +398,7 @@ impl Db {
 
     /// Stores an entry that carries its own key; what was there is dropped.
     pub fn insert(&mut self, index: DbIndex, entry: Entry) {
+        let hides_expired = self.hides_expired();
         let keyspace = &mut self.keyspaces[index];
         keyspace.expires += usize::from(entry.deadline_ms() != NEVER);
         entry.set_access(self.access.moved(entry.access(), self.access_ms));
@@ -399,6 +408,9 @@ impl Db {
         let earliest_ms = field_deadlines::earliest_ms(&entry);
         let noted = (earliest_ms != NEVER).then(|| entry.key().to_vec());
         if let Some(old) = keyspace.table.insert(entry) {
+            if hides_expired && old.deadline_ms() <= self.now_ms {
+                self.effects.expired(index, old.key());
+            }
             keyspace.expires -= usize::from(old.deadline_ms() != NEVER);
             keyspace.fields.forget(&old);
         }
@@ -427,8 +439,12 @@ impl Db {
 
     /// Removes `key`; the entry is the caller's to drop. Does not look at the deadline.
     pub fn remove(&mut self, index: DbIndex, key: &[u8]) -> Option<Entry> {
+        let hides_expired = self.hides_expired();
         let keyspace = &mut self.keyspaces[index];
         let entry = keyspace.table.remove(key)?;
+        if hides_expired && entry.deadline_ms() <= self.now_ms {
+            self.effects.expired(index, key);
+        }
         keyspace.expires -= usize::from(entry.deadline_ms() != NEVER);
         keyspace.fields.forget(&entry);
         Some(entry)
@@ -539,8 +555,8 @@ impl Db {
                 .map(|_| Keyspace::new(self.seed))
                 .collect(),
             now_ms: self.now_ms,
-            access_ms: self.access_ms,
             access_clock: self.access_clock,
+            access_ms: self.access_ms,
             dirty: 0,
             stats: KeyspaceStats::default(),
             limits: self.limits,
@@ -647,6 +663,11 @@ impl Keyspace {
     /// All entries, in the order of the hash.
     pub fn iter(&self) -> impl Iterator<Item = EntryRef<'_>> {
         self.table.iter()
+    }
+
+    /// All entries, a part of the table after the other, of which each is let go when it is dropped.
+    pub fn into_parts(self) -> Parts<Entry, HashSeed> {
+        self.table.into_parts()
     }
 
     /// The table beneath, for DEBUG.

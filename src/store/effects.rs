@@ -157,8 +157,7 @@ impl Effects {
     pub fn notes(&self) -> Noted {
         Noted {
             on: self.on,
-            bytes: Vec::new(),
-            ends: Vec::new(),
+            kept: None,
         }
     }
 
@@ -263,23 +262,24 @@ impl Effects {
 #[derive(Debug)]
 pub struct Noted {
     on: bool,
+    /// There from the first word on, so that a place without any costs nothing.
+    kept: Option<Box<Kept>>,
+}
+
+#[derive(Debug, Default)]
+struct Kept {
     bytes: Vec<u8>,
     ends: Vec<usize>,
 }
 
 impl Noted {
-    /// Whether anybody keeps a log, so that words are kept here.
-    #[inline]
-    pub fn is_on(&self) -> bool {
-        self.on
-    }
-
     /// Keeps a word.
     #[inline]
     pub fn word(&mut self, word: &[u8]) {
         if self.on {
-            self.bytes.extend_from_slice(word);
-            self.ends.push(self.bytes.len());
+            let kept = self.kept.get_or_insert_default();
+            kept.bytes.extend_from_slice(word);
+            kept.ends.push(kept.bytes.len());
         }
     }
 
@@ -293,32 +293,36 @@ impl Noted {
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.ends().len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.kept.is_none()
+    }
+
+    fn bytes(&self) -> &[u8] {
+        self.kept.as_ref().map_or(&[], |kept| &kept.bytes)
+    }
+
+    fn ends(&self) -> &[usize] {
+        self.kept.as_ref().map_or(&[], |kept| &kept.ends)
     }
 
     /// All of them.
     pub fn iter(&self) -> Words<'_> {
         Words {
-            bytes: &self.bytes,
-            ends: &self.ends,
+            bytes: self.bytes(),
+            ends: self.ends(),
             start: 0,
         }
     }
 
     /// All of them, at most so many at once.
     pub fn chunks(&self, most: usize) -> impl Iterator<Item = Words<'_>> {
-        let mut start = 0;
-        self.ends.chunks(most).map(move |ends| {
-            let words = Words {
-                bytes: &self.bytes,
-                ends,
-                start,
-            };
+        let (bytes, mut start) = (self.bytes(), 0);
+        self.ends().chunks(most).map(move |ends| {
+            let words = Words { bytes, ends, start };
             start = ends.last().copied().unwrap_or_default();
             words
         })

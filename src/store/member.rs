@@ -323,6 +323,12 @@ impl Member {
         self.0.addr().get()
     }
 
+    /// Asks the processor to fetch the block's first line.
+    #[inline]
+    pub fn prefetch(&self) {
+        super::table::prefetch(self.0.cast().as_ptr());
+    }
+
     /// Whether both refer to the same block.
     pub fn is_same(&self, other: &Member) -> bool {
         self.0 == other.0

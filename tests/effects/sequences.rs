@@ -72,6 +72,7 @@ fn sequence(commands: &[Command], seed: u64) -> Sequence {
         let hello = words("HELLO 3");
         steps.extend((0..CLIENTS).map(|client| Step::Run(client, hello.clone())));
     }
+    let focus = FOCUSES[rng.usize(..FOCUSES.len())];
     let mut commands = made.commands.into_iter();
     while let Some(command) = commands.next() {
         match rng.u8(..20) {
@@ -81,12 +82,16 @@ fn sequence(commands: &[Command], seed: u64) -> Sequence {
             _ => {}
         }
         match rng.u8(..20) {
-            0..=7 => push(&mut steps, special(&mut rng), &mut rng),
-            8 => push(&mut steps, script(&command, &special(&mut rng)), &mut rng),
+            0..=7 => push(&mut steps, special(&mut rng, focus), &mut rng),
+            8 => push(
+                &mut steps,
+                script(&command, &special(&mut rng, focus)),
+                &mut rng,
+            ),
             9 => {
                 let client = rng.usize(..CLIENTS);
                 let queued = commands.by_ref().take(rng.usize(..4));
-                let all = [words("MULTI"), special(&mut rng), command];
+                let all = [words("MULTI"), special(&mut rng, focus), command];
                 let all = all.into_iter().chain(queued).chain([words("EXEC")]);
                 steps.extend(all.map(|words| Step::Run(client, words)));
             }
@@ -198,8 +203,18 @@ const SPECIAL: &[&str] = &[
     "MOVE {key} 1",
 ];
 
-fn special(rng: &mut Rng) -> Words {
-    let template = SPECIAL[rng.usize(..SPECIAL.len())];
+/// What most of a sequence's special commands are about, so that they meet.
+const FOCUSES: &[&str] = &[
+    "{stream}", "{stream}", "{hash}", "{list}", "{set}", "{zset}", "{string}", "",
+];
+
+fn special(rng: &mut Rng, focus: &str) -> Words {
+    let template = loop {
+        let one = SPECIAL[rng.usize(..SPECIAL.len())];
+        if one.contains(focus) || rng.u8(..10) == 0 {
+            break one;
+        }
+    };
     let mut text = String::new();
     for part in template.split(' ') {
         text += filling(rng, part);

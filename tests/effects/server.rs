@@ -86,15 +86,30 @@ pub(crate) struct Server {
     log: Vec<Words>,
 }
 
-fn instance() -> Arc<Instance> {
-    let registry = Registry::new(ruddle::commands::all(), &[]);
+/// Names that the configuration gives to commands: for [`Server::with_renames`].
+pub(crate) type Renames<'a> = &'a [(&'a str, &'a str)];
+
+fn instance(renames: Renames<'_>) -> Arc<Instance> {
+    let pair = |&(from, to): &(&str, &str)| (from.as_bytes().to_vec(), to.as_bytes().to_vec());
+    let renames: Vec<_> = renames.iter().map(pair).collect();
+    let registry = Registry::new(ruddle::commands::all(), &renames);
     Instance::new(Config::new(Path::new("/")), registry, "0".repeat(40)).share()
 }
 
 impl Server {
     /// An empty data set with so many clients.
     pub(crate) fn new(clients: usize, seed: u64, limits: EncodingLimits) -> Server {
-        let instance = instance();
+        Server::with_renames(clients, seed, limits, &[])
+    }
+
+    /// As [`Server::new`], with other names for commands.
+    pub(crate) fn with_renames(
+        clients: usize,
+        seed: u64,
+        limits: EncodingLimits,
+        renames: Renames<'_>,
+    ) -> Server {
+        let instance = instance(renames);
         let mut db = Db::new(DATABASES, Some(seed));
         db.limits = limits;
         db.effects = Effects::kept();
@@ -193,7 +208,8 @@ impl Server {
     /// What is wrong with the log.
     pub(crate) fn repeated(&mut self) -> Result<Db, String> {
         self.take_log();
-        let instance = instance();
+        // With names of its own, and without those that the log needs most.
+        let instance = instance(&[("SET", "DEL"), ("DEL", ""), ("MULTI", ""), ("SELECT", "s")]);
         let mut db = Db::new(DATABASES, Some(987_654_321));
         db.limits = self.db.limits;
         let mut replay = Replay::new(&instance);

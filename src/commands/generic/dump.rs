@@ -189,9 +189,10 @@ fn restore(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 
 /// Has RESTORE repeated with the deadline in place of the time to live.
 fn repeat_with_deadline(context: &mut Context<'_>, request: Request<'_>, deadline_ms: u64) {
+    let name = context.command.spec.name;
     context.repeat(|effects| {
         effects
-            .word(request.get(0))
+            .word(name.as_bytes())
             .word(request.get(1))
             .number(deadline_ms);
         for word in request.iter_from(3) {

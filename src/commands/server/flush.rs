@@ -80,8 +80,7 @@ fn flushall(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         _ => {}
     }
     // Whoever repeats it may have keys where there was none here.
-    let index = context.index();
-    context.db.effects.say(index, request.iter_from(0));
+    repeat(context, request);
     context.reply.ok();
     Ok(())
 }
@@ -97,10 +96,16 @@ fn flushdb(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     check_mode(request)?;
     let index = context.index();
     flush(context, index);
-    context.db.effects.say(index, request.iter_from(0));
+    repeat(context, request);
     tracking::all_changed(context.instance, context.session.id());
     context.reply.ok();
     Ok(())
+}
+
+/// Has a flush repeated under its own name, even if there was nothing.
+fn repeat(context: &mut Context<'_>, request: Request<'_>) {
+    let name = context.command.spec.name;
+    context.repeat(|effects| _ = effects.word(name.as_bytes()).words(request.iter_from(1)));
 }
 
 /// Both modes do the same here; only the word is checked.

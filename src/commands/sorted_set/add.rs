@@ -3,7 +3,7 @@
 use super::{create, limits, settle, zset_mut};
 use crate::command::{
     Arg, ArgKind, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags,
-    KeySpec,
+    KeySpec, NewScore,
 };
 use crate::resp::Request;
 use crate::store::journal::Events;
@@ -13,6 +13,7 @@ use crate::text::double;
 /// `ZADD key [NX | XX] [GT | LT] [CH] [INCR] score member [score member ...]`
 pub static ZADD: CommandSpec = CommandSpec::new("ZADD", Group::SortedSet, zadd)
     .element_at(3)
+    .score(NewScore::At(2))
     .doc(
         "Adds members to a sorted set or gives them other scores; a missing key counts as an empty set.",
         "1.2.0",
@@ -56,6 +57,7 @@ fn zadd(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
 /// ZINCRBY key increment member
 pub static ZINCRBY: CommandSpec = CommandSpec::new("ZINCRBY", Group::SortedSet, zincrby)
     .element_at(3)
+    .score(NewScore::IncreasedBy(2))
     .doc(
         "Adds a number to the score of a member, which counts as 0 if the member is not there.",
         "1.2.0",

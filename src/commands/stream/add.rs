@@ -271,11 +271,16 @@ fn xadd(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     if trimmed > 0 {
         context.event(Events::STREAM, "xtrim", key);
     }
-    if !matches!(id, NewId::Given(_)) || trim.is_some_and(|trim| trim.approximate) {
+    let trims_about = trim.filter(|trim| trim.approximate);
+    if trims_about.is_some() || !matches!(id, NewId::Given(_)) {
         context.repeat(|effects| {
-            effects.word(b"XADD").word(key);
-            if let Some(trim) = &trim {
-                repeat_trim(effects, trim, left);
+            match &trims_about {
+                Some(trim) => repeat_trim(effects.word(b"XADD").word(key), trim, left),
+                None => {
+                    _ = effects
+                        .word(b"XADD")
+                        .words(request.iter_from(1).take(first - 2))
+                }
             }
             say_id(effects, new_id).words(request.iter_from(first));
         });
@@ -301,7 +306,7 @@ impl Left {
     }
 }
 
-/// Says a trim as the exact one that has the same result.
+/// Says an approximate trim as the exact one that has had the same result.
 fn repeat_trim(effects: &mut Effects, trim: &Trim, left: Left) {
     match trim.references {
         References::Keep => {}
@@ -378,10 +383,11 @@ fn xtrim(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     changed_by(context, key, trimmed.removed);
     if trimmed.removed > 0 {
         context.event(Events::STREAM, "xtrim", key);
-        context.repeat(|effects| {
-            effects.word(b"XTRIM").word(key);
-            repeat_trim(effects, &trim, left);
-        });
+        if trim.approximate {
+            context.repeat(|effects| {
+                repeat_trim(effects.word(b"XTRIM").word(key), &trim, left);
+            });
+        }
     }
     context.reply.count(trimmed.removed);
     discard(context, trimmed.remains);

@@ -29,14 +29,18 @@ pub(super) fn commit(
     let state = aof.state();
     let mut changed = manifest.clone();
     let mut made = Vec::new();
-    let outcome = put_in_place(directory, &mut changed, &mut made, temporary, form, state);
+    let mut outcome = put_in_place(directory, &mut changed, &mut made, temporary, form, state);
     // Where only the directory could not be synced, the new manifest is there, and may be gone with the power.
-    let is_adopted = outcome.is_ok()
+    let is_there = outcome.is_ok()
         || directory
             .read_manifest()
             .is_ok_and(|found| found == changed);
-    if !is_adopted {
-        for name in &made {
+    if outcome.is_err() && is_there {
+        outcome = directory.write_manifest(&changed);
+    }
+    // With the manifest before nothing would be lost, unless there was no append-only file before.
+    if outcome.is_err() && (!is_there || state == State::Waiting) {
+        for name in made.iter().filter(|_| !is_there) {
             let _ = directory.disk().remove(&directory.file(name));
         }
         return outcome;

@@ -29,6 +29,8 @@ pub mod load;
 pub mod open;
 pub mod rewrite;
 pub mod switch;
+#[cfg(test)]
+mod tests;
 mod trouble;
 pub mod writer;
 
@@ -208,9 +210,14 @@ impl Aof {
 
     /// Resolves when a sync has failed on which replies waited: nobody knows what is on the disk, and the process has to end.
     pub async fn lost(&self) {
-        while !self.is_lost.load(Ordering::Acquire) {
+        while !self.is_lost() {
             self.lost.notified().await;
         }
+    }
+
+    /// Whether that has happened.
+    pub fn is_lost(&self) -> bool {
+        self.is_lost.load(Ordering::Acquire)
     }
 
     fn lose(&self) {

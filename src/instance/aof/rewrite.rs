@@ -361,6 +361,14 @@ fn run(instance: &Instance, task: &Task, base: Base, directory: &Directory) {
     end(instance, task, done.is_ok());
 }
 
+/// Removes what a rewrite has written that was cancelled because the process ends.
+pub fn remove_temporary(instance: &Instance) {
+    if let Some(ledger) = instance.aof.ledger().as_ref() {
+        let directory = &ledger.directory;
+        let _ = directory.disk().remove(&temporary_base(directory));
+    }
+}
+
 /// The name of a base that is not whole.
 fn temporary_base(directory: &Directory) -> PathBuf {
     let pid = std::process::id();

@@ -16,7 +16,7 @@ use super::{Disk, DiskFile};
 pub enum Failure {
     /// It does nothing.
     Fails,
-    /// A write writes half of its bytes, and the next one fails; other calls fail.
+    /// A write writes half of its bytes, and the call after it fails; other calls fail.
     Tears,
 }
 
@@ -28,7 +28,6 @@ pub struct SimulatedDisk(Arc<Mutex<State>>);
 struct State {
     names: BTreeMap<PathBuf, Arc<Mutex<Content>>>,
     synced_names: BTreeMap<PathBuf, Arc<Mutex<Content>>>,
-    directories: Vec<PathBuf>,
     /// Calls that change something, so far.
     calls: u64,
     /// The call that fails.
@@ -101,24 +100,27 @@ impl SimulatedDisk {
         state.names.insert(path, content);
     }
 
-    /// The disk after the power was cut.
+    /// A disk with what there is after the power was cut.
     pub fn cut_power(&self) -> SimulatedDisk {
         let state = locked(&self.0);
-        let keep = |(path, content): (&PathBuf, &Arc<Mutex<Content>>)| {
-            let synced = locked(content).synced.clone();
-            let content = Content {
-                bytes: synced.clone(),
-                synced,
-            };
-            (path.clone(), Arc::new(Mutex::new(content)))
-        };
-        let names: BTreeMap<_, _> = state.synced_names.iter().map(keep).collect();
-        SimulatedDisk(Arc::new(Mutex::new(State {
-            synced_names: names.clone(),
-            names,
-            directories: state.directories.clone(),
-            ..State::default()
-        })))
+        SimulatedDisk::with(&state.synced_names, |content| &content.synced)
+    }
+
+    /// A disk with what there is after the process has ended.
+    pub fn end_process(&self) -> SimulatedDisk {
+        let state = locked(&self.0);
+        SimulatedDisk::with(&state.names, |content| &content.bytes)
+    }
+
+    fn with(
+        names: &BTreeMap<PathBuf, Arc<Mutex<Content>>>,
+        bytes: fn(&Content) -> &Vec<u8>,
+    ) -> SimulatedDisk {
+        let disk = SimulatedDisk::default();
+        for (path, content) in names {
+            disk.put(path.clone(), bytes(&locked(content)));
+        }
+        disk
     }
 
     /// Counts a call that changes something; an error where it is to fail.
@@ -127,13 +129,15 @@ impl SimulatedDisk {
         state.calls += 1;
         match state.failing {
             Some((call, failure)) if call == state.calls => {
-                if failure == Failure::Tears {
-                    state.failing = Some((call + 1, Failure::Fails));
-                }
                 Err((failed(), failure))
             }
             _ => Ok(state),
         }
+    }
+
+    fn fail_next(&self) {
+        let mut state = locked(&self.0);
+        state.failing = Some((state.calls + 1, Failure::Fails));
     }
 
     fn file(&self, content: Arc<Mutex<Content>>) -> Arc<dyn DiskFile> {
@@ -157,7 +161,10 @@ impl DiskFile for SimulatedFile {
                     return Err(io::ErrorKind::StorageFull.into());
                 }
             }
-            Err((_, Failure::Tears)) if written > 1 => written /= 2,
+            Err((_, Failure::Tears)) if written > 1 => {
+                self.disk.fail_next();
+                written /= 2;
+            }
             Err((error, _)) => return Err(error),
         }
         locked(&self.content)
@@ -224,10 +231,8 @@ impl Disk for SimulatedDisk {
         removed.map(drop).ok_or(io::ErrorKind::NotFound.into())
     }
 
-    fn create_dir(&self, path: &Path) -> io::Result<()> {
-        let mut state = self.call().map_err(|(error, _)| error)?;
-        state.directories.push(path.to_owned());
-        Ok(())
+    fn create_dir(&self, _path: &Path) -> io::Result<()> {
+        self.call().map(drop).map_err(|(error, _)| error)
     }
 
     fn sync_dir(&self, path: &Path) -> io::Result<()> {

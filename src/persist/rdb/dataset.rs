@@ -4,6 +4,11 @@
 //! directory is synced. Loading decodes on one thread and inserts on another: decoding waits for no cache line of a large
 //! table, inserting does hardly anything else.
 
+mod encode;
+mod synced;
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
@@ -11,11 +16,13 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use super::Error;
 use super::file::{Access, Key, Reader, Record, Writer, version_for};
-use crate::persist::disk::{Disk, FileWriter};
+use crate::persist::disk::Disk;
 use crate::store::access::{self, AccessPolicy};
-use crate::store::db::{Db, EntryRef, Keyspace};
+use crate::store::db::{Db, Keyspace};
 use crate::store::entry::Entry;
 
+/// A database of so many keys is encoded on threads of its own.
+const ENCODED_ELSEWHERE: usize = 20_000;
 /// Keys that go from the decoding thread to the inserting one at once.
 const BATCH_KEYS: usize = 256;
 /// Batches that may wait between the two.
@@ -71,7 +78,8 @@ impl fmt::Debug for Snapshot {
 
 /// Writes a data set to `to`, and gives that back. `each_key` is called after each key; its error ends the writing.
 ///
-/// A database is let go as soon as it is written.
+/// What is written is let go of at once, so that the data set can change in place there. A large database is encoded on
+/// threads of its own ([`encode`]): this one sums and writes what they have made.
 pub fn write<W: Write>(
     to: W,
     snapshot: Snapshot,
@@ -83,22 +91,55 @@ pub fn write<W: Write>(
     for code in &snapshot.functions {
         writer.function(code)?;
     }
-    let (uses, now_ms) = (snapshot.uses, snapshot.taken_ms);
+    let form = Form {
+        uses: snapshot.uses,
+        now_ms: snapshot.taken_ms,
+        compress: snapshot.compress,
+    };
     for (index, keyspace) in snapshot.keyspaces.into_iter().enumerate() {
         if keyspace.is_empty() {
             continue;
         }
-        writer.database(
-            index as u64,
-            keyspace.len() as u64,
-            keyspace.expires() as u64,
-        )?;
-        for entry in keyspace.iter() {
-            write_entry(&mut writer, entry, uses, now_ms)?;
-            each_key()?;
+        let (keys, deadlines) = (keyspace.len(), keyspace.expires());
+        writer.database(index as u64, keys as u64, deadlines as u64)?;
+        if keys >= ENCODED_ELSEWHERE {
+            encode::write(&mut writer, keyspace, form, &mut each_key)?;
+            continue;
+        }
+        for part in keyspace.into_parts() {
+            part.try_for_each(|entry| {
+                let access = form.access(&entry);
+                writer.key(entry.key(), entry.value(), entry.deadline_ms(), access)?;
+                each_key()
+            })?;
         }
     }
     writer.finish()
+}
+
+/// How keys are written.
+#[derive(Clone, Copy, Debug)]
+struct Form {
+    uses: Uses,
+    now_ms: u64,
+    compress: bool,
+}
+
+impl Form {
+    /// What is written of a key's uses.
+    fn access(self, entry: &Entry) -> Option<Access> {
+        match self.uses {
+            Uses::Untold => None,
+            Uses::Idle => {
+                let idle_s = access::idle_s(entry.access(), self.now_ms);
+                Some(Access::IdleS(idle_s.into()))
+            }
+            Uses::Frequency(policy) => {
+                let counter = policy.frequency(entry.access(), self.now_ms);
+                Some(Access::Frequency(u8::try_from(counter).unwrap_or(u8::MAX)))
+            }
+        }
+    }
 }
 
 /// What Redis says about a file at its beginning.
@@ -113,23 +154,6 @@ fn write_facts<W: Write>(writer: &mut Writer<W>, snapshot: &Snapshot) -> io::Res
     facts
         .iter()
         .try_for_each(|(name, value)| writer.aux(name.as_bytes(), value.as_bytes()))
-}
-
-fn write_entry<W: Write>(
-    writer: &mut Writer<W>,
-    entry: EntryRef<'_>,
-    uses: Uses,
-    now_ms: u64,
-) -> io::Result<()> {
-    let access = match uses {
-        Uses::Untold => None,
-        Uses::Idle => Some(Access::IdleS(access::idle_s(entry.access(), now_ms).into())),
-        Uses::Frequency(policy) => {
-            let counter = policy.frequency(entry.access(), now_ms);
-            Some(Access::Frequency(u8::try_from(counter).unwrap_or(u8::MAX)))
-        }
-    };
-    writer.key(entry.key(), entry.value(), entry.deadline_ms(), access)
 }
 
 /// Where a file goes.
@@ -224,9 +248,7 @@ fn save_temporary(
     let file = disk
         .create(&target.temporary)
         .map_err(SaveError::at(Step::Create))?;
-    let written = write(FileWriter(file.clone()), snapshot, each_key);
-    written
-        .and_then(|_| file.sync())
+    synced::write(&file, |to| write(to, snapshot, each_key).map(drop))
         .map_err(SaveError::at(Step::Write))
 }
 

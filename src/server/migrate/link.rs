@@ -78,6 +78,11 @@ impl Link {
         })
     }
 
+    /// Whether nothing has been said that was not asked for: else the next answer would be taken for another's.
+    pub(super) fn is_quiet(&self) -> bool {
+        self.stream.buffer().is_empty()
+    }
+
     /// Sends parcels to the order's database and notes which have arrived. What the target refuses does not keep the others
     /// from being sent; the first error is answered.
     pub(super) async fn deliver(

@@ -6,6 +6,7 @@
 
 mod link;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use super::clock;
 use crate::command::{Flags, waiting};
 use crate::commands::generic::migrate;
 use crate::instance::attention::READY_KEYS;
-use crate::instance::migrations::{Failure, Migration, Target};
+use crate::instance::migrations::{Failure, Migration, Order, Parcel, Target};
 use crate::instance::{Instance, tracking};
 use crate::store::db::Db;
 use link::{Broken, Link};
@@ -57,24 +58,35 @@ impl Links {
 /// Carries migrations, for as long as the server runs.
 pub async fn carry_migrations(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
     let mut links = Links::default();
-    let mut under_way = JoinSet::new();
+    let (mut tasks, mut under_way) = (JoinSet::new(), HashMap::new());
     loop {
         let mut arrived = None;
         tokio::select! {
-            migration = instance.next_migration() => {
-                let link = links.take(&migration.order.target);
+            mut migration = instance.next_migration() => {
+                let order = Arc::clone(&migration.order);
+                let parcels = std::mem::take(&mut migration.parcels);
+                let link = links.take(&order.target);
                 let compress = instance.config().rdbcompression();
-                under_way.spawn(carry(link, migration, compress));
+                let task = tasks.spawn(carry(link, order, parcels, compress));
+                under_way.insert(task.id(), migration);
             }
-            Some(done) = under_way.join_next() => match done {
-                Ok((link, migration)) => {
-                    if let Some(link) = link {
+            Some(done) = tasks.join_next_with_id() => {
+                let (id, carried) = match done {
+                    Ok((id, carried)) => (id, carried),
+                    Err(error) => {
+                        tracing::error!("Carrying keys to another server: {error}");
+                        (error.id(), Carried::failed())
+                    }
+                };
+                arrived = under_way.remove(&id).map(|mut migration| {
+                    if let Some(link) = carried.link {
                         links.keep(migration.order.target.clone(), link);
                     }
-                    arrived = Some(migration);
-                }
-                Err(error) => tracing::error!("A migration has come to nothing: {error}"),
-            },
+                    migration.parcels = carried.parcels;
+                    migration.failure = migration.failure.take().or(carried.failure);
+                    migration
+                });
+            }
             () = tokio::time::sleep(IDLE_TICK), if !links.0.is_empty() => {}
         }
         links.close_idle(Instant::now());
@@ -85,32 +97,52 @@ pub async fn carry_migrations(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
     }
 }
 
-/// Brings a migration's parcels to their target. A connection that fails at once is replaced by another, once: the peer
-/// may have closed it while it rested.
+/// What has come of carrying parcels.
+struct Carried {
+    /// The connection, if it can be used again.
+    link: Option<Link>,
+    parcels: Vec<Parcel>,
+    failure: Option<Failure>,
+}
+
+impl Carried {
+    /// What is known when its task has failed: nothing, so that all keys stay.
+    fn failed() -> Self {
+        Carried {
+            link: None,
+            parcels: Vec::new(),
+            failure: Some(Failure::Reading),
+        }
+    }
+}
+
+/// Brings parcels to their target. A connection that fails at once is replaced by another, once: the peer may have closed it
+/// while it rested.
 async fn carry(
     mut link: Option<Link>,
-    mut migration: Migration,
+    order: Arc<Order>,
+    mut parcels: Vec<Parcel>,
     compress: bool,
-) -> (Option<Link>, Migration) {
+) -> Carried {
     let mut may_retry = true;
     let failure = loop {
-        let (order, parcels) = (&migration.order, &mut migration.parcels);
         let opened = match link.take() {
             Some(link) => Ok(link),
             None => Link::open(&order.target, order.timeout).await,
         };
         let outcome = match opened {
-            Ok(opened) => link.insert(opened).deliver(order, parcels, compress).await,
+            Ok(opened) => {
+                let link = link.insert(opened);
+                link.deliver(&order, &mut parcels, compress).await
+            }
             Err(broken) => Err(broken),
         };
         let broken = match outcome {
-            Ok(None) => break None,
-            Ok(Some(line)) => break Some(Failure::Refused(line)),
+            Ok(refusal) => break refusal.map(Failure::Refused),
             Err(broken) => broken,
         };
         link = None;
-        let has_begun = parcels.iter().any(|parcel| parcel.has_arrived);
-        may_retry &= !has_begun;
+        may_retry &= !parcels.iter().any(|parcel| parcel.has_arrived);
         match broken {
             Broken::Refused(line) => break Some(Failure::Refused(line)),
             Broken::Connecting => break Some(Failure::Connecting),
@@ -123,8 +155,11 @@ async fn carry(
             Broken::Writing { .. } | Broken::Reading { .. } => may_retry = false,
         }
     };
-    migration.failure = migration.failure.take().or(failure);
-    (link, migration)
+    Carried {
+        link: link.filter(Link::is_quiet),
+        parcels,
+        failure,
+    }
 }
 
 /// Has what came back settled, when no script has the data set and clients may write.

@@ -20,19 +20,23 @@
 //! [`Table::pop_due`] goes only where something may be due. Writers lower the bounds; the sweep raises them.
 //!
 //! To change the layout of a slot or bucket, see `bucket.rs`; where elements go and how segments are resized,
-//! `segment.rs`; the index above them, `directory.rs`; iteration, scan, sampling and expiry, `walk.rs`.
+//! `segment.rs`; the index above them, `directory.rs`; iteration, scan, sampling and expiry, `walk.rs`; taking a
+//! snapshot apart, `parts.rs`.
 
 mod bucket;
 mod directory;
 mod guard;
 mod node;
+mod parts;
 mod segment;
 #[cfg(test)]
 mod tests;
 mod walk;
 
 pub use guard::Slot;
+pub(in crate::store) use node::prefetch;
 pub use node::{HashSeed, KeyHash, NO_DEADLINE, Node, NodeRef};
+pub use parts::{Part, Parts};
 pub use walk::{DueBudget, Iter, Swept, TableStats};
 
 use directory::Directory;
@@ -220,6 +224,15 @@ impl<N: Node, H: KeyHash> Table<N, H> {
         if let Some(segment) = self.segment(hash) {
             segment.prefetch_match(hash);
         }
+    }
+}
+
+impl<N: Node, H: KeyHash> Table<N, H> {
+    /// The element that a key with this hash most likely has, when its bucket and the element have been fetched: its hash
+    /// bits are the same and its key has not been compared. Nothing if it lies where a look-up would go on.
+    #[inline]
+    pub fn likely(&self, hash: u64) -> Option<NodeRef<'_, N>> {
+        self.segment(hash)?.likely(hash)
     }
 }
 

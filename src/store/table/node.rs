@@ -152,7 +152,7 @@ impl KeyHash for HashSeed {
 
 /// Asks the processor to fetch the cache line of `pointer`. Any address is allowed: nothing is read.
 #[inline(always)]
-pub(super) fn prefetch(pointer: *const u8) {
+pub(in crate::store) fn prefetch(pointer: *const u8) {
     #[cfg(all(target_arch = "x86_64", not(miri)))]
     // SAFETY: a prefetch is a hint that never faults, whatever the address.
     unsafe {

@@ -431,6 +431,17 @@ impl<N: Node> Segment<N> {
         }
     }
 
+    /// The first element in the home bucket that has the bits of `hash`.
+    #[inline]
+    pub(super) fn likely(&self, hash: u64) -> Option<NodeRef<'_, N>> {
+        let geometry = self.geometry();
+        let window = geometry.window(hash);
+        let bucket = self.buckets().get(geometry.home(window))?;
+        let mut matching = bucket.matching(tag_of(hash));
+        let slot = matching.find(|&slot| bucket.window(slot) == window)?;
+        bucket.node(slot)
+    }
+
     /// The bucket where the position `hash` in hash order falls, with the range of positions that have that home:
     /// its first, and the first after it (0 when that is past the last position of all).
     pub(super) fn span_at(&self, hash: u64) -> (usize, u64, u64) {

@@ -661,3 +661,56 @@ fn hashes_depend_on_the_seed() {
     assert_ne!(hash(HashSeed::fixed(1)), hash(HashSeed::fixed(2)));
     assert_ne!(hash(HashSeed::random()), hash(HashSeed::random()));
 }
+
+#[test]
+fn a_table_that_is_taken_apart_gives_each_element_once_and_lets_it_go() {
+    const KEYS: u32 = 20_000;
+    let live = Live::default();
+    let mut table: TestTable = Table::new(Masked(u64::MAX));
+    for number in 0..KEYS {
+        table.insert(node_of(number, 1, &live));
+    }
+    let mut seen = BTreeSet::new();
+    let mut parts = table.clone().into_parts();
+    let mut taken = 0;
+    while let Some(part) = parts.next() {
+        taken += part.len();
+        let visited = part.try_for_each(|node| {
+            assert_eq!(
+                node.value(),
+                1,
+                "what is written meanwhile is not in the snapshot"
+            );
+            assert!(seen.insert(number_of(&node)), "each element comes once");
+            Ok::<(), ()>(())
+        });
+        assert_eq!(visited, Ok(()));
+        drop(part);
+        for number in (0..KEYS).step_by(97) {
+            table.insert(node_of(number, 2, &live));
+        }
+    }
+    assert_eq!((seen.len(), taken), (KEYS as usize, KEYS as usize));
+    // What the snapshot alone still had of replaced elements went with its parts.
+    assert_eq!(live.load(Ordering::Relaxed), KEYS as usize);
+    check_structure(&table);
+    drop(parts);
+    assert_eq!(table.iter().count(), KEYS as usize);
+}
+
+#[test]
+fn a_part_stops_at_the_first_failure() {
+    let live = Live::default();
+    let mut table: TestTable = Table::new(Masked(u64::MAX));
+    assert!(table.clone().into_parts().next().is_none());
+    for number in 0..5 {
+        table.insert(node_of(number, 1, &live));
+    }
+    let part = table.into_parts().next().expect("there are elements");
+    let mut visits = 0;
+    let failed = part.try_for_each(|_| {
+        visits += 1;
+        if visits == 3 { Err(visits) } else { Ok(()) }
+    });
+    assert_eq!((failed, part.is_empty()), (Err(3), false));
+}

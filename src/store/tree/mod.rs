@@ -25,6 +25,7 @@
 //!
 //! To keep a new kind of sequence in a tree, implement [`Chunk`] beside its type, and if it is an ordered one [`Point`]
 //! for what is looked for in it; nothing changes here.
+mod ahead;
 mod cursor;
 mod ordered;
 
@@ -32,6 +33,7 @@ use std::ops::Range;
 
 use triomphe::Arc;
 
+pub use ahead::{Ahead, Leaf};
 pub use cursor::Cursor;
 use cursor::Siblings;
 pub use ordered::Point;
@@ -116,14 +118,14 @@ enum Node<C: Chunk> {
 struct Inner<C: Chunk> {
     /// Number of elements below: the sum of the kids' counts.
     len: usize,
+    /// The key of the last chunk below each kid: side by side, so that a search reads a few lines.
+    keys: Vec<C::Key>,
     kids: Vec<Kid<C>>,
 }
 
 struct Kid<C: Chunk> {
     /// Number of elements below the node.
     len: usize,
-    /// Key of the last chunk below the node.
-    key: C::Key,
     node: Arc<Node<C>>,
 }
 
@@ -279,20 +281,14 @@ impl<C: Chunk> Tree<C> {
     /// A reader placed on the first chunk that does not lie wholly in front of some point of an ordered sequence;
     /// nothing if all do.
     ///
-    /// `by_key` gets the key of a chunk's last element and says whether that element lies in front of the point, or
-    /// nothing if the key alone cannot tell; then `by_chunk` decides by looking at the chunk. Both must say true for
-    /// some first chunks and false for all that follow. O(log n) calls.
-    pub fn seek(
-        &self,
-        by_key: impl Fn(&C::Key) -> Option<bool>,
-        by_chunk: impl Fn(&C) -> bool,
-    ) -> Option<Cursor<'_, C>> {
+    /// `is_behind` gets the key of a chunk's last element and says whether that element lies in front of the point: true
+    /// for some first keys and false for all that follow. O(log n) calls.
+    pub fn seek(&self, is_behind: impl Fn(&C::Key) -> bool) -> Option<Cursor<'_, C>> {
         let mut node = self.root.as_ref()?;
         let mut start = 0;
         if let Node::Leaf(chunk) = &**node {
-            let in_front = by_key(&chunk.key()).unwrap_or_else(|| by_chunk(chunk));
             let siblings = Siblings::Root(node);
-            return (!in_front).then_some(Cursor {
+            return (!is_behind(&chunk.key())).then_some(Cursor {
                 tree: self,
                 siblings,
                 at: 0,
@@ -300,11 +296,9 @@ impl<C: Chunk> Tree<C> {
             });
         }
         while let Node::Inner(inner) = &**node {
-            let at = inner.kids.partition_point(|kid| {
-                by_key(&kid.key).unwrap_or_else(|| by_chunk(kid.node.last_chunk()))
-            });
+            let at = inner.keys.partition_point(&is_behind);
             let kid = inner.kids.get(at)?;
-            start += inner.kids[..at].iter().map(|kid| kid.len).sum::<usize>();
+            start += inner.count_in_front(at);
             if matches!(*kid.node, Node::Leaf(_)) {
                 return Some(Cursor {
                     tree: self,
@@ -484,11 +478,13 @@ impl<C: Chunk> Tree<C> {
 /// Puts a new inner node with the one kid above `root`.
 #[cold]
 fn lift<C: Chunk>(root: &mut Arc<Node<C>>) {
-    let kids = vec![Kid::new(Arc::clone(root))];
-    *root = Arc::new(Node::Inner(Inner {
-        len: kids[0].len,
-        kids,
-    }));
+    let mut inner = Inner {
+        len: 0,
+        keys: Vec::new(),
+        kids: Vec::new(),
+    };
+    inner.add_kid(0, Arc::clone(root));
+    *root = Arc::new(Node::Inner(inner));
 }
 
 /// The inner node that the caller has put here, to be written to.
@@ -512,7 +508,7 @@ impl<C: Chunk> Node<C> {
     fn key(&self) -> Option<C::Key> {
         match self {
             Node::Leaf(chunk) => Some(chunk.key()),
-            Node::Inner(inner) => inner.kids.last().map(|kid| kid.key.clone()),
+            Node::Inner(inner) => inner.keys.last().cloned(),
         }
     }
 
@@ -631,6 +627,7 @@ impl<C: Chunk> Node<C> {
             Node::Leaf(_) => *chunks += 1,
             Node::Inner(inner) => {
                 *bytes += inner.kids.capacity() * size_of::<Kid<C>>();
+                *bytes += inner.keys.capacity() * size_of::<C::Key>();
                 inner
                     .kids
                     .iter()
@@ -642,10 +639,8 @@ impl<C: Chunk> Node<C> {
 
 impl<C: Chunk> Kid<C> {
     fn new(node: Arc<Node<C>>) -> Kid<C> {
-        let key = node.key().expect("no node in a tree is empty");
         Kid {
             len: node.len(),
-            key,
             node,
         }
     }
@@ -663,6 +658,12 @@ impl<C: Chunk> Inner<C> {
             rest -= kid.len;
         }
         unreachable!("the caller has checked that the index is below the length")
+    }
+
+    /// Number of elements below the kids in front of one.
+    #[inline]
+    fn count_in_front(&self, at: usize) -> usize {
+        self.kids[..at].iter().map(|kid| kid.len).sum()
     }
 
     /// The kid into which an element is to be put for it to get `index`; at a boundary the one in front of it.
@@ -694,26 +695,33 @@ impl<C: Chunk> Inner<C> {
         let len = kid.node.len();
         self.len = self.len - kid.len + len;
         kid.len = len;
-        if let Some(key) = kid.node.key() {
-            kid.key = key;
+        // An empty chunk has no key; it is about to be dropped.
+        if len > 0
+            && let Some(key) = kid.node.key()
+        {
+            self.keys[at] = key;
         }
     }
 
     fn add_kid(&mut self, at: usize, node: Arc<Node<C>>) {
+        let key = node.key().expect("no node in a tree is empty");
         let kid = Kid::new(node);
         self.len += kid.len;
         if self.kids.len() == self.kids.capacity() {
             // Small steps, since trees of a few chunks are many, and the last one exactly to the limit and one more.
             let more = self.kids.len().clamp(4, 16);
-            self.kids.reserve_exact(
-                more.min((MAX_KIDS + 1).saturating_sub(self.kids.len()))
-                    .max(1),
-            );
+            let more = more
+                .min((MAX_KIDS + 1).saturating_sub(self.kids.len()))
+                .max(1);
+            self.kids.reserve_exact(more);
+            self.keys.reserve_exact(more);
         }
         self.kids.insert(at, kid);
+        self.keys.insert(at, key);
     }
 
     fn drop_kids(&mut self, range: Range<usize>) {
+        self.keys.drain(range.clone());
         self.len -= self.kids.drain(range).map(|kid| kid.len).sum::<usize>();
     }
 
@@ -840,11 +848,12 @@ impl<C: Chunk> Inner<C> {
                     Growth::Middle => kids / 2,
                     Growth::Back => MAX_KIDS.min(kids - 1),
                 };
-                let kids = inner.kids.split_off(middle);
+                let (keys, kids) = (inner.keys.split_off(middle), inner.kids.split_off(middle));
                 let len = kids.iter().map(|kid| kid.len).sum();
                 inner.len -= len;
                 inner.kids.shrink_to(inner.kids.len() + 1);
-                Node::Inner(Inner { len, kids })
+                inner.keys.shrink_to(inner.kids.len() + 1);
+                Node::Inner(Inner { len, keys, kids })
             }
         };
         self.refresh(at);
@@ -905,11 +914,13 @@ impl<C: Chunk> Inner<C> {
     /// Makes one kid of `at` and the one behind it.
     fn merge(&mut self, at: usize) {
         let right = self.kids.remove(at + 1);
+        self.keys.remove(at + 1);
         self.len -= right.len;
         match (Arc::make_mut(&mut self.kids[at].node), &*right.node) {
             (Node::Leaf(left), Node::Leaf(right)) => left.append(right),
             (Node::Inner(left), Node::Inner(right)) => {
                 left.kids.extend(right.kids.iter().cloned());
+                left.keys.extend(right.keys.iter().cloned());
                 left.len += right.len;
             }
             _ => unreachable!("all kids of a node are of one kind"),
@@ -941,8 +952,11 @@ impl<C: Chunk> Clone for Node<C> {
                 // Room for one more kid, since a node is only cloned to be written to.
                 let mut kids = Vec::with_capacity(inner.kids.len() + 1);
                 kids.extend(inner.kids.iter().cloned());
+                let mut keys = Vec::with_capacity(inner.keys.len() + 1);
+                keys.extend(inner.keys.iter().cloned());
                 Node::Inner(Inner {
                     len: inner.len,
+                    keys,
                     kids,
                 })
             }
@@ -954,7 +968,6 @@ impl<C: Chunk> Clone for Kid<C> {
     fn clone(&self) -> Kid<C> {
         Kid {
             len: self.len,
-            key: self.key.clone(),
             node: Arc::clone(&self.node),
         }
     }

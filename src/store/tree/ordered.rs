@@ -3,6 +3,8 @@
 //! A [`Point`] lies somewhere between the elements of such a tree. Insertion and change at a point go down from the root
 //! once, guided by the keys in the inner nodes; no index is calculated.
 
+use std::ops::Range;
+
 use triomphe::Arc;
 
 use super::{Chunk, ChunkLimit, Growth, Inner, Locate, Node, Tree};
@@ -13,6 +15,11 @@ use super::{Chunk, ChunkLimit, Growth, Inner, Locate, Node, Tree};
 pub trait Point<C: Chunk> {
     /// Whether an element with this key lies in front of the point; nothing if the key alone cannot tell.
     fn is_behind_key(&self, key: &C::Key) -> Option<bool>;
+    /// How many of some keys, which are in order, lie in front of the point for sure.
+    #[inline]
+    fn keys_in_front(&self, keys: &[C::Key]) -> usize {
+        keys.partition_point(|key| self.is_behind_key(key) == Some(true))
+    }
     /// Whether the chunk's last element lies in front of the point.
     fn is_behind_last(&self, chunk: &C) -> bool;
     /// How many of the chunk's elements lie in front of the point.
@@ -34,12 +41,11 @@ impl<C: Chunk, P: Point<C>> Locate<C> for At<'_, P> {
     #[inline]
     fn kid(self, inner: &Inner<C>) -> (usize, Self) {
         // Behind the last element is a place in the last chunk.
-        let before_last = &inner.kids[..inner.kids.len() - 1];
-        let at = before_last.partition_point(|kid| {
-            self.0
-                .is_behind_key(&kid.key)
-                .unwrap_or_else(|| self.0.is_behind_last(kid.node.last_chunk()))
-        });
+        let last = inner.kids.len() - 1;
+        let at = self.0.keys_in_front(&inner.keys[..last]);
+        if at < last && self.0.is_behind_key(&inner.keys[at]).is_none() {
+            return (at + count_behind(inner, at..last, self.0), self);
+        }
         (at, self)
     }
 
@@ -49,14 +55,32 @@ impl<C: Chunk, P: Point<C>> Locate<C> for At<'_, P> {
     }
 }
 
+/// How many of some kids, which are in order and begin with one of which the key cannot tell, lie in front of a point.
+#[cold]
+fn count_behind<C: Chunk>(inner: &Inner<C>, kids: Range<usize>, point: &impl Point<C>) -> usize {
+    let unsure =
+        inner.keys[kids.clone()].partition_point(|key| point.is_behind_key(key) != Some(false));
+    let kids = &inner.kids[kids.start..kids.start + unsure];
+    kids.partition_point(|kid| point.is_behind_last(kid.node.last_chunk()))
+}
+
 impl<C: Chunk> Tree<C> {
     /// How many elements lie in front of `point`.
     pub fn rank(&self, point: &impl Point<C>) -> usize {
-        let by_key = |key: &C::Key| point.is_behind_key(key);
-        self.seek(by_key, |chunk| point.is_behind_last(chunk))
-            .map_or(self.len(), |cursor| {
-                cursor.start() + point.place(cursor.chunk())
-            })
+        let Some(mut node) = self.root.as_deref() else {
+            return 0;
+        };
+        let mut before = 0;
+        loop {
+            match node {
+                Node::Leaf(chunk) => return before + point.place(chunk),
+                Node::Inner(inner) => {
+                    let (at, _) = At(point).kid(inner);
+                    before += inner.count_in_front(at);
+                    node = &inner.kids[at].node;
+                }
+            }
+        }
     }
 
     /// Puts an element in at `point`.
@@ -65,9 +89,9 @@ impl<C: Chunk> Tree<C> {
         let growth = match self.root.as_deref() {
             Some(Node::Inner(inner))
                 if inner
-                    .kids
+                    .keys
                     .last()
-                    .is_some_and(|last| point.is_behind_key(&last.key) == Some(true)) =>
+                    .is_some_and(|last| point.is_behind_key(last) == Some(true)) =>
             {
                 Growth::Back
             }

@@ -111,10 +111,11 @@ fn check_node(node: &Node<Numbers>, is_root: bool) -> (usize, usize, usize) {
                 "a root with one kid gives way to it"
             );
             let (mut depths, mut len, mut chunks) = (Vec::new(), 0, 0);
-            for kid in &inner.kids {
+            assert_eq!(inner.keys.len(), inner.kids.len());
+            for (kid, key) in inner.kids.iter().zip(&inner.keys) {
                 let (depth, kid_len, kid_chunks) = check_node(&kid.node, false);
                 assert_eq!(kid.len, kid_len);
-                assert_eq!(Some(kid.key), kid.node.key());
+                assert_eq!(Some(*key), kid.node.key());
                 depths.push(depth);
                 len += kid_len;
                 chunks += kid_chunks;
@@ -271,13 +272,10 @@ proptest! {
         elements in 1usize..9,
     ) {
         values.sort_unstable();
-        let mut tree = Tree::<Numbers>::new();
         let limit = ChunkLimit { bytes: 1000, elements };
-        values.iter().for_each(|&value| tree.push(End::Back, value, limit));
+        let tree = pushed(&values, limit);
         for target in targets {
-            // The key is made to tell tens only, so that the chunk has to be asked in between.
-            let by_key = |last: &u32| (*last / 10 != target / 10).then_some(*last < target);
-            let found = tree.seek(by_key, |chunk: &Numbers| chunk.key() < target);
+            let found = tree.seek(|&last| last < target);
             let rank = values.partition_point(|&value| value < target);
             let got = found.map(|cursor| {
                 cursor.start() + cursor.chunk().0.partition_point(|&value| value < target)
@@ -285,6 +283,87 @@ proptest! {
             prop_assert_eq!(got, (rank < values.len()).then_some(rank));
         }
     }
+
+    #[test]
+    fn an_ordered_tree_behaves_like_a_sorted_vector(
+        mut values in proptest::collection::vec(0u32..900, 0..800),
+        changes in proptest::collection::vec((any::<bool>(), 0u32..900), 0..200),
+        tens in any::<bool>(),
+        elements in 1usize..9,
+    ) {
+        let limit = ChunkLimit { bytes: 1000, elements };
+        if tens {
+            // Few different values, so that points lie among equals that fill whole nodes.
+            values.iter_mut().for_each(|value| *value %= 30);
+        }
+        values.sort_unstable();
+        let mut tree = pushed(&values, limit);
+        for (adds, value) in changes {
+            let below = Below(if tens { value % 40 } else { value });
+            let rank = values.partition_point(|&other| other < below.0);
+            prop_assert_eq!(tree.rank(&below), rank);
+            if adds {
+                tree.insert_at(&below, below.0, limit);
+                values.insert(rank, below.0);
+            } else if rank < values.len() {
+                let removed = tree.update_at(&below, limit, |chunk, at| {
+                    // Behind a chunk's last element is the first of the next one, which is left alone.
+                    (at < chunk.0.len()).then(|| chunk.0.remove(at))
+                });
+                if removed.flatten().is_some() {
+                    values.remove(rank);
+                }
+            }
+            check(&tree, &values);
+        }
+    }
+
+    #[test]
+    fn the_chunk_that_is_fetched_ahead_is_the_one_of_the_point(
+        mut values in proptest::collection::vec(0u32..900, 1..800),
+        targets in proptest::collection::vec(0u32..1000, 20),
+        elements in 1usize..9,
+    ) {
+        values.sort_unstable();
+        values.dedup_by_key(|value| *value / 10);
+        let tree = pushed(&values, ChunkLimit { bytes: 1000, elements });
+        let ahead = tree.ahead().expect("there are elements");
+        for target in targets {
+            let chunk = ahead.leaf(&Below(target)).chunk().expect("all leaves lie at one depth");
+            let last = values.last().expect("there are some");
+            // The keys tell tens only, and a chunk that ends with the same ten is one that may have the place.
+            let index = values.partition_point(|&value| value / 10 < target / 10);
+            let expected = values.get(index).unwrap_or(last);
+            prop_assert!(chunk.0.contains(expected), "{} in {:?}", target, chunk);
+        }
+    }
+}
+
+/// The point in front of a number and of those that are equal to it. Keys are made to tell tens only, so that chunks
+/// have to be looked at too.
+#[derive(Clone, Copy)]
+struct Below(u32);
+
+impl Point<Numbers> for Below {
+    fn is_behind_key(&self, key: &u32) -> Option<bool> {
+        (key / 10 != self.0 / 10).then_some(*key < self.0)
+    }
+
+    fn is_behind_last(&self, chunk: &Numbers) -> bool {
+        chunk.key() < self.0
+    }
+
+    fn place(&self, chunk: &Numbers) -> usize {
+        chunk.0.partition_point(|&value| value < self.0)
+    }
+}
+
+fn pushed(values: &[u32], limit: ChunkLimit) -> Tree<Numbers> {
+    let mut tree = Tree::new();
+    values
+        .iter()
+        .for_each(|&value| tree.push(End::Back, value, limit));
+    tree
 }
 
 const SMALL: ChunkLimit = ChunkLimit {

@@ -457,7 +457,11 @@ pub(super) static ROWS: &[Row] = &[
     // Streams.
     ("", "XADD x * f v", "XADD x @0-0 f v"),
     ("XADD x * f v", "XADD x * f v", "XADD x @0-1 f v"),
-    ("XADD x * f v", "XADD x NOMKSTREAM * f v", "XADD x @0-1 f v"),
+    (
+        "XADD x * f v",
+        "XADD x NOMKSTREAM * f v",
+        "XADD x NOMKSTREAM @0-1 f v",
+    ),
     ("", "XADD x NOMKSTREAM * f v", ""),
     ("", "XADD x 5-* f v", "XADD x 5-0 f v"),
     ("", "XADD x 5-1 f v", "XADD x 5-1 f v"),
@@ -474,7 +478,7 @@ pub(super) static ROWS: &[Row] = &[
     (
         "XADD x 1-1 f v",
         "XADD x MAXLEN 1 * f v",
-        "XADD x MAXLEN = 1 @0-0 f v",
+        "XADD x MAXLEN 1 @0-0 f v",
     ),
     (
         "XADD x 1-1 f v",
@@ -489,12 +493,12 @@ pub(super) static ROWS: &[Row] = &[
     (
         "XADD x 1-1 f v",
         "XADD x ACKED MINID 5 * f v",
-        "XADD x ACKED MAXLEN = 1 @0-0 f v",
+        "XADD x ACKED MINID 5 @0-0 f v",
     ),
     (
         "XADD x 1-1 f v | XADD x 2-1 f v",
         "XTRIM x MAXLEN 1",
-        "XTRIM x MAXLEN = 1",
+        "XTRIM x MAXLEN 1",
     ),
     ("XADD x 1-1 f v | XADD x 2-1 f v", "XTRIM x MAXLEN 2", ""),
     (
@@ -505,12 +509,17 @@ pub(super) static ROWS: &[Row] = &[
     (
         "XADD x 1-1 f v | XADD x 2-1 f v",
         "XTRIM x MINID 2",
-        "XTRIM x MINID = 2-1",
+        "XTRIM x MINID 2",
     ),
     (
         "XADD x 1-1 f v | XADD x 2-1 f v",
         "XTRIM x MINID 3",
-        "XTRIM x MAXLEN = 0",
+        "XTRIM x MINID 3",
+    ),
+    (
+        "XADD x 1-1 f v | XGROUP CREATE x g $",
+        "XTRIM x MINID ~ 2 ACKED",
+        "XTRIM x ACKED MAXLEN = 0",
     ),
     ("XADD x 1-1 f v", "XDEL x 1-1 2-1", "XDEL x 1-1 2-1"),
     ("XADD x 1-1 f v", "XDEL x 2-1", ""),
@@ -672,6 +681,21 @@ pub(super) static ROWS: &[Row] = &[
         "SUNIONSTORE k s",
         "MULTI | DEL s | SUNIONSTORE k s | EXEC",
     ),
+    (
+        "CONFIG SET import-mode yes | SET k 1 PX 5 | +10",
+        "INCR k",
+        "MULTI | DEL k | INCR k | EXEC",
+    ),
+    (
+        "CONFIG SET import-mode yes | SET k 1 PX 5 | SET l 1 | +10",
+        "RENAMENX l k",
+        "MULTI | DEL k | RENAMENX l k | EXEC",
+    ),
+    (
+        "CONFIG SET import-mode yes | SET k 1 PX 5 | +10",
+        "GET k",
+        "",
+    ),
     // Transactions.
     ("MULTI | SET a 1", "EXEC", "SET a 1"),
     (
@@ -715,6 +739,21 @@ pub(super) static ROWS: &[Row] = &[
         "set k v",
     ),
     ("", "EVAL \"return redis.call('get','k')\" 0", ""),
+    (
+        "",
+        "EVAL \"redis.call('select','1') redis.call('set','k','v')\" 0 | SET k w",
+        "SELECT 1 | set k v | SELECT 0 | SET k w",
+    ),
+    (
+        "",
+        "EVAL \"redis.call('set','k','v') error('no')\" 0",
+        "set k v",
+    ),
+    (
+        "1: BLPOP l 0",
+        "EVAL \"redis.call('rpush','l','a') redis.call('rpush','l','b')\" 0",
+        "MULTI | rpush l a | rpush l b | EXEC | LPOP l",
+    ),
     (
         "",
         "EVAL \"redis.set_repl(redis.REPL_NONE) redis.call('set','k','v') redis.call('del','k')\" 0 | SET a 1",

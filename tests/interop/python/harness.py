@@ -134,8 +134,11 @@ class Server:
     It is the one under test, unless another program is named.
     """
 
+    # What is started, where that is not the server under test.
+    program = None
+
     def __init__(self, *options, program=None):
-        self.program = program or server_program()
+        self.program = program or self.program or server_program()
         self.options = options
         self.folder = tempfile.mkdtemp(prefix="ruddle-interop-")
         self.unix_socket = os.path.join(self.folder, "s")

@@ -10,7 +10,7 @@ mod tests;
 mod writer;
 
 pub use reader::Reader;
-pub use writer::Writer;
+pub use writer::{Writer, write_key};
 
 use super::read::Loaded;
 use super::{VERSION, VERSION_FIELD_DEADLINES};

@@ -62,7 +62,7 @@ impl<W: Write> Writer<W> {
         self.output.number(deadlines)
     }
 
-    /// Writes a key; `deadline_ms` is [`NEVER`] for one that does not expire.
+    /// Writes a key as [`write_key`] does.
     pub fn key(
         &mut self,
         name: &[u8],
@@ -70,22 +70,12 @@ impl<W: Write> Writer<W> {
         deadline_ms: u64,
         access: Option<Access>,
     ) -> io::Result<()> {
-        let output = &mut self.output;
-        if deadline_ms != NEVER {
-            output.byte(opcode::DEADLINE_MS)?;
-            output.time_ms(deadline_ms)?;
-        }
-        match access {
-            Some(Access::IdleS(idle_s)) => {
-                output.byte(opcode::IDLE)?;
-                output.number(idle_s)?;
-            }
-            Some(Access::Frequency(counter)) => output.raw(&[opcode::FREQUENCY, counter])?,
-            None => {}
-        }
-        output.byte(kind_of(value))?;
-        output.string(name)?;
-        write_value(output, value)
+        write_key(&mut self.output, name, value, deadline_ms, access)
+    }
+
+    /// Writes keys that [`write_key`] has written elsewhere.
+    pub fn written_keys(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.output.raw(bytes)
     }
 
     /// Writes the end, and gives back what was written to.
@@ -98,6 +88,31 @@ impl<W: Write> Writer<W> {
         summed.inner.write_all(&checksum.to_le_bytes())?;
         Ok(self.output.inner.inner)
     }
+}
+
+/// Writes a key; `deadline_ms` is [`NEVER`] for one that does not expire.
+pub fn write_key<W: Write>(
+    output: &mut Output<W>,
+    name: &[u8],
+    value: Value<'_>,
+    deadline_ms: u64,
+    access: Option<Access>,
+) -> io::Result<()> {
+    if deadline_ms != NEVER {
+        output.byte(opcode::DEADLINE_MS)?;
+        output.time_ms(deadline_ms)?;
+    }
+    match access {
+        Some(Access::IdleS(idle_s)) => {
+            output.byte(opcode::IDLE)?;
+            output.number(idle_s)?;
+        }
+        Some(Access::Frequency(counter)) => output.raw(&[opcode::FREQUENCY, counter])?,
+        None => {}
+    }
+    output.byte(kind_of(value))?;
+    output.string(name)?;
+    write_value(output, value)
 }
 
 /// What goes to `inner` in large pieces, and into the checksum.

@@ -11,12 +11,18 @@ use std::ops::Range;
 
 use super::cut::{Cut, Place};
 use crate::store::member::{Member, Word};
+use crate::store::table::prefetch;
 use crate::store::tree::{Chunk, ChunkLimit, End, Point};
 
 /// The most elements of a chunk. Few in tests, so that some hundred make a tree of several levels.
 const MOST: usize = if cfg!(test) { 8 } else { 128 };
 /// Bytes of an element in the two arrays.
 const ELEMENT_BYTES: usize = size_of::<f64>() + size_of::<Member>();
+
+/// Scores, or references to members, of a cache line.
+const LINE: usize = 64 / size_of::<f64>();
+/// So many elements of equal score are fetched ahead.
+pub(super) const MOST_TIES: usize = 4;
 
 /// The size of chunks.
 pub(super) const LIMIT: ChunkLimit = ChunkLimit {
@@ -38,6 +44,14 @@ fn capacity_for(len: usize) -> usize {
         5..=8 => len,
         _ => len.next_multiple_of(1 << ((len - 1).ilog2() - 2)),
     }
+}
+
+/// How many of some scores, which are in order, are below a threshold. All of them are compared, without branches and two
+/// or more at once: their lines are read side by side, where each step of a binary search would wait for a line.
+#[inline]
+fn count_below(scores: &[f64], threshold: f64) -> usize {
+    let below = scores.iter().map(|&score| u64::from(score < threshold));
+    below.sum::<u64>() as usize
 }
 
 impl ScoreChunk {
@@ -89,6 +103,34 @@ impl ScoreChunk {
         }
     }
 
+    /// Asks the processor to fetch the scores.
+    #[inline]
+    pub(super) fn prefetch_scores(&self) {
+        self.scores
+            .chunks(LINE)
+            .for_each(|line| prefetch(line.as_ptr().cast()));
+    }
+
+    /// Asks for the references from the place of a score on, which are moved when something is put in or taken out there.
+    /// Returns the places of some elements that have this score.
+    #[inline]
+    pub(super) fn prefetch_references(&self, score: f64) -> Range<usize> {
+        let low = count_below(&self.scores, score);
+        let (ties, behind) = (&self.scores[low..], &self.members[low..]);
+        behind
+            .chunks(LINE)
+            .for_each(|line| prefetch(line.as_ptr().cast()));
+        let equal = ties.iter().take(MOST_TIES).take_while(|&&tie| tie == score);
+        low..low + equal.count()
+    }
+
+    /// Asks for some members.
+    #[inline]
+    pub(super) fn prefetch_members(&self, range: Range<usize>) {
+        let members = self.members.get(range).unwrap_or_default();
+        members.iter().for_each(Member::prefetch);
+    }
+
     /// How many of the elements in `range` lie in front of a cut.
     #[inline]
     fn count_in_front(&self, cut: &impl Cut, range: Range<usize>) -> usize {
@@ -96,9 +138,7 @@ impl ScoreChunk {
         let Some(threshold) = cut.threshold() else {
             return cut.count_members(&self.members[range]);
         };
-        // Counting reads all lines at once, where each step of a binary search would wait for a line of its own.
-        let low = scores.iter().map(|&score| u64::from(score < threshold));
-        let low = low.sum::<u64>() as usize;
+        let low = count_below(scores, threshold);
         if scores.get(low).is_none_or(|&score| score != threshold) {
             return low;
         }
@@ -207,6 +247,12 @@ impl<T: Cut> Point<ScoreChunk> for T {
     #[inline]
     fn is_behind_key(&self, score: &f64) -> Option<bool> {
         self.is_behind_score(*score)
+    }
+
+    #[inline]
+    fn keys_in_front(&self, keys: &[f64]) -> usize {
+        self.threshold()
+            .map_or(0, |threshold| count_below(keys, threshold))
     }
 
     fn is_behind_last(&self, chunk: &ScoreChunk) -> bool {

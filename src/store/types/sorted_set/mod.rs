@@ -17,6 +17,7 @@
 //! A sorted set that has become empty is still one here; that its key is removed is the keyspace's business. Scores
 //! are never NaN: the callers rule that out.
 
+mod ahead;
 mod chunk;
 pub mod combine;
 mod cut;
@@ -30,6 +31,7 @@ use std::ops::Range;
 
 use triomphe::Arc;
 
+pub use ahead::{Ahead, Move};
 pub use cut::{LexBound, ScoreBound};
 pub use iter::Iter;
 

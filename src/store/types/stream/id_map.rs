@@ -161,7 +161,7 @@ impl<R: Row> IdMap<R> {
         if self.last()?.id() < id {
             return None;
         }
-        let cursor = self.tree.seek(|last| Some(*last < id), |_| false)?;
+        let cursor = self.tree.seek(|last| *last < id)?;
         let at = cursor.chunk().0.partition_point(|row| row.id() < id);
         Some((cursor, at))
     }

@@ -153,7 +153,7 @@ impl Log {
     /// The chunk with the first entry that is not below `id`.
     #[inline]
     fn seek_chunk(&self, id: StreamId) -> Option<Cursor<'_, EntryChunk>> {
-        self.tree.seek(|last| Some(*last < id), |_| false)
+        self.tree.seek(|last| *last < id)
     }
 }
 
