@@ -114,14 +114,14 @@ fn fill(connection: &mut Connection, bytes: &[u8]) {
             Record::Function(code) => connection.command(&[b"FUNCTION", &b"LOAD"[..], &code]),
             Record::Key(key) => {
                 let payload = payload_of(&bytes[start..reader.position() as usize], version);
-                let deadline = match key.deadline_ms {
+                let deadline = match key.entry.deadline_ms() {
                     NEVER => 0,
                     deadline_ms => deadline_ms,
                 };
                 let deadline = deadline.to_string();
                 let words = [
                     b"RESTORE",
-                    &key.name[..],
+                    key.entry.key(),
                     deadline.as_bytes(),
                     &payload,
                     b"ABSTTL",
@@ -277,7 +277,7 @@ fn keys(name: &str) -> Vec<Key> {
             _ => None,
         })
         .collect();
-    keys.sort_by(|a, b| a.name.cmp(&b.name));
+    keys.sort_by(|a, b| a.entry.key().cmp(b.entry.key()));
     keys
 }
 
@@ -300,7 +300,7 @@ fn uses_of_keys_are_read() {
             };
             let uses: Vec<_> = keys(&name)
                 .into_iter()
-                .map(|key| (key.name, key.access))
+                .map(|key| (key.entry.key().to_vec(), key.access))
                 .collect();
             let [first, second] = wanted.map(Some);
             let wanted = [(b"first".to_vec(), first), (b"second".to_vec(), second)];
@@ -322,7 +322,7 @@ fn what_nodes_of_a_cluster_say_of_slots_is_gone_over() {
     for name in files {
         let found: Vec<_> = keys(&name)
             .into_iter()
-            .map(|key| (key.name, key.deadline_ms))
+            .map(|key| (key.entry.key().to_vec(), key.entry.deadline_ms()))
             .collect();
         let wanted = [("a", NEVER), ("c", 4_102_444_800_123), ("{a}b", NEVER)];
         let wanted = wanted.map(|(name, deadline_ms)| (name.as_bytes().to_vec(), deadline_ms));

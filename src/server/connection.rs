@@ -478,6 +478,16 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     }
 }
 
+/// Counts commands that were executed, and what they have answered beside large values.
+#[inline]
+fn count_batch(instance: &Instance, commands: usize, bytes: usize, blobs: &[Blob]) {
+    let stats = &instance.stats;
+    stats.commands_processed.add(commands as u64);
+    stats.batches.add(1);
+    let large: usize = blobs.iter().map(|blob| blob.bytes.len()).sum();
+    stats.net_output.add((bytes + large) as u64);
+}
+
 /// Prepares the data set for a batch of a client; answers the time of the batch in Unix milliseconds.
 #[inline]
 fn begin_batch(db: &mut Db, session: &Session, instance: &Instance) -> u64 {
@@ -490,16 +500,6 @@ fn begin_batch(db: &mut Db, session: &Session, instance: &Instance) -> u64 {
     db.no_touch = session.no_touch;
     db.sees_expired = session.import_source;
     now_ms
-}
-
-/// Counts commands that were executed, and what they have answered beside large values.
-#[inline]
-fn count_batch(instance: &Instance, commands: usize, bytes: usize, blobs: &[Blob]) {
-    let stats = &instance.stats;
-    stats.commands_processed.add(commands as u64);
-    stats.batches.add(1);
-    let large: usize = blobs.iter().map(|blob| blob.bytes.len()).sum();
-    stats.net_output.add((bytes + large) as u64);
 }
 
 /// Has what the log holds by now written to the append-only file, before replies that may tell of it go out; with `always`

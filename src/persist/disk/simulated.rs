@@ -128,9 +128,7 @@ impl SimulatedDisk {
         let mut state = locked(&self.0);
         state.calls += 1;
         match state.failing {
-            Some((call, failure)) if call == state.calls => {
-                Err((failed(), failure))
-            }
+            Some((call, failure)) if call == state.calls => Err((failed(), failure)),
             _ => Ok(state),
         }
     }
