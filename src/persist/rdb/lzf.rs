@@ -26,7 +26,7 @@ const MAX_TABLE_BITS: u32 = 16;
 /// So many bytes are looked at for a place, one more than count, as they are read at once.
 const WINDOW: usize = 4;
 /// After so many bytes without a copy every second place is looked at, then every third.
-const PATIENCE: usize = 64;
+const PATIENCE: usize = 32;
 
 /// Unpacks `packed` into `out`, whose former content is dropped; false if the result does not have exactly `len` bytes,
 /// or the input is not well formed. A length that no input of this size can have is refused before any allocation.
