@@ -3,9 +3,12 @@
 
 mod common;
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use common::{Connection, Folder, Reply, Server, check, encode, free_port, program};
@@ -493,4 +496,156 @@ fn times_stand_in_the_file_where_they_are_wanted() {
     check(&mut client, "SET b 2", "+OK");
     let text = std::fs::read_to_string(&name).expect("it is text");
     assert_eq!(text.matches("#TS:").count(), 1, "{text}");
+}
+
+#[test]
+fn a_client_can_wait_for_the_disk() {
+    for policy in POLICIES {
+        let server = Server::start(&with(&["--appendfsync", policy]));
+        let mut client = server.connect();
+        check(&mut client, "SET a 1", "+OK");
+        check(&mut client, "WAITAOF 1 0 0", "[:1, :0]");
+        check(&mut client, "WAITAOF 0 0 0", "[:1, :0]");
+        check(&mut client, "WAITAOF 1 1 1", "[:1, :0]");
+        check(&mut client, "MULTI", "+OK");
+        check(&mut client, "WAITAOF 1 1 0", "+QUEUED");
+        check(&mut client, "EXEC", "[[:1, :0]]");
+        // Nobody has to wait any more when it is turned off.
+        check(&mut client, "SET b 1", "+OK");
+        let mut other = server.connect();
+        check(&mut other, "CONFIG SET appendonly no", "+OK");
+        check(&mut client, "WAITAOF 0 0 0", "[:0, :0]");
+    }
+}
+
+#[test]
+fn what_was_made_superfluous_is_kept_where_that_is_wanted() {
+    let server = Server::start(&with(&["--aof-disable-auto-gc", "yes"]));
+    let mut client = server.connect();
+    check(&mut client, "SET a 1", "+OK");
+    check(
+        &mut client,
+        "BGREWRITEAOF",
+        "+Background append only file rewriting started",
+    );
+    wait_for_rewrite(&mut client);
+    let manifest = files(&server.folder).join("appendonly.aof.manifest");
+    let text = || std::fs::read_to_string(&manifest).expect("it is text");
+    let kept = "file appendonly.aof.2.base.rdb seq 2 type b\nfile appendonly.aof.1.incr.aof seq 1 type h\n\
+                file appendonly.aof.1.base.rdb seq 1 type h\nfile appendonly.aof.2.incr.aof seq 2 type i\n";
+    assert_eq!(text(), kept);
+    assert_eq!(names(&server.folder).len(), 5);
+    check(&mut client, "CONFIG SET aof-disable-auto-gc no", "+OK");
+    let left = "file appendonly.aof.2.base.rdb seq 2 type b\nfile appendonly.aof.2.incr.aof seq 2 type i\n";
+    assert_eq!(text(), left);
+    assert_eq!(names(&server.folder).len(), 3);
+}
+
+#[test]
+fn turning_it_on_waits_for_a_save_that_is_under_way() {
+    let server = Server::start(&["--enable-protected-configs", "yes"]);
+    let mut client = server.connect();
+    check(&mut client, "SET a 1", "+OK");
+    check(&mut client, "CONFIG SET rdb-key-save-delay 10000000", "+OK");
+    check(&mut client, "BGSAVE", "+Background saving started");
+    check(&mut client, "CONFIG SET appendonly yes", "+OK");
+    assert_eq!(field(&mut client, "aof_rewrite_scheduled"), "1");
+    assert_eq!(field(&mut client, "aof_rewrite_in_progress"), "0");
+    check(&mut client, "CONFIG SET rdb-key-save-delay 0", "+OK");
+    // FLUSHALL ends the save.
+    check(&mut client, "FLUSHALL", "+OK");
+    check(&mut client, "SET b 2", "+OK");
+    wait_for_rewrite(&mut client);
+    check(&mut client, "SET c 3", "+OK");
+    wait_until_written(&mut client);
+    let server = server.kill_and_restart(&with(&[]));
+    check(&mut server.connect(), "MGET a b c", r#"[$-1, "2", "3"]"#);
+}
+
+/// What a client has written and been answered.
+#[derive(Debug, Default)]
+struct Written {
+    sent: AtomicU64,
+    acknowledged: AtomicU64,
+}
+
+/// Sets a key to growing numbers until the server is gone, and tells when each was acknowledged.
+fn write_on(port: u16, first: u64, written: &Written) -> Vec<(u64, Instant)> {
+    let mut times = Vec::new();
+    let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)) else {
+        return times;
+    };
+    for number in first.. {
+        written.sent.store(number, Ordering::SeqCst);
+        let command = encode(&["SET", "n", &number.to_string()]);
+        let mut reply = [0; 5];
+        let answered = stream
+            .write_all(&command)
+            .and_then(|()| stream.read_exact(&mut reply));
+        if answered.is_err() || &reply != b"+OK\r\n" {
+            break;
+        }
+        times.push((number, Instant::now()));
+        written.acknowledged.store(number, Ordering::SeqCst);
+    }
+    times
+}
+
+/// A number from the environment.
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name).map_or(default, |text| text.parse().expect("it is a number"))
+}
+
+/// Kills the server at random moments and looks what is there; more often with `CRASH_ROUNDS=200`, other moments with
+/// `CRASH_SEED=7`.
+#[test]
+fn a_server_that_is_killed_at_any_moment_keeps_what_was_promised() {
+    let (rounds, seed) = (setting("CRASH_ROUNDS", 4), setting("CRASH_SEED", 1));
+    for policy in POLICIES {
+        let args = with(&[
+            "--appendfsync",
+            policy,
+            "--auto-aof-rewrite-min-size",
+            "16kb",
+        ]);
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let mut server = Server::start(&args);
+        let mut last = 0;
+        for round in 0..rounds {
+            let written = Arc::new(Written::default());
+            let writer = {
+                let (port, written) = (server.port, Arc::clone(&written));
+                std::thread::spawn(move || write_on(port, last + 1, &written))
+            };
+            let moment = last + rng.u64(1..600);
+            wait_until("some writes", || {
+                written.acknowledged.load(Ordering::SeqCst) >= moment
+            });
+            if rng.bool() {
+                let mut client = server.connect();
+                client.run("BGREWRITEAOF");
+            }
+            let killed = Instant::now();
+            server = server.kill_and_restart(&args);
+            let times = writer.join().expect("the writer ends with the server");
+            let promised = |at: &Instant| {
+                policy == "always" || killed.saturating_duration_since(*at) > Duration::from_secs(2)
+            };
+            let promised = times
+                .iter()
+                .rfind(|(_, at)| promised(at))
+                .map_or(last, |last| last.0);
+            let sent = written.sent.load(Ordering::SeqCst);
+            last = match server.connect().run("GET n") {
+                Reply::Bulk(text) => String::from_utf8_lossy(&text)
+                    .parse()
+                    .expect("it is a number"),
+                _ => 0,
+            };
+            assert!(
+                (promised..=sent).contains(&last),
+                "{policy}, seed {seed}, round {round}: {last} is there, {promised} was promised, {sent} sent"
+            );
+        }
+    }
 }

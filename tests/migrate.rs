@@ -756,6 +756,26 @@ fn those_who_follow_a_key_learn_that_it_has_gone() {
 }
 
 #[test]
+fn what_was_moved_is_not_there_again_after_a_restart() {
+    let log = ["--appendonly", "yes", "--appendfsync", "always"];
+    let (here, there) = (Server::start(&log), Server::start(&log));
+    let table = [
+        ("here", "MSET a 1 b 2 c 3 d 4", "+OK"),
+        ("here", "MIGRATE TO \"\" 0 9000 KEYS a b", "+OK"),
+        ("here", "MIGRATE TO c 0 9000 COPY", "+OK"),
+        ("here", "SET a again", "+OK"),
+        ("here", "MIGRATE TO \"\" 0 9000 KEYS a d", BUSY),
+    ];
+    play(&here, &there, &table);
+    let (here, there) = (here.kill_and_restart(&log), there.kill_and_restart(&log));
+    let table = [
+        ("here", "MGET a b c d", "[\"again\", $-1, \"3\", $-1]"),
+        ("there", "MGET a b c d", "[\"1\", \"2\", \"3\", \"4\"]"),
+    ];
+    play(&here, &there, &table);
+}
+
+#[test]
 fn connections_are_kept_and_replaced_when_they_break() {
     let (server, target) = (Server::start(&[]), Target::new());
     let mut source = server.connect();

@@ -30,6 +30,8 @@ pub enum WaitsFor {
     StreamGroup(Vec<u8>),
     /// No key, but another server, and nobody ends that wait before its answer.
     Peer,
+    /// No key, but that the log up to this offset is on the disk.
+    Disk(u64),
 }
 
 /// What a command waits for.
@@ -99,7 +101,7 @@ impl KeyQueues {
             WaitsFor::SortedSet => &mut self.sorted_sets,
             WaitsFor::Stream => &mut self.streams,
             WaitsFor::StreamGroup(group) => self.groups.entry(group.clone()).or_default(),
-            WaitsFor::Peer => return,
+            WaitsFor::Peer | WaitsFor::Disk(_) => return,
         };
         queue.insert(ticket, id);
     }
@@ -113,7 +115,7 @@ impl KeyQueues {
                 let queue = self.groups.get_mut(group);
                 queue.and_then(|queue| queue.remove(&ticket))
             }
-            WaitsFor::Peer => None,
+            WaitsFor::Peer | WaitsFor::Disk(_) => None,
         };
         if let WaitsFor::StreamGroup(group) = on
             && removed.is_some()
@@ -328,6 +330,14 @@ impl Waiters {
         (deadline_ms <= now_ms).then_some(id)
     }
 
+    /// Those who waited for the log to be on the disk up to this offset or a lower one, with their waits.
+    pub fn on_disk(&mut self, durable: u64) -> impl Iterator<Item = (u64, &mut Wait)> {
+        self.clients.iter_mut().filter_map(move |(&id, waiter)| {
+            let is_reached = matches!(waiter.wait.on, WaitsFor::Disk(end) if end <= durable);
+            is_reached.then_some((id, &mut waiter.wait))
+        })
+    }
+
     /// When the timer has to look at the deadlines next; it is counted on to do so then.
     pub fn set_timer(&mut self) -> u64 {
         let first = self.deadlines.first();
@@ -384,6 +394,7 @@ mod tests {
                 local_addr: String::new(),
                 unix: false,
                 fd: 0,
+                is_plain: false,
                 io_thread: 0,
             };
             let registration = clients.register(endpoint, 0, usize::MAX);

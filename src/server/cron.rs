@@ -14,6 +14,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use super::busy;
 use super::clock;
 use crate::command::waiting;
+use crate::commands::generic::wait;
 use crate::instance::aof::rewrite;
 use crate::instance::waiters::NO_DEADLINE;
 use crate::instance::{Instance, news, pause, saving, tracking};
@@ -42,6 +43,7 @@ pub fn start(db: &Arc<Mutex<Db>>, instance: &Arc<Instance>) -> Vec<JoinHandle<()
         tokio::spawn(sweep_expired(db(), instance())),
         tokio::spawn(save_when_due(db(), instance())),
         tokio::spawn(rewrite_when_due(db(), instance())),
+        tokio::spawn(answer_synced(db(), instance())),
         tokio::spawn(end_waits(db(), instance())),
         tokio::spawn(end_pauses(db(), instance())),
         tokio::spawn(close_idle_clients(instance())),
@@ -135,6 +137,14 @@ async fn rewrite_when_due(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
         {
             rewrite::tend(&mut db, &instance);
         }
+    }
+}
+
+/// Answers clients that have waited for the disk.
+async fn answer_synced(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
+    loop {
+        instance.aof.synced().await;
+        busy::when_free(&db, &instance, |db| wait::answer_synced(db, &instance)).await;
     }
 }
 

@@ -155,7 +155,10 @@ impl Server {
             instance.aof.close(&instance);
         }
         if let Some(path) = unix_path {
-            tracing::info!("Removing the unix socket file.");
+            // The last line of a server that has failed says why.
+            if outcome != Outcome::Failed {
+                tracing::info!("Removing the unix socket file.");
+            }
             let _ = std::fs::remove_file(path);
         }
         Ok(outcome)
@@ -169,9 +172,6 @@ async fn loaded(loading: &mut Option<startup::Outcome>) -> bool {
             // A thread that says nothing has panicked.
             let is_loaded = outcome.await.unwrap_or(false);
             *loading = None;
-            if !is_loaded {
-                tracing::warn!("Fatal error loading the DB, check server logs. Exiting.");
-            }
             is_loaded
         }
         None => std::future::pending().await,

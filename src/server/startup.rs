@@ -28,8 +28,12 @@ pub fn begin(db: &Arc<Mutex<Db>>, instance: &Arc<Instance>) -> std::io::Result<O
                 loading::let_in(&instance, &mut db.lock(), loaded);
             })
         } else {
-            loading::load_beside(&instance, fresh).and_then(|(loaded, functions)| {
+            let loaded = loading::load_beside(&instance, fresh).and_then(|(loaded, functions)| {
                 loading::finish(&instance, &mut db.lock(), loaded, &functions)
+            });
+            // Of the append-only file the last line says why.
+            loaded.inspect_err(|_| {
+                tracing::warn!("Fatal error loading the DB, check server logs. Exiting.");
             })
         };
         // Where nobody waits for it the process is at its end.

@@ -1,15 +1,19 @@
 //! WAIT and WAITAOF: how many replicas, and whether the disk, have got the client's writes.
 //!
-//! There is neither a replica nor an append-only file. What is asked for and there already is answered at once; for more
-//! the client waits until its time is over, as a replica could come.
+//! There is no replica. What is asked for and there already is answered at once; the disk is waited for; for more the client
+//! waits until its time is over, as a replica could come.
 
 use super::within;
+use crate::command::waiting;
 use crate::command::{
     Arg, Args, Categories, CommandError, CommandResult, CommandSpec, Context, Flags, Group,
 };
 use crate::commands::waiting::deadline_in_ms;
+use crate::instance::Instance;
 use crate::instance::waiters::{Wait, WaitsFor};
 use crate::resp::{CommandQueue, Reply, Request};
+use crate::store::db::Db;
+use crate::text::number::parse_i64;
 
 const TIPS: &[&str] = &["request_policy:all_shards", "response_policy:agg_min"];
 
@@ -31,31 +35,19 @@ fn wait(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let mut args = Args::new(request, 1);
     let replicas = args.integer()?;
     let deadline_ms = deadline_in_ms(context, args.bytes()?)?;
-    wait_in_vain(context, request, deadline_ms, replicas, |reply| {
-        reply.count(0)
-    });
-    Ok(())
-}
-
-/// Waits for more replicas than there are, if `replicas` says so.
-fn wait_in_vain(
-    context: &mut Context<'_>,
-    request: Request<'_>,
-    deadline_ms: u64,
-    replicas: i64,
-    in_vain: fn(&mut Reply<'_>),
-) {
     if replicas <= 0 {
-        return in_vain(&mut context.reply);
+        context.reply.count(0);
+        return Ok(());
     }
     context.block(|_| Wait {
         request: CommandQueue::of(request),
-        // No change of a key ends this wait.
         keys: Vec::new(),
-        on: WaitsFor::List,
+        // No change of a key ends this wait.
+        on: WaitsFor::Peer,
         deadline_ms,
-        in_vain,
+        in_vain: |reply| reply.count(0),
     });
+    Ok(())
 }
 
 /// WAITAOF numlocal numreplicas timeout
@@ -80,15 +72,70 @@ fn waitaof(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         return Err(CommandError::MustBePositive);
     }
     let deadline_ms = deadline_in_ms(context, args.bytes()?)?;
-    if local > 0 {
+    let instance = context.instance;
+    if local > 0 && !instance.aof.is_on() {
         return Err(CommandError::fixed(
             "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
         ));
     }
-    wait_in_vain(context, request, deadline_ms, replicas, |reply| {
-        reply.array(2);
-        reply.count(0);
-        reply.count(0);
+    // All that was written so far, and so what this client has written.
+    let end = instance.log.end();
+    let is_here = instance.aof.is_on() && instance.aof.durable() >= end;
+    let in_vain = if is_here { here } else { nowhere };
+    if local <= i64::from(is_here) && replicas == 0 {
+        in_vain(&mut context.reply);
+        return Ok(());
+    }
+    context.block(|_| Wait {
+        request: CommandQueue::of(request),
+        keys: Vec::new(),
+        on: if is_here {
+            WaitsFor::Peer
+        } else {
+            WaitsFor::Disk(end)
+        },
+        deadline_ms,
+        in_vain,
     });
+    if !is_here {
+        instance.aof.wait_for_sync();
+    }
     Ok(())
+}
+
+/// The answer of a client whose writes are nowhere but in memory.
+fn nowhere(reply: &mut Reply<'_>) {
+    reply.array(2);
+    reply.count(0);
+    reply.count(0);
+}
+
+/// The answer of a client whose writes are on this server's disk.
+fn here(reply: &mut Reply<'_>) {
+    reply.array(2);
+    reply.count(1);
+    reply.count(0);
+}
+
+/// Answers those who have waited for the disk, when more is on it than before.
+pub fn answer_synced(db: &mut Db, instance: &Instance) {
+    let durable = instance.aof.durable();
+    let mut answered = Vec::new();
+    for (id, wait) in instance.waiters().on_disk(durable) {
+        let replicas = parse_i64(wait.request.get(0).get(2));
+        if replicas == Some(0) {
+            answered.push(id);
+        } else {
+            // It goes on waiting, for what does not come.
+            (wait.on, wait.in_vain) = (WaitsFor::Peer, here);
+        }
+    }
+    let others_wait = instance.waiters().on_disk(u64::MAX).count() > answered.len();
+    instance.aof.set_sync_wanted(others_wait);
+    for id in answered {
+        waiting::end_wait(db, instance, id, |_, reply| {
+            here(reply);
+            Ok(())
+        });
+    }
 }

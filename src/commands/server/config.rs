@@ -150,6 +150,9 @@ fn apply(
             Param::TlsPort => return Err((param, PORT.to_owned())),
             Param::Maxclients => make_room(config.maxclients()).map_err(|text| (param, text))?,
             Param::Appendfsync => instance.aof.set_policy(config.appendfsync()),
+            Param::AofDisableAutoGc if !config.aof_disable_auto_gc() => {
+                instance.aof.remove_history();
+            }
             Param::AofTimestampEnabled => instance.log.note_time(config.aof_timestamp_enabled()),
             Param::Loglevel => log::set_level(config.loglevel()),
             Param::SlowlogLogSlowerThan | Param::SlowlogMaxLen => instance.slow_log.configure(

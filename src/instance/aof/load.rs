@@ -56,6 +56,14 @@ pub(super) fn find(aof: &Aof, directory: Directory) -> Result<(), Failed> {
     Ok(())
 }
 
+/// Reads the manifest again, as another one may have been put there, and loads as [`load`] does.
+pub fn load_again(instance: &Instance, db: &mut Db) -> Result<Found, Failed> {
+    if let Some(ledger) = instance.aof.ledger().as_mut() {
+        ledger.manifest = ledger.directory.read_manifest()?;
+    }
+    load(instance, db)
+}
+
 /// Loads what the manifest names into `db`, which is empty.
 pub fn load(instance: &Instance, db: &mut Db) -> Result<Found, Failed> {
     let start = Instant::now();

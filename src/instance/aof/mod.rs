@@ -85,12 +85,17 @@ pub struct Aof {
     durable: AtomicU64,
     shown: AtomicU64,
     moved: Notify,
+    /// Whether somebody waits for a sync (WAITAOF).
+    sync_wanted: AtomicBool,
+    synced: Notify,
     files: Mutex<Files>,
     ledger: Mutex<Option<Ledger>>,
     wake: Wake,
     writer: Mutex<Option<JoinHandle<()>>>,
     trouble: Mutex<Trouble>,
     counters: Counters,
+    /// Microseconds to wait before each write, for tests.
+    delay_us: AtomicU64,
     rewriting: Mutex<Rewriting>,
     is_lost: AtomicBool,
     lost: Notify,
@@ -126,12 +131,15 @@ impl Default for Aof {
             durable: AtomicU64::new(0),
             shown: AtomicU64::new(0),
             moved: Notify::new(),
+            sync_wanted: AtomicBool::new(false),
+            synced: Notify::new(),
             files: Mutex::default(),
             ledger: Mutex::default(),
             wake: Wake::default(),
             writer: Mutex::default(),
             trouble: Mutex::default(),
             counters: Counters::default(),
+            delay_us: AtomicU64::new(0),
             rewriting: Mutex::default(),
             is_lost: AtomicBool::new(false),
             lost: Notify::new(),
@@ -183,6 +191,11 @@ impl Aof {
         self.policy.store(policy as u8, Ordering::Relaxed);
         self.ask_writer();
         self.moved.notify_waiters();
+    }
+
+    /// Waits so long before each write, for tests.
+    pub fn set_delay(&self, us: u64) {
+        self.delay_us.store(us, Ordering::Relaxed);
     }
 
     /// The offset in the log up to which all is on the disk.
@@ -269,11 +282,44 @@ impl Aof {
     fn publish_durable(&self, offset: u64) {
         self.durable.fetch_max(offset, Ordering::AcqRel);
         self.show(offset);
+        if self.sync_wanted.load(Ordering::Acquire) {
+            self.synced.notify_one();
+        }
+    }
+
+    /// Has [`Aof::synced`] resolve when more is on the disk; for a client that waits for that, under the data set's lock.
+    pub fn wait_for_sync(&self) {
+        self.sync_wanted.store(true, Ordering::Release);
+        // It may have come in between.
+        self.synced.notify_one();
+        self.ask_writer();
+    }
+
+    /// Resolves when more is on the disk than before and a client may wait for that.
+    pub async fn synced(&self) {
+        self.synced.notified().await;
+    }
+
+    /// Says whether any client waits for the disk.
+    pub fn set_sync_wanted(&self, wanted: bool) {
+        self.sync_wanted.store(wanted, Ordering::Release);
     }
 
     fn show(&self, offset: u64) {
         self.shown.fetch_max(offset, Ordering::AcqRel);
         self.moved.notify_waiters();
+    }
+
+    /// Removes the files that rewrites have made superfluous and that were kept.
+    pub fn remove_history(&self) {
+        if let Some(Ledger {
+            directory,
+            manifest,
+        }) = self.ledger().as_mut()
+        {
+            // What stays there takes room alone, and a failure is in the log.
+            let _ = directory.remove_history(manifest);
+        }
     }
 
     /// Writes and syncs what is left, and ends the thread; the file stays as it is.

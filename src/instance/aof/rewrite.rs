@@ -405,6 +405,8 @@ fn end(instance: &Instance, task: &Task, succeeded: bool) {
         if let Some(ledger) = aof.ledger().as_ref() {
             let directory = &ledger.directory;
             let name = directory.temporary_increment();
+            let shown = String::from_utf8_lossy(&name).into_owned();
+            tracing::info!("Removing the temp incr aof file {shown} in the background");
             let _ = directory.disk().remove(&directory.file(&name));
         }
     }

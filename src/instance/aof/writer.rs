@@ -36,6 +36,10 @@ pub fn write_out(instance: &Instance) {
 /// Writes up to the log's end; false where that fails, or where another file is to be opened first.
 fn advance(instance: &Instance, files: &mut Files) -> bool {
     let aof = &instance.aof;
+    let delay_us = aof.delay_us.load(Ordering::Relaxed);
+    if delay_us > 0 && files.written() < instance.log.end() {
+        std::thread::sleep(Duration::from_micros(delay_us));
+    }
     let progress = files.advance(&instance.log);
     aof.written.store(files.written(), Ordering::Release);
     let len = files.len();
@@ -128,7 +132,10 @@ pub(super) fn work(
         AppendFsync::Always if rests(instance) => aof.show(sync.end),
         AppendFsync::Always if is_due => sync_now(instance, &sync),
         AppendFsync::Always => aof.show(sync.end),
-        AppendFsync::Everysec if is_tick && is_due && !rests(instance) => {
+        // Without a rhythm of its own the file is synced for those who wait for it.
+        AppendFsync::No if !aof.sync_wanted.load(Ordering::Acquire) => {}
+        AppendFsync::Everysec if !is_tick || rests(instance) => {}
+        AppendFsync::Everysec | AppendFsync::No if is_due => {
             if aof.busy.load(Ordering::Acquire) & Busy::SYNCING == 0 {
                 aof.set_busy(Busy::SYNCING);
                 rhythm.syncing_since = Some(now);
@@ -231,6 +238,11 @@ fn sync_all(instance: &Instance, jobs: &Receiver<Sync>) {
     while let Ok(sync) = jobs.recv() {
         sync.run(instance);
     }
+}
+
+/// Writes what is left, whatever else is under way.
+pub fn flush(instance: &Instance) {
+    advance_and_turn(instance, &mut instance.aof.files());
 }
 
 /// Writes and syncs what is left, when the threads have ended.

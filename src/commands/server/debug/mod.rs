@@ -43,6 +43,7 @@ type Form = (&'static str, RangeInclusive<usize>, Handler);
 const ANY: usize = usize::MAX;
 
 static FORMS: &[Form] = &[
+    ("AOF-FLUSH-SLEEP", 3..=3, file_delay),
     ("CHANGE-REPL-ID", 2..=2, change_repl_id),
     ("CONFIG-REWRITE-FORCE-ALL", 2..=2, rewrite_all),
     ("DIGEST", 2..=2, digest::digest),
@@ -52,6 +53,7 @@ static FORMS: &[Form] = &[
     ("HTSTATS", 3..=4, look::htstats),
     ("HTSTATS-KEY", 3..=4, look::htstats_key),
     ("LISTPACK", 3..=3, look::listpack),
+    ("LOADAOF", 2..=2, reload::load_append_only),
     ("LOG", 3..=3, log),
     ("OBJECT", 3..=3, look::object),
     ("PAUSE-CRON", 3..=3, pause_cron),
@@ -69,6 +71,8 @@ static FORMS: &[Form] = &[
 ];
 
 static USAGE: &[&str] = &[
+    "AOF-FLUSH-SLEEP <microseconds>",
+    "    Wait so long before each write to the append-only file.",
     "CHANGE-REPL-ID",
     "    Start a new history for replicas.",
     "CONFIG-REWRITE-FORCE-ALL",
@@ -85,6 +89,8 @@ static USAGE: &[&str] = &[
     "    Answer figures about the table of a value.",
     "LISTPACK <key>",
     "    Print what is in a small collection to where the log goes.",
+    "LOADAOF",
+    "    Write what is left to the append-only file, and load the data set from it.",
     "LOG <text>",
     "    Write to the log.",
     "OBJECT <key>",
@@ -184,6 +190,13 @@ fn skip_checksums(context: &mut Context<'_>, request: Request<'_>) -> CommandRes
         .instance
         .skip_checksums
         .store(is_on(request.get(2)), Ordering::Relaxed);
+    context.reply.ok();
+    Ok(())
+}
+
+fn file_delay(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
+    let delay_us = parse_i64(request.get(2)).and_then(|us| u64::try_from(us).ok());
+    context.instance.aof.set_delay(delay_us.unwrap_or(0));
     context.reply.ok();
     Ok(())
 }

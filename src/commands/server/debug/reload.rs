@@ -2,6 +2,7 @@
 
 use crate::command::session::Place;
 use crate::command::{CommandError, CommandResult, Context};
+use crate::instance::aof::{self, writer};
 use crate::instance::{Instance, loading, saving, tracking};
 use crate::persist::rdb::dataset::LoadRules;
 use crate::resp::Request;
@@ -42,6 +43,40 @@ pub(super) fn reload(context: &mut Context<'_>, request: Request<'_>) -> Command
     Ok(())
 }
 
+/// DEBUG LOADAOF
+pub(super) fn load_append_only(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
+    let (db, instance) = (&mut *context.db, context.instance);
+    if context.session.place == Place::Script {
+        return Err(CommandError::fixed(
+            "ERR This Redis command is not allowed from script",
+        ));
+    }
+    writer::flush(instance);
+    let mut fresh = db.empty_copy();
+    aof::load::load_again(instance, &mut fresh).map_err(|_| {
+        CommandError::fixed("ERR Error trying to load the AOF files, check server logs")
+    })?;
+    replace(db, instance, fresh);
+    db.dirty = 0;
+    for index in 0..db.databases() {
+        instance.database_changed(index);
+    }
+    tracking::all_changed(instance, context.session.id());
+    tracing::warn!("Append Only File loaded by DEBUG LOADAOF");
+    context.reply.ok();
+    Ok(())
+}
+
+/// Puts a data set that was loaded in the place of the one that is there.
+fn replace(db: &mut Db, instance: &Instance, fresh: Db) {
+    for index in 0..db.databases() {
+        instance.watches().replaced(db, index, None);
+    }
+    let before = db.adopt(fresh);
+    let keys = before.iter().map(|keyspace| keyspace.len()).sum();
+    instance.reclaimer.hand_over(keys, before);
+}
+
 fn parse<'w>(words: impl Iterator<Item = &'w [u8]>) -> Result<Options, CommandError> {
     let mut options = Options {
         saves: true,
@@ -79,11 +114,6 @@ fn load(db: &mut Db, instance: &Instance, options: Options) -> Result<(), loadin
     let mut fresh = db.empty_copy();
     let functions = loading::load_file(instance, &mut fresh, rules)?.ok_or(loading::Failed)?;
     loading::load_functions(instance, &functions, Policy::Flush)?;
-    for index in 0..db.databases() {
-        instance.watches().replaced(db, index, None);
-    }
-    let before = db.adopt(fresh);
-    let keys = before.iter().map(|keyspace| keyspace.len()).sum();
-    instance.reclaimer.hand_over(keys, before);
+    replace(db, instance, fresh);
     Ok(())
 }
