@@ -26,6 +26,8 @@ fuzz_target!(|data: &[u8]| {
     }
     if let Ok(manifest) = Manifest::parse(data)
         && !manifest.print().is_empty()
+        // Longer ones are those of no files, and may not fit into a line when they are quoted.
+        && manifest.read_order().chain(&manifest.history).all(|part| part.name.len() <= 255)
     {
         assert_eq!(Manifest::parse(&manifest.print()).as_ref(), Ok(&manifest));
     }
