@@ -93,6 +93,7 @@ fn with_client(test: impl FnOnce(&mut Client<'_>)) {
         local_addr: "b:2".into(),
         unix: false,
         fd: 0,
+        is_plain: false,
         io_thread: 0,
     };
     let registration = instance

@@ -1,14 +1,15 @@
 //! Files that real servers of many versions wrote (tests/fixtures/rdb/files): what is in them is what those servers said.
 //!
-//! `expected.tsv` beside the files has commands and the replies of the servers; the file's values are given to a server, and
-//! it must answer the same. How the files are made, and how replies are written, is in `make-files`.
+//! `expected.tsv` beside the files has commands and the replies of the servers; a server that starts with the file, and one
+//! that is given its values, must answer the same. How the files are made, and how replies are written, is in `make-files`.
 
 mod common;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use common::{Connection, Reply, Server};
+use common::{Connection, Folder, Reply, Server};
 use ruddle::persist::rdb::file::{Access, Key, Reader, Record};
 use ruddle::persist::rdb::input::Input;
 use ruddle::persist::rdb::{crc64, kind, opcode, payload};
@@ -114,14 +115,14 @@ fn fill(connection: &mut Connection, bytes: &[u8]) {
             Record::Function(code) => connection.command(&[b"FUNCTION", &b"LOAD"[..], &code]),
             Record::Key(key) => {
                 let payload = payload_of(&bytes[start..reader.position() as usize], version);
-                let deadline = match key.deadline_ms {
+                let deadline = match key.entry.deadline_ms() {
                     NEVER => 0,
                     deadline_ms => deadline_ms,
                 };
                 let deadline = deadline.to_string();
                 let words = [
                     b"RESTORE",
-                    &key.name[..],
+                    key.entry.key(),
                     deadline.as_bytes(),
                     &payload,
                     b"ABSTTL",
@@ -249,24 +250,45 @@ fn check_answer(
     (!is_right).then(|| format!("{file}: {command}: {text}, and it should be {want}"))
 }
 
-#[test]
-fn every_file_holds_what_its_server_said() {
+/// Compares all that a server has with what the file's own one said.
+#[track_caller]
+fn check_answers(server: &Server, golden: &Golden) {
+    assert!(golden.answers.len() > 100, "{}", golden.name);
+    let mut connection = server.connect();
+    let mut selected = 0;
     let mut wrong = Vec::new();
-    for golden in golden() {
-        let server = Server::start(SETUP);
-        let mut connection = server.connect();
-        fill(&mut connection, &file(golden.name));
-        let mut selected = u64::MAX;
-        assert!(golden.answers.len() > 100, "{}", golden.name);
-        for (database, command, want) in golden.answers {
-            if database != selected {
-                connection.run(&format!("SELECT {database}"));
-                selected = database;
-            }
-            wrong.extend(check_answer(&mut connection, golden.name, command, want));
+    for (database, command, want) in &golden.answers {
+        if *database != selected {
+            connection.run(&format!("SELECT {database}"));
+            selected = *database;
         }
+        wrong.extend(check_answer(&mut connection, golden.name, command, want));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_server_that_starts_with_a_file_has_what_the_other_one_said() {
+    for golden in golden() {
+        let folder = Arc::new(Folder::new());
+        std::fs::write(folder.0.join("dump.rdb"), file(golden.name)).expect("it can be written");
+        let server = Server::start_in(&folder, &common::program(), SETUP);
+        check_answers(&server, &golden);
+        // So has one that starts with what this one saves, less the second time of consumers, which Redis 7.0 does not read.
+        if !has_two_times(golden.name) {
+            common::check(&mut server.connect(), "SAVE", "+OK");
+            check_answers(&server.kill_and_restart(SETUP), &golden);
+        }
+    }
+}
+
+#[test]
+fn values_of_all_files_can_be_restored() {
+    for golden in golden() {
+        let server = Server::start(SETUP);
+        fill(&mut server.connect(), &file(golden.name));
+        check_answers(&server, &golden);
+    }
 }
 
 /// The keys of a file, by name.
@@ -277,7 +299,7 @@ fn keys(name: &str) -> Vec<Key> {
             _ => None,
         })
         .collect();
-    keys.sort_by(|a, b| a.name.cmp(&b.name));
+    keys.sort_by(|a, b| a.entry.key().cmp(b.entry.key()));
     keys
 }
 
@@ -300,7 +322,7 @@ fn uses_of_keys_are_read() {
             };
             let uses: Vec<_> = keys(&name)
                 .into_iter()
-                .map(|key| (key.name, key.access))
+                .map(|key| (key.entry.key().to_vec(), key.access))
                 .collect();
             let [first, second] = wanted.map(Some);
             let wanted = [(b"first".to_vec(), first), (b"second".to_vec(), second)];
@@ -322,7 +344,7 @@ fn what_nodes_of_a_cluster_say_of_slots_is_gone_over() {
     for name in files {
         let found: Vec<_> = keys(&name)
             .into_iter()
-            .map(|key| (key.name, key.deadline_ms))
+            .map(|key| (key.entry.key().to_vec(), key.entry.deadline_ms()))
             .collect();
         let wanted = [("a", NEVER), ("c", 4_102_444_800_123), ("{a}b", NEVER)];
         let wanted = wanted.map(|(name, deadline_ms)| (name.as_bytes().to_vec(), deadline_ms));

@@ -72,6 +72,35 @@ fn values_become_replies() {
     );
 }
 
+/// Whatever came before: plain answers, large ones, errors and arrays are made into values in different ways.
+#[test]
+fn answers_of_all_kinds_follow_each_other() {
+    let script = "local got, large = {}, ('x'):rep(100000) \
+                  for at = 1, 2 do \
+                  for _, call in ipairs({{'set', 'k', 'a\\\\r\\\\nb'}, {'get', 'k'}, {'incr', 'n'}, {'incr', 'k'}, {'get', 'n'}, \
+                  {'get', 'none'}, {'ping'}, {'mget', 'k', 'none'}, {'set', 'e', ''}, {'get', 'e'}, {{}}, {}, \
+                  {'set', 'l', large}, {'get', 'l'}, {'strlen', 'l'}, \
+                  {'rpush', 'q', '1', '2', '3'}, {'rpop', 'q', '1'}}) do \
+                  got[#got + 1] = redis.pcall(unpack(call)) if got[#got] == large then got[#got] = 'large' end end end \
+                  return got";
+    let once = |number: u32| {
+        format!(
+            "+OK, \"a\\r\\nb\", :{number}, -ERR value is not an integer or out of range, \"{number}\", $-1, +PONG, \
+             [\"a\\r\\nb\", $-1], +OK, \"\", -ERR Lua redis lib command arguments must be strings or integers, \
+             -ERR Please specify at least one argument for this redis lib call, +OK, \"large\", :100000, \
+             :{}, [\"3\"]",
+            2 * number + 1
+        )
+    };
+    check_fresh(
+        &[],
+        &[(
+            &format!("EVAL \"{script}\" 0"),
+            &format!("[{}, {}]", once(1), once(2)),
+        )],
+    );
+}
+
 #[test]
 fn replies_become_values() {
     check_fresh(

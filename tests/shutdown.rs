@@ -99,9 +99,18 @@ fn a_second_signal_ends_a_save() {
     client.read_exact(&mut answer).expect("the server answers");
     server.signal(Signal::SIGTERM);
     server.wait_for("Saving the final RDB snapshot before exiting.");
+    let folder = Arc::clone(&server.folder);
+    let has_begun = || {
+        std::fs::read_dir(&folder.0)
+            .expect("it is there")
+            .next()
+            .is_some()
+    };
+    while !has_begun() {
+        std::thread::yield_now();
+    }
     server.signal(Signal::SIGTERM);
     server.wait_for("You insist... exiting now.");
-    let folder = Arc::clone(&server.folder);
     assert_eq!(server.exit_code(), Some(1));
     let left = std::fs::read_dir(&folder.0).expect("it is there").count();
     assert_eq!(left, 0, "no temporary file is left");

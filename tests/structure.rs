@@ -103,6 +103,12 @@ const LONG_FILES: &[Exception] = &[];
 /// Functions that may be longer than [`MAX_FUNCTION_LINES`].
 const LONG_FUNCTIONS: &[Exception] = &[];
 
+/// Files outside of the store that may have `unsafe`.
+const UNSAFE_FILES: &[Exception] = &[Exception {
+    place: "src/script/ffi.rs",
+    reason: "Lua's C interface: by mlua's own an EVAL of one INCR takes a quarter more",
+}];
+
 /// A source file: its path from the package's root, its text, and its text without comments,
 /// strings and characters.
 struct Source {
@@ -127,7 +133,7 @@ fn layers_name_only_what_lies_further_in() {
 }
 
 #[test]
-fn unsafe_is_in_the_store_alone() {
+fn unsafe_is_where_it_belongs() {
     report(sources(&["src"]).iter().filter_map(misplaced_unsafe));
 }
 
@@ -283,9 +289,16 @@ fn heads_of_group(group: &str) -> Vec<String> {
 }
 
 fn misplaced_unsafe(source: &Source) -> Option<String> {
+    let may = |exception: &Exception| exception.place == source.path;
     let found = !source.path.starts_with("src/store/")
+        && !UNSAFE_FILES.iter().any(may)
         && words(&source.code).any(|(_, word)| word == "unsafe");
-    found.then(|| format!("{}: `unsafe` belongs in src/store/ alone", source.path))
+    found.then(|| {
+        format!(
+            "{}: `unsafe` belongs in src/store/, or the file among UNSAFE_FILES",
+            source.path
+        )
+    })
 }
 
 fn misplaced_exit(source: &Source) -> Option<String> {

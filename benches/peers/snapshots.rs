@@ -15,9 +15,9 @@ use crate::report::median;
 use crate::server::{Program, Server};
 
 /// Writes of the window's writer: batches of so many at a time.
-const WRITE_BATCH: u64 = 100;
+const WRITE_BATCH: u64 = 20;
 /// From one batch to the next: 50,000 writes a second.
-const WRITE_PERIOD: Duration = Duration::from_millis(2);
+const WRITE_PERIOD: Duration = Duration::from_micros(400);
 /// From one request of the light client to the next.
 const LIGHT_PERIOD: Duration = Duration::from_micros(500);
 /// The window without a save.

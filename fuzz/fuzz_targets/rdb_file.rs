@@ -30,7 +30,7 @@ fn read(bytes: &[u8], check_sum: bool) -> (Vec<Key>, bool) {
         records += 1;
         if let Record::Key(key) = record {
             keys.push(Key {
-                entry: key.value.into_entry(&key.name, key.deadline_ms),
+                entry: key.entry,
                 access: key.access,
             });
         }

@@ -19,7 +19,7 @@ pub struct Command {
     pub full_name: String,
     /// Its index in the counters of commands.
     pub id: usize,
-    /// The word that is its only or first key, if that can be told at once: what is fetched ahead.
+    /// The word that is its only or first key if it has any, where that can be told at once: what is fetched ahead.
     pub first_key: Option<u16>,
     /// Subcommands.
     pub subcommands: Vec<Command>,
@@ -31,13 +31,17 @@ impl Command {
         let full_name = parent.map_or_else(|| own.clone(), |parent| format!("{parent}|{own}"));
         let id = *next_id;
         *next_id += 1;
-        let first_key = match spec.keys.first() {
-            Some(keys) if matches!(keys.find, Find::Range { .. }) => match keys.begin {
-                Begin::Index(index) => Some(index),
+        let first_key = spec.keys.first().and_then(|keys| {
+            let Begin::Index(index) = keys.begin else {
+                return None;
+            };
+            match keys.find {
+                Find::Range { .. } => Some(index),
+                // Where the number of keys is 0 some other word stands there, which does no harm.
+                Find::KeyNum { first, .. } => Some(index + first),
                 _ => None,
-            },
-            _ => None,
-        };
+            }
+        });
         let subcommands = spec
             .subcommands
             .iter()

@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
+use super::mail::{Mail, Socket};
 use super::output::{OutputClass, OutputLimits, SoftClock, UNCOUNTED_BYTES};
 use super::pubsub::Kind;
 use super::tracking::Marks;
@@ -174,10 +175,19 @@ pub struct ClientHandle {
     limits: Arc<OutputLimits>,
     soft_clock: SoftClock,
     wake: Notify,
+    /// What others may write to while the connection waits.
+    pub socket: Socket,
+    mail: Arc<Mail>,
 }
 
 impl ClientHandle {
-    fn new(id: u64, endpoint: Endpoint, now_ms: u64, limits: Arc<OutputLimits>) -> Self {
+    fn new(
+        id: u64,
+        endpoint: Endpoint,
+        now_ms: u64,
+        limits: Arc<OutputLimits>,
+        mail: Arc<Mail>,
+    ) -> Self {
         let handle = ClientHandle {
             id,
             addr: endpoint.addr,
@@ -212,6 +222,8 @@ impl ClientHandle {
             limits,
             soft_clock: SoftClock::default(),
             wake: Notify::new(),
+            socket: Socket::new(endpoint.is_plain.then_some(endpoint.fd)),
+            mail,
         };
         handle
             .figures
@@ -223,7 +235,8 @@ impl ClientHandle {
     /// The client of commands that nobody has sent: they are read from a file. It is not among the connected ones.
     pub fn of_file() -> Arc<Self> {
         let endpoint = Endpoint::default();
-        Arc::new(ClientHandle::new(u64::MAX, endpoint, 0, Arc::default()))
+        let (limits, mail) = (Arc::default(), Arc::default());
+        Arc::new(ClientHandle::new(u64::MAX, endpoint, 0, limits, mail))
     }
 
     /// What the client has told about itself.
@@ -289,18 +302,18 @@ impl ClientHandle {
     }
 
     /// Puts an encoded message into the client's outbox. Called under the data set's lock, which gives the order.
-    pub fn post(&self, message: &[u8]) {
+    pub fn post(self: &Arc<Self>, message: &[u8]) {
         self.post_shared(message, &[]);
     }
 
     /// As [`ClientHandle::post`], for a message with large values.
-    pub fn post_reply(&self, message: &[u8], blobs: Vec<Blob>) {
+    pub fn post_reply(self: &Arc<Self>, message: &[u8], blobs: Vec<Blob>) {
         self.post_shared(message, &blobs);
     }
 
     /// As [`ClientHandle::post`], for a message to several clients. False if this one takes nothing any more: it is to
     /// close, now perhaps because this message would have been too much.
-    pub fn post_shared(&self, message: &[u8], blobs: &[Blob]) -> bool {
+    pub fn post_shared(self: &Arc<Self>, message: &[u8], blobs: &[Blob]) -> bool {
         if self.is_killed() {
             return false;
         }
@@ -318,17 +331,27 @@ impl ClientHandle {
         // Only the holder of the outbox changes these.
         let bytes = self.outbox_bytes.load(Ordering::Relaxed) + added;
         self.outbox_bytes.store(bytes, Ordering::Relaxed);
-        self.outbox_values
-            .store(outbox.blobs.len(), Ordering::Relaxed);
-        let was_waiting = self.has_messages.swap(true, Ordering::AcqRel);
+        if !blobs.is_empty() {
+            let values = outbox.blobs.len();
+            self.outbox_values.store(values, Ordering::Relaxed);
+        }
+        let was_waiting = self.has_messages();
+        if !was_waiting {
+            self.has_messages.store(true, Ordering::Release);
+        }
         drop(outbox);
         if bytes > UNCOUNTED_BYTES && self.close_if_output_is_too_much() {
             return false;
         }
-        if !was_waiting {
-            self.wake.notify_one();
+        if !was_waiting && !self.mail.takes(self) {
+            self.wake();
         }
         true
+    }
+
+    /// Has the connection look at its outbox.
+    pub(super) fn wake(&self) {
+        self.wake.notify_one();
     }
 
     /// The output that waits for the client.
@@ -370,9 +393,15 @@ impl ClientHandle {
         }
     }
 
+    /// Whether the client is there to be sent messages: it is subscribed to something, or monitors.
+    #[inline]
+    pub fn is_listener(&self) -> bool {
+        self.subscriptions.any() || self.monitors.load(Ordering::Relaxed)
+    }
+
     fn output_class(&self) -> OutputClass {
         // Redis does not limit monitors, which read no slower than they are fed until they do.
-        if self.subscriptions.any() || self.monitors.load(Ordering::Relaxed) {
+        if self.is_listener() {
             OutputClass::PubSub
         } else {
             OutputClass::Normal
@@ -448,6 +477,44 @@ impl ClientHandle {
         }
     }
 
+    /// Takes the outbox's content, to be written and [put back](ClientHandle::put_back); nothing if there are large values
+    /// in it. For whoever has the client's socket.
+    pub(super) fn take_plain_messages(&self) -> Option<BytesMut> {
+        let mut outbox = self.outbox();
+        if !outbox.blobs.is_empty() {
+            return None;
+        }
+        self.has_messages.store(false, Ordering::Release);
+        self.outbox_bytes.store(0, Ordering::Relaxed);
+        Some(std::mem::take(&mut outbox.bytes))
+    }
+
+    /// Puts back what is left of messages that were taken to be written, in front of what has come since; true if
+    /// nothing is left.
+    pub(super) fn put_back(&self, mut bytes: BytesMut, written: usize) -> bool {
+        let total = &self.figures.output_total;
+        // Only the holder of the socket changes it.
+        let sum = total.load(Ordering::Relaxed) + written as u64;
+        total.store(sum, Ordering::Relaxed);
+        let left = bytes.len() - written;
+        let mut outbox = self.outbox();
+        if left > 0 {
+            bytes.advance(written);
+            bytes.extend_from_slice(&outbox.bytes);
+            for blob in &mut outbox.blobs {
+                blob.at += left;
+            }
+            outbox.bytes = bytes;
+            let waiting = self.outbox_bytes.load(Ordering::Relaxed) + left;
+            self.outbox_bytes.store(waiting, Ordering::Relaxed);
+            self.has_messages.store(true, Ordering::Release);
+        } else if outbox.bytes.capacity() == 0 && bytes.capacity() <= MAX_IDLE_OUTBOX {
+            bytes.clear();
+            outbox.bytes = bytes;
+        }
+        left == 0
+    }
+
     /// Says whether the client's commands have to wait until it is woken. Called under the data set's lock.
     pub fn set_parked(&self, parked: bool) {
         self.parked.store(parked, Ordering::Release);
@@ -482,6 +549,8 @@ pub struct Endpoint {
     pub unix: bool,
     /// The socket's file descriptor.
     pub fd: i32,
+    /// Whether what is written goes to that socket as it is.
+    pub is_plain: bool,
     /// The number of the I/O thread that serves it.
     pub io_thread: usize,
 }
@@ -494,6 +563,8 @@ pub struct Clients {
     empty: Notify,
     /// How much output may wait for each.
     pub output_limits: Arc<OutputLimits>,
+    /// Those whom the batch under way has put something out for.
+    pub mail: Arc<Mail>,
 }
 
 /// A client's place in the registry; dropping it gives the place up.
@@ -517,7 +588,8 @@ impl Clients {
         }
         let id = self.last_id.fetch_add(1, Ordering::Relaxed) + 1;
         let limits = Arc::clone(&self.output_limits);
-        let handle = Arc::new(ClientHandle::new(id, endpoint, now_ms, limits));
+        let mail = Arc::clone(&self.mail);
+        let handle = Arc::new(ClientHandle::new(id, endpoint, now_ms, limits, mail));
         connected.insert(id, Arc::clone(&handle));
         Some(Registration {
             clients: self,

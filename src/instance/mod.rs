@@ -8,6 +8,7 @@ pub mod clients;
 pub mod ending;
 pub mod limits;
 pub mod loading;
+pub mod mail;
 pub mod migrations;
 pub mod monitors;
 pub mod news;

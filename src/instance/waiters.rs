@@ -394,6 +394,7 @@ mod tests {
                 local_addr: String::new(),
                 unix: false,
                 fd: 0,
+                is_plain: false,
                 io_thread: 0,
             };
             let registration = clients.register(endpoint, 0, usize::MAX);

@@ -188,6 +188,7 @@ mod tests {
             local_addr: "b:2".into(),
             unix: false,
             fd: 0,
+            is_plain: false,
             io_thread: 0,
         };
         clients

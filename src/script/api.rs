@@ -8,6 +8,7 @@ use mlua::{Function, IntoLuaMulti, Lua, LuaString, MultiValue, Result, Table, Va
 use super::cache::sha1_hex;
 use super::call;
 use super::convert;
+use super::ffi;
 use super::host::Host;
 use super::raise;
 use super::sandbox::{self, Missing};
@@ -66,11 +67,11 @@ fn publish(lua: &Lua, table: Table) -> Result<()> {
 fn common(lua: &Lua, host: &Host) -> Result<Table> {
     let table = lua.create_table()?;
     for (name, raises) in [("call", true), ("pcall", false)] {
-        let host = host.clone();
+        let ground = host.clone();
         let function = lua.create_function(move |lua, words: MultiValue| {
-            call::call(lua, &host, &words, raises)
+            call::call(lua, &ground, &words, raises)
         })?;
-        table.raw_set(name, function)?;
+        table.raw_set(name, ffi::with_short_way(lua, host, &function)?)?;
     }
     add_log(lua, &table)?;
     add_version(&table)?;

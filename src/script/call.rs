@@ -3,6 +3,8 @@
 //! The words go straight into a queue that is used again for each call, the reply into a buffer that is too. What the
 //! gate asks of a client's command is asked here of a script's ([`refuse`]); a rule that holds for scripts alone goes
 //! there.
+//!
+//! Most calls go the short way ([`call_plain`], from `ffi`); [`call`] does what is left.
 
 use std::sync::atomic::Ordering;
 
@@ -21,10 +23,92 @@ use crate::text::number::parse_i64;
 
 /// A word of at least that length is given to the command as a buffer that it may keep.
 const SHARED_WORD: usize = 32 * 1024;
+/// A whole number from here on is written with seventeen digits, as Lua's own would be.
+const MAX_WHOLE: u64 = 100_000_000_000_000_000;
 const NO_WORDS: &[u8] = b"Please specify at least one argument for this redis lib call";
 const BAD_WORD: &[u8] = b"Lua redis lib command arguments must be strings or integers";
 
-/// Calls the command of `words`. An error is raised, or with `raises` false returned as a table.
+/// A word of a command, as a script gives it.
+#[derive(Clone, Copy, Debug)]
+pub enum Word<'a> {
+    /// A text.
+    Text(&'a [u8]),
+    /// A number.
+    Number(f64),
+    /// What no command takes.
+    Other,
+}
+
+/// The answer to a script's call, where it takes little to be made a value.
+#[derive(Clone, Copy, Debug)]
+pub enum Answer {
+    /// An integer.
+    Integer(i64),
+    /// A text, in the host's buffer until the next call.
+    Text(*const [u8]),
+    /// A simple string, as a text is.
+    Status(*const [u8]),
+    /// A null.
+    Nothing,
+    /// [`call`] is to be asked for it.
+    Other,
+}
+
+/// Calls the command of `words` if nothing about them or the script is out of the ordinary.
+pub fn call_plain<'w>(state: &mut State, words: impl Iterator<Item = Word<'w>>) -> Answer {
+    state.has_reply = false;
+    if state.run.as_ref().is_none_or(|run| run.busy) {
+        return Answer::Other;
+    }
+    state.queue.clear(KEPT_BYTES);
+    let mut count = 0;
+    for word in words {
+        if matches!(word, Word::Other) {
+            return Answer::Other;
+        }
+        push(&mut state.queue, word);
+        count += 1;
+    }
+    if count == 0 {
+        return Answer::Other;
+    }
+    state.queue.end_command();
+    execute_queued(state);
+    let answer = plain(&state.out);
+    state.has_reply = matches!(answer, Answer::Other);
+    answer
+}
+
+/// Reads a reply that is plain and whole in `out`.
+fn plain(out: &[u8]) -> Answer {
+    let Some((&kind, rest)) = out.split_first() else {
+        return Answer::Other;
+    };
+    let line = || rest.strip_suffix(b"\r\n");
+    match kind {
+        b':' => line()
+            .and_then(parse_i64)
+            .map_or(Answer::Other, Answer::Integer),
+        b'+' => line().map_or(Answer::Other, |text| Answer::Status(text)),
+        b'$' if rest == b"-1\r\n" => Answer::Nothing,
+        b'$' => {
+            let end = rest.iter().position(|&byte| byte == b'\r');
+            let text = end
+                .and_then(|end| rest.get(end + 2..))
+                .and_then(|text| text.strip_suffix(b"\r\n"));
+            let len = end.and_then(|end| parse_i64(&rest[..end]));
+            match text {
+                // A large value lies elsewhere.
+                Some(text) if len == i64::try_from(text.len()).ok() => Answer::Text(text),
+                _ => Answer::Other,
+            }
+        }
+        _ => Answer::Other,
+    }
+}
+
+/// Calls the command of `words`, or goes on with a call that [`call_plain`] has left. An error is raised, or with `raises`
+/// false returned as a table.
 ///
 /// # Errors
 /// The command's, or out of memory.
@@ -32,13 +116,21 @@ pub fn call(lua: &Lua, host: &Host, words: &MultiValue, raises: bool) -> Result<
     let Some(mut state) = host.try_state() else {
         return fail(lua, b"redis.call cannot be used within another command");
     };
+    if let Some(panic) = state.panic.take() {
+        drop(state);
+        std::panic::resume_unwind(panic);
+    }
     let state = &mut *state;
-    if state.run.is_none() {
+    if std::mem::take(&mut state.has_reply) {
+        return deliver(lua, state, raises);
+    }
+    let Some(run) = &state.run else {
         return fail(
             lua,
             b"redis.call/pcall can only be called inside a script invocation",
         );
-    }
+    };
+    let is_killed = run.busy && run.instance.scripts.running.is_killed();
     if let Err(text) = gather(&mut state.queue, words) {
         let table = Value::Table(convert::error_table(lua, text)?);
         return if raises {
@@ -47,20 +139,15 @@ pub fn call(lua: &Lua, host: &Host, words: &MultiValue, raises: bool) -> Result<
             Ok(table)
         };
     }
-    state.out.clear();
-    state.blobs.clear();
-    let Some(run) = &mut state.run else {
-        return Ok(Value::Nil);
-    };
-    if run.busy && run.instance.scripts.running.is_killed() {
+    if is_killed {
         return Err(hook::killed(lua)?);
     }
-    let request = state.queue.get(0);
-    let reply = Reply::new(&mut state.out, &mut state.blobs, run.session.protocol);
-    execute(run, request, reply);
-    if let Some(number) = integer(&state.out) {
-        return Ok(Value::Integer(number));
-    }
+    execute_queued(state);
+    deliver(lua, state, raises)
+}
+
+/// Makes the reply a value.
+fn deliver(lua: &Lua, state: &mut State, raises: bool) -> Result<Value> {
     let failed = state.out.first() == Some(&b'-');
     // What is made of the reply is bounded by the reply.
     lua.set_memory_limit(0)?;
@@ -72,11 +159,6 @@ pub fn call(lua: &Lua, host: &Host, words: &MultiValue, raises: bool) -> Result<
         return Err(raise::throw(value));
     }
     Ok(value)
-}
-
-/// The reply, if it is an integer: of all replies the one that takes nothing to be made.
-fn integer(reply: &[u8]) -> Option<i64> {
-    parse_i64(reply.strip_prefix(b":")?.strip_suffix(b"\r\n")?)
 }
 
 /// Raises an error that has nothing to do with a command.
@@ -101,22 +183,34 @@ fn gather(queue: &mut CommandQueue, words: &MultiValue) -> std::result::Result<(
     }
     for word in words {
         match word {
-            Value::String(text) if text.as_bytes().len() >= SHARED_WORD => {
-                queue.push_shared(std::sync::Arc::new(text.as_bytes().to_vec()));
-            }
-            Value::String(text) => queue.push_word(&text.as_bytes()),
-            Value::Integer(number) if number.unsigned_abs() < 100_000_000_000_000_000 => {
-                queue.push_word(itoa::Buffer::new().format(*number).as_bytes());
-            }
-            Value::Integer(number) => {
-                queue.push_word(double::seventeen_digits(*number as f64).as_bytes());
-            }
-            Value::Number(number) => queue.push_word(double::seventeen_digits(*number).as_bytes()),
+            Value::String(text) => push(queue, Word::Text(&text.as_bytes())),
+            Value::Integer(number) => push(queue, Word::Number(*number as f64)),
+            Value::Number(number) => push(queue, Word::Number(*number)),
             _ => return Err(BAD_WORD),
         }
     }
     queue.end_command();
     Ok(())
+}
+
+/// Puts one word into `queue`; a number as Redis would write it.
+fn push(queue: &mut CommandQueue, word: Word<'_>) {
+    match word {
+        Word::Text(text) if text.len() >= SHARED_WORD => {
+            queue.push_shared(std::sync::Arc::new(text.to_vec()));
+        }
+        Word::Text(text) => queue.push_word(text),
+        Word::Number(number) => {
+            let whole = number as i64;
+            let is_whole = (whole as f64).to_bits() == number.to_bits();
+            if is_whole && whole.unsigned_abs() < MAX_WHOLE {
+                queue.push_word(itoa::Buffer::new().format(whole).as_bytes());
+            } else {
+                queue.push_word(double::seventeen_digits(number).as_bytes());
+            }
+        }
+        Word::Other => {}
+    }
 }
 
 /// The command that words name, for `redis.acl_check_cmd` too.
@@ -127,6 +221,18 @@ pub fn known<'a>(
 ) -> std::result::Result<Option<&'a Command>, &'static [u8]> {
     gather(queue, words)?;
     Ok(run.instance.registry.resolve(queue.get(0)))
+}
+
+/// Runs the command that was put into the queue; its reply replaces the last one.
+fn execute_queued(state: &mut State) {
+    state.out.clear();
+    state.blobs.clear();
+    let Some(run) = &mut state.run else {
+        return;
+    };
+    let request = state.queue.get(0);
+    let reply = Reply::new(&mut state.out, &mut state.blobs, run.session.protocol);
+    execute(run, request, reply);
 }
 
 fn execute(run: &mut Run, request: crate::resp::Request<'_>, mut reply: Reply<'_>) {
@@ -185,4 +291,49 @@ fn refuse(
         return None;
     };
     Some(CommandError::fixed(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The answer as a text, with its kind in front.
+    fn shown(out: &[u8]) -> String {
+        let within = |text: *const [u8]| {
+            let start = text.cast::<u8>().addr() - out.as_ptr().addr();
+            String::from_utf8_lossy(&out[start..start + text.len()]).into_owned()
+        };
+        match plain(out) {
+            Answer::Integer(number) => format!("integer {number}"),
+            Answer::Text(text) => format!("text {}", within(text)),
+            Answer::Status(text) => format!("status {}", within(text)),
+            Answer::Nothing => "nothing".to_owned(),
+            Answer::Other => "other".to_owned(),
+        }
+    }
+
+    #[test]
+    fn only_whole_and_simple_replies_are_plain() {
+        for (out, want) in [
+            (":0\r\n", "integer 0"),
+            (":-9223372036854775808\r\n", "integer -9223372036854775808"),
+            ("$3\r\na\r\n\r\n", "text a\r\n"),
+            ("$0\r\n\r\n", "text "),
+            ("$-1\r\n", "nothing"),
+            ("+OK\r\n", "status OK"),
+            // A large value is not in the buffer.
+            ("$100000\r\n\r\n", "other"),
+            ("-ERR no\r\n", "other"),
+            ("*0\r\n", "other"),
+            ("*-1\r\n", "other"),
+            ("_\r\n", "other"),
+            (",1\r\n", "other"),
+            ("", "other"),
+            (":", "other"),
+            ("$", "other"),
+            ("$3\r", "other"),
+        ] {
+            assert_eq!(shown(out.as_bytes()), want, "{out:?}");
+        }
+    }
 }

@@ -120,6 +120,8 @@ fn become_busy(state: &mut State, started: Instant) {
         command: caller.clone(),
         started,
     };
+    // Messages do not wait for the end of the script.
+    run.instance.clients.mail.wake_all();
     run.instance
         .scripts
         .running

@@ -5,6 +5,7 @@
 //! data set and a session of its own are moved in ([`Host::lend`]); the guard that this returns moves the data set back
 //! when the script ends, however that may be. In between the frames that wait for the script hold an empty data set.
 
+use std::any::Any;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -56,6 +57,10 @@ pub struct State {
     pub blobs: Vec<Blob>,
     /// The command that has called the script, where somebody may ask for it.
     pub caller: CommandQueue,
+    /// Whether the reply is one that a call has left to be made into a value.
+    pub has_reply: bool,
+    /// What a call has left to go on in a place where it may.
+    pub panic: Option<Box<dyn Any + Send>>,
     /// Whether the hook is called at every line, as it has ended a script.
     pub alarm: bool,
 }
@@ -80,6 +85,11 @@ impl Host {
     /// What is held. Never kept while a script goes on.
     pub fn state(&self) -> MutexGuard<'_, State> {
         self.0.lock()
+    }
+
+    /// Where it is held, for as long as a host of it is there.
+    pub fn ground(&self) -> &Mutex<State> {
+        &self.0
     }
 
     /// As [`Host::state`]; nothing where a command of the script is under way.

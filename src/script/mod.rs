@@ -4,13 +4,14 @@
 //! Rust raises errors there. [`engine`] runs scripts and functions for the commands that call them, with [`api`] as
 //! the table `redis` that they see, [`call`] for the commands that they call, [`convert`] for values on their way in
 //! and out, [`cache`] for EVAL's scripts, [`functions`] for libraries, and [`hook`] and [`running`] for scripts that
-//! take long.
+//! take long. [`ffi`] is a shorter way to what scripts do most.
 
 pub mod api;
 pub mod cache;
 pub mod call;
 pub mod convert;
 pub mod engine;
+pub mod ffi;
 pub mod flags;
 pub mod functions;
 pub mod hook;

@@ -20,12 +20,12 @@
 //! Life cycle: [`new_vm`] builds an interpreter; whoever adds a library to it puts it through [`protect`] and
 //! [`set_global`]; a script is run by [`call`].
 
-use bstr::BStr;
 use mlua::{
     FromLua, Function, IntoLua, IntoLuaMulti, Lua, LuaOptions, LuaString, MultiValue, Result,
     StdLib, Table, Value, Variadic,
 };
 
+use super::ffi;
 use super::libs;
 use super::raise::{self, Place};
 use super::{patterns, random};
@@ -41,10 +41,7 @@ const PROTECT_STRICT: &str = "ruddle.protect_strict";
 /// The level of the script's function in a Rust function that a function of the sandbox's called, which in turn was
 /// called by another in its last statement: such a call leaves a level of its own.
 const BEHIND_TAIL_CALL: usize = 3;
-const RUN: &str = "ruddle.run";
-const STAGE: &str = "ruddle.stage";
-/// So many words go to Lua as arguments of one call; what its stack takes is far more.
-const STAGED_AT_ONCE: usize = 64;
+const HANDLER: &str = "ruddle.handler";
 
 /// An interpreter with the libraries that scripts may use, all globals protected.
 ///
@@ -152,8 +149,8 @@ pub fn call<R: FromLua>(
 /// around each value that is made in it, which would cost more than a small script.
 #[derive(Clone, Debug)]
 pub struct Entry {
-    run: Function,
-    stage: Function,
+    handler: Function,
+    globals: Table,
     memory_limit: usize,
 }
 
@@ -164,13 +161,14 @@ impl Entry {
     /// Out of memory.
     pub fn of(lua: &Lua, memory_limit: usize) -> Result<Self> {
         Ok(Entry {
-            run: lua.named_registry_value(RUN)?,
-            stage: lua.named_registry_value(STAGE)?,
+            handler: lua.named_registry_value(HANDLER)?,
+            globals: shown_globals(lua)?,
             memory_limit,
         })
     }
 
-    /// Gives the next script its `KEYS`, the first `keys` of `words`, and its `ARGV`, the others.
+    /// Gives the next script its `KEYS`, the first `keys` of `words`, and its `ARGV`, the others. Only for an entry with a
+    /// bound of its own.
     ///
     /// # Errors
     /// Out of memory.
@@ -180,13 +178,7 @@ impl Entry {
         keys: usize,
         words: impl ExactSizeIterator<Item = &'w [u8]>,
     ) -> Result<()> {
-        if words.len() <= STAGED_AT_ONCE {
-            let words: Variadic<&BStr> = words.map(BStr::new).collect();
-            return self.stage.call((keys, words));
-        }
-        let (keys, args) = tables(lua, keys, words)?;
-        set_global(lua, "KEYS", keys)?;
-        set_global(lua, "ARGV", args)
+        ffi::show_words(lua, &self.globals, keys, words)
     }
 
     /// As [`call`].
@@ -199,15 +191,18 @@ impl Entry {
         function: impl IntoLua,
         arguments: impl IntoLuaMulti,
     ) -> Result<std::result::Result<R, Failure>> {
-        let arguments = arguments.into_lua_multi(lua)?;
         if self.memory_limit > 0 {
             lua.set_memory_limit(self.memory_limit)?;
         }
-        let results = self.run.call((function, arguments));
+        let outcome = ffi::call_protected(lua, &self.handler, function, arguments);
         if self.memory_limit > 0 {
             lua.set_memory_limit(0)?;
         }
-        outcome(lua, results)
+        match outcome {
+            Ok(Ok(value)) => R::from_lua(value, lua).map(Ok),
+            Ok(Err(found)) => failure(lua, found).map(Err),
+            Err(error) => failure(lua, Value::Error(Box::new(error))).map(Err),
+        }
     }
 }
 
@@ -232,49 +227,44 @@ pub fn tables<'w>(
     Ok((first, others))
 }
 
-/// What the function behind [`Entry::call`] returns: whether the script has succeeded, its first result or its error, and
-/// the error's place.
-type Results = (bool, Value, Value);
-
-/// What has come of a call.
-fn outcome<R: FromLua>(
-    lua: &Lua,
-    results: Result<Results>,
-) -> Result<std::result::Result<R, Failure>> {
-    let (succeeded, value, found) = match results {
-        Ok(results) => results,
-        // An error on the way out of another one, as where the stack is used up.
-        Err(error) => {
-            let value = raise::value_of(lua, &error)?;
-            return Ok(Err(Failure { value, place: None }));
-        }
-    };
-    if succeeded {
-        return R::from_lua(value, lua).map(Ok);
-    }
-    if let Value::String(text) = &value
-        && text == "not enough memory"
+/// What has ended a call, of what the handler has found: nothing but the error where it could not run.
+fn failure(lua: &Lua, found: Value) -> Result<Failure> {
+    if let Value::Table(found) = &found
+        && let Ok(failure) = described(found)
     {
-        lua.gc_collect()?;
+        return Ok(failure);
     }
-    let mut place = None;
-    if let Value::Table(found) = found {
-        place = Some(Place {
+    // What the script has used up, memory or room for values that Rust sees, is needed for the answer.
+    lua.gc_collect()?;
+    match found {
+        Value::Table(found) => described(&found),
+        other => Ok(Failure {
+            value: opened(lua, other)?,
+            place: None,
+        }),
+    }
+}
+
+/// Reads what the handler makes of an error.
+fn described(found: &Table) -> Result<Failure> {
+    let line: Option<usize> = found.raw_get("line")?;
+    let place = line.map(|line| -> Result<Place> {
+        Ok(Place {
             source: found.raw_get("source")?,
             short_source: found.raw_get("short_source")?,
-            line: found.raw_get("line")?,
-        });
-    }
-    Ok(Err(Failure { value, place }))
+            line,
+        })
+    });
+    Ok(Failure {
+        value: found.raw_get(1)?,
+        place: place.transpose()?,
+    })
 }
 
 /// Runs the part that is written in Lua and keeps what it returns.
 fn install_prelude(lua: &Lua, next_match: Function) -> Result<()> {
     let globals = lua.globals();
     let pcall: Function = globals.raw_get("pcall")?;
-    let xpcall: Function = globals.raw_get("xpcall")?;
-    let kind: Function = globals.raw_get("type")?;
-    let select: Function = globals.raw_get("select")?;
     let prelude = lua
         .load(PRELUDE)
         .set_name(raise::INTERNAL_SOURCE)
@@ -297,11 +287,11 @@ fn install_prelude(lua: &Lua, next_match: Function) -> Result<()> {
     lua.set_named_registry_value(CONTENTS, contents)?;
     lua.set_named_registry_value(PROTECT, protect)?;
     lua.set_named_registry_value(PROTECT_STRICT, protect_strict)?;
-    install_run(lua, xpcall, kind, select)
+    install_handler(lua)
 }
 
-/// The function behind [`call`]: an error leaves it as `false`, its value and the place.
-fn install_run(lua: &Lua, xpcall: Function, kind: Function, select: Function) -> Result<()> {
+/// The handler of a script's errors: what it makes of one is a table of the error and its place.
+fn install_handler(lua: &Lua) -> Result<()> {
     let handler = lua.create_function(|lua, problem: Value| {
         let found = lua.create_table()?;
         found.raw_set(1, opened(lua, problem)?)?;
@@ -312,39 +302,7 @@ fn install_run(lua: &Lua, xpcall: Function, kind: Function, select: Function) ->
         }
         Ok(found)
     })?;
-    let source = "local xpcall, handler, type, store, select = ...
-        local function finish(ok, ...)
-          if ok then return true, ... end
-          local found = ...
-          if type(found) ~= 'table' then return false, found end
-          return false, found[1], found.line and found
-        end
-        local function run(body, ...)
-          if select('#', ...) == 0 then return finish(xpcall(body, handler)) end
-          local first, second = ...
-          return finish(xpcall(function() return body(first, second) end, handler))
-        end
-        local function stage(count, ...)
-          local words, keys, args = {...}, nil, nil
-          if count == #words then
-            keys, args = words, {}
-          elseif count == 0 then
-            keys, args = {}, words
-          else
-            keys, args = {}, {}
-            for at = 1, count do keys[at] = words[at] end
-            for at = count + 1, #words do args[at - count] = words[at] end
-          end
-          store.KEYS, store.ARGV = keys, args
-        end
-        return run, stage";
-    let store: Table = lua.named_registry_value(STORE)?;
-    let (run, stage): (Function, Function) = lua
-        .load(source)
-        .set_name(raise::INTERNAL_SOURCE)
-        .call((xpcall, handler, kind, store, select))?;
-    lua.set_named_registry_value(STAGE, stage)?;
-    lua.set_named_registry_value(RUN, run)
+    lua.set_named_registry_value(HANDLER, handler)
 }
 
 /// The slow twin of a function of Lua's: it calls the original and raises its errors for the place in the script.

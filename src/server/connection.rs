@@ -124,10 +124,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         // Kept across batches: to register anew for each would cost more than a small command.
         let mut woken = std::pin::pin!(handle.woken());
         loop {
+            let offer = handle.is_listener().then(|| handle.socket.offer());
             let decoded = tokio::select! {
                 biased;
                 decoded = self.framed.next() => decoded,
                 () = woken.as_mut() => {
+                    drop(offer);
                     woken.set(handle.woken());
                     if handle.is_killed() {
                         return Ok(());
@@ -140,6 +142,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                     continue;
                 }
             };
+            drop(offer);
             let next = match decoded {
                 None => return Ok(()),
                 Some(Err(error)) => return Err(error),
@@ -216,11 +219,13 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             // The buffer grows as what comes needs it; the batch's places in it stay true.
             let mut arrived = std::mem::take(framed.read_buffer_mut());
             arrived.reserve(PARKED_READ);
+            let offer = handle.socket.offer();
             let read = tokio::select! {
                 biased;
                 () = woken.as_mut() => None,
                 read = framed.get_mut().read_buf(&mut arrived), if may_read => Some(read),
             };
+            drop(offer);
             *framed.read_buffer_mut() = arrived;
             match read {
                 Some(Ok(0)) => return Ok(false),
@@ -260,13 +265,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             *self.framed.write_buffer_mut() = out;
             return from;
         }
-        self.now_ms = clock::unix_ms();
-        db.set_clock(self.now_ms);
-        if db.effects.recover() {
-            self.instance.log.append(&mut db.effects, true, self.now_ms);
-        }
-        db.no_touch = self.session.no_touch;
-        db.sees_expired = self.session.import_source;
+        self.now_ms = begin_batch(&mut db, &self.session, self.instance);
         self.session.handle.take_messages(&mut out, &mut self.blobs);
         self.tells_nothing = false;
         let alone = self.instance.attention.has(FILE_FAILS) && out.is_empty();
@@ -308,9 +307,22 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         if at == commands {
             (self.instance.stats.net_input).add(codec.batch_bytes() as u64);
         }
+        let receivers = self.instance.clients.mail.take();
         drop(db);
         *self.framed.write_buffer_mut() = out;
+        if !receivers.is_empty() {
+            self.deliver(receivers);
+        }
         at
+    }
+
+    /// Sends what the batch has put out for others.
+    fn deliver(&mut self, receivers: Vec<Arc<ClientHandle>>) {
+        // Where writes are logged, a connection writes the log first.
+        let at_once = !self.instance.aof.is_on();
+        let has_woken = !self.instance.clients.mail.deliver(receivers, at_once);
+        // Who is written to already need not be waited for.
+        self.session.has_woken &= has_woken;
     }
 
     /// Executes one command beside a script that has the data set for too long; returns how many of the batch are done.
@@ -474,6 +486,20 @@ fn count_batch(instance: &Instance, commands: usize, bytes: usize, blobs: &[Blob
     stats.batches.add(1);
     let large: usize = blobs.iter().map(|blob| blob.bytes.len()).sum();
     stats.net_output.add((bytes + large) as u64);
+}
+
+/// Prepares the data set for a batch of a client; answers the time of the batch in Unix milliseconds.
+#[inline]
+fn begin_batch(db: &mut Db, session: &Session, instance: &Instance) -> u64 {
+    let now_ms = clock::unix_ms();
+    db.set_clock(now_ms);
+    if db.effects.recover() {
+        instance.log.append(&mut db.effects, true, now_ms);
+    }
+    instance.clients.mail.collect();
+    db.no_touch = session.no_touch;
+    db.sees_expired = session.import_source;
+    now_ms
 }
 
 /// Has what the log holds by now written to the append-only file, before replies that may tell of it go out; with `always`

@@ -118,6 +118,7 @@ async fn serve_one(
                 local_addr: local.to_string(),
                 unix: false,
                 fd,
+                is_plain: true,
                 io_thread,
             };
             serve(stream, endpoint, db, instance).await;
@@ -136,6 +137,7 @@ async fn serve_one(
                 local_addr: name,
                 unix: true,
                 fd,
+                is_plain: true,
                 io_thread,
             };
             serve(UnixStream::from_std(stream)?, endpoint, db, instance).await;

@@ -175,3 +175,25 @@ fn fetch_places(elements: &[Option<Element<'_>>; WINDOW]) {
         one.fetch_ties();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::command::Registry;
+
+    #[test]
+    fn the_first_key_is_found_without_reading_the_words_before_it() {
+        let registry = Registry::new(crate::commands::all(), &[]);
+        for (name, want) in [
+            ("get", Some(1)),
+            ("eval", Some(3)),
+            ("fcall", Some(3)),
+            ("zunion", Some(2)),
+            ("object", None),
+            ("ping", None),
+        ] {
+            let command = registry.find(name.as_bytes());
+            let first_key = command.expect("it is there").first_key;
+            assert_eq!(first_key, want, "{name}");
+        }
+    }
+}

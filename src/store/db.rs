@@ -231,7 +231,7 @@ impl Db {
         self.keyspaces[index].table.prefetch_node(hash);
     }
 
-    /// The table of a collection that is too large for the processor's caches, for fetching its elements ahead; `hash` is
+    /// A collection that is too large for the processor's caches, for fetching its elements ahead; `hash` is
     /// what [`Db::prefetch_bucket`] answered for the key.
     #[inline]
     pub fn large_collection(&self, index: DbIndex, hash: u64, key: &[u8]) -> Option<&Object> {

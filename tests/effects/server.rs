@@ -120,6 +120,7 @@ impl Server {
                 local_addr: "b:2".into(),
                 unix: false,
                 fd: 0,
+                is_plain: false,
                 io_thread: 0,
             };
             let registered = instance.clients.register(endpoint, 0, clients);

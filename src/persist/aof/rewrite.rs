@@ -274,7 +274,7 @@ mod tests {
         let records = Dump::new(GOLDEN, EncodingLimits::default(), true).expect("it is a dump");
         for record in records {
             if let Record::Key(key) = record.expect("it is whole") {
-                db.insert(0, key.value.into_entry(&key.name, key.deadline_ms));
+                db.insert(0, key.entry);
             }
         }
         let mut rewriter = Rewriter::new(Vec::new());

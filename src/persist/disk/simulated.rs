@@ -16,7 +16,7 @@ use super::{Disk, DiskFile};
 pub enum Failure {
     /// It does nothing.
     Fails,
-    /// A write writes half of its bytes, and the next one fails; other calls fail.
+    /// A write writes half of its bytes, and the call after it fails; other calls fail.
     Tears,
 }
 
@@ -128,14 +128,14 @@ impl SimulatedDisk {
         let mut state = locked(&self.0);
         state.calls += 1;
         match state.failing {
-            Some((call, failure)) if call == state.calls => {
-                if failure == Failure::Tears {
-                    state.failing = Some((call + 1, Failure::Fails));
-                }
-                Err((failed(), failure))
-            }
+            Some((call, failure)) if call == state.calls => Err((failed(), failure)),
             _ => Ok(state),
         }
+    }
+
+    fn fail_next(&self) {
+        let mut state = locked(&self.0);
+        state.failing = Some((state.calls + 1, Failure::Fails));
     }
 
     fn file(&self, content: Arc<Mutex<Content>>) -> Arc<dyn DiskFile> {
@@ -159,7 +159,10 @@ impl DiskFile for SimulatedFile {
                     return Err(io::ErrorKind::StorageFull.into());
                 }
             }
-            Err((_, Failure::Tears)) if written > 1 => written /= 2,
+            Err((_, Failure::Tears)) if written > 1 => {
+                self.disk.fail_next();
+                written /= 2;
+            }
             Err((error, _)) => return Err(error),
         }
         locked(&self.content)

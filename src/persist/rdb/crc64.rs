@@ -1,59 +1,31 @@
 //! The checksum of dump files and payloads: CRC-64 with the polynomial of David T. Jones, bits reflected, from 0, without a
 //! final complement, as Redis has it (`crc64.c`; the check value of `123456789` is `e9c6d914c4b8d9ca`).
 //!
-//! Eight bytes are taken at a time, by eight tables, each of which knows a byte's part that many bytes further on.
+//! Every byte of a file goes through it on the thread that reads or writes the file, so it is computed by the processor's
+//! carry-less multiplication where there is one: tables of eight bytes at a time take a tenth of all that loading takes.
 
-/// The polynomial, reflected.
-const POLYNOMIAL: u64 = 0x95ac_9329_ac4b_c9b5;
-
-static TABLES: [[u64; 256]; 8] = tables();
-
-const fn tables() -> [[u64; 256]; 8] {
-    let mut tables = [[0; 256]; 8];
-    let mut byte = 0;
-    while byte < 256 {
-        let mut crc = byte as u64;
-        let mut bit = 0;
-        while bit < 8 {
-            crc = (crc >> 1) ^ (POLYNOMIAL & (crc & 1).wrapping_neg());
-            bit += 1;
-        }
-        tables[0][byte] = crc;
-        byte += 1;
-    }
-    let mut distance = 1;
-    while distance < 8 {
-        let mut byte = 0;
-        while byte < 256 {
-            let before = tables[distance - 1][byte];
-            tables[distance][byte] = (before >> 8) ^ tables[0][(before & 0xff) as usize];
-            byte += 1;
-        }
-        distance += 1;
-    }
-    tables
-}
+use crc_fast::{CrcAlgorithm, Digest};
 
 /// The checksum of what `crc` is the checksum of (0 for nothing) followed by `bytes`.
 pub fn update(crc: u64, bytes: &[u8]) -> u64 {
-    let mut crc = crc;
-    let (words, rest) = bytes.as_chunks::<8>();
-    for word in words {
-        let mixed = (crc ^ u64::from_le_bytes(*word)).to_le_bytes();
-        crc = 0;
-        for (at, byte) in mixed.into_iter().enumerate() {
-            crc ^= TABLES[7 - at][usize::from(byte)];
-        }
-    }
-    for &byte in rest {
-        crc = (crc >> 8) ^ TABLES[0][usize::from(crc as u8 ^ byte)];
-    }
-    crc
+    let mut digest = Digest::new_with_init_state(CrcAlgorithm::Crc64Redis, crc);
+    digest.update(bytes);
+    digest.finalize()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// The definition, bit by bit.
+    fn defined(crc: u64, bytes: &[u8]) -> u64 {
+        const POLYNOMIAL: u64 = 0x95ac_9329_ac4b_c9b5;
+        bytes.iter().fold(crc, |crc, &byte| {
+            (0..8).fold(crc ^ u64::from(byte), |crc, _| {
+                (crc >> 1) ^ (POLYNOMIAL & (crc & 1).wrapping_neg())
+            })
+        })
+    }
 
     #[test]
     fn the_check_value_is_that_of_the_polynomial() {
@@ -61,12 +33,16 @@ mod tests {
     }
 
     #[test]
-    fn bytes_in_pieces_have_the_checksum_of_the_whole() {
-        let bytes: Vec<u8> = (0..100u8).map(|byte| byte.wrapping_mul(37)).collect();
-        let whole = update(0, &bytes);
-        for cut in 0..=bytes.len() {
-            let (left, right) = bytes.split_at(cut);
-            assert_eq!(update(update(0, left), right), whole, "{cut}");
+    fn bytes_of_any_length_in_pieces_have_the_checksum_of_the_definition() {
+        let bytes: Vec<u8> = (0..3000u32).map(|byte| (byte * 37 >> 3) as u8).collect();
+        for len in (0..300).chain([1000, 1023, 1024, 1025, 2999, 3000]) {
+            let bytes = &bytes[..len];
+            let whole = defined(0, bytes);
+            assert_eq!(update(0, bytes), whole, "{len}");
+            for cut in [0, 1, len / 3, len / 2, len] {
+                let (left, right) = bytes.split_at(cut.min(len));
+                assert_eq!(update(update(0, left), right), whole, "{len} at {cut}");
+            }
         }
     }
 }

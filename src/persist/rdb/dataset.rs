@@ -402,7 +402,10 @@ impl<R: Read> Decoder<'_, R> {
 
     /// Takes a key; false if nobody inserts any more.
     fn take(&mut self, key: Key) -> bool {
-        if self.now_ms.is_some_and(|now_ms| key.deadline_ms < now_ms) {
+        if self
+            .now_ms
+            .is_some_and(|now_ms| key.entry.deadline_ms() < now_ms)
+        {
             self.loaded.expired += 1;
             return true;
         }
@@ -412,7 +415,7 @@ impl<R: Read> Decoder<'_, R> {
             Some(Access::Frequency(counter)) => self.access.used_often(counter, self.clock_ms),
             None => None,
         };
-        let entry = key.value.into_entry(&key.name, key.deadline_ms);
+        let entry = key.entry;
         entry.set_access(noted.unwrap_or_else(|| self.access.made(self.clock_ms)));
         self.batch.push((self.index, entry));
         self.batch.len() < BATCH_KEYS || self.hand_over()

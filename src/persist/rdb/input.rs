@@ -114,31 +114,40 @@ impl<S: Source> Input<S> {
 
     /// A string, in the place of what `out` held.
     pub fn string_into(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
-        let number = match self.length()? {
+        if let Some(number) = self.text_into(out)? {
+            out.clear();
+            out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
+        }
+        Ok(())
+    }
+
+    /// A string, in the place of what `out` held, or the integer that it is stored as.
+    #[inline]
+    pub fn text_into(&mut self, out: &mut Vec<u8>) -> Result<Option<i32>, Error> {
+        match self.length()? {
             Length::Bytes(len) => {
                 let len = usize::try_from(len).map_err(|_| Error::CutOff)?;
                 let bytes = self.source.bytes(len)?;
                 out.clear();
                 out.extend_from_slice(bytes);
-                return Ok(());
+                Ok(None)
             }
-            Length::Form(PACKED) => {
-                let (packed_len, len) = (self.size()?, self.size()?);
-                let packed = self.source.bytes(packed_len)?;
-                return if lzf::unpack(packed, len, out) {
-                    Ok(())
-                } else {
-                    Err(Error::Corrupt("Invalid LZF compressed string"))
-                };
-            }
-            Length::Form(INT_8) => i32::from(self.byte()? as i8),
-            Length::Form(INT_16) => i32::from(i16::from_le_bytes(self.array()?)),
-            Length::Form(INT_32) => self.i32()?,
-            Length::Form(_) => return Err(Error::Corrupt("a string in an unknown form")),
-        };
-        out.clear();
-        out.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
-        Ok(())
+            Length::Form(PACKED) => self.unpack_into(out).map(|()| None),
+            Length::Form(INT_8) => Ok(Some((self.byte()? as i8).into())),
+            Length::Form(INT_16) => Ok(Some(i16::from_le_bytes(self.array()?).into())),
+            Length::Form(INT_32) => self.i32().map(Some),
+            Length::Form(_) => Err(Error::Corrupt("a string in an unknown form")),
+        }
+    }
+
+    fn unpack_into(&mut self, out: &mut Vec<u8>) -> Result<(), Error> {
+        let (packed_len, len) = (self.size()?, self.size()?);
+        let packed = self.source.bytes(packed_len)?;
+        if lzf::unpack(packed, len, out) {
+            Ok(())
+        } else {
+            Err(Error::Corrupt("Invalid LZF compressed string"))
+        }
     }
 
     /// A string of its own.

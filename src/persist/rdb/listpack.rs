@@ -4,6 +4,7 @@
 //! little-endian, the entries of a [`Flat`], and `0xff`.
 
 use std::collections::HashSet;
+use std::hash::BuildHasher;
 
 use crate::store::encoding::flat::{Flat, Item};
 use crate::text::number::parse_i64;
@@ -12,6 +13,8 @@ use crate::text::number::parse_i64;
 const HEAD_BYTES: usize = 6;
 /// What is behind the entries.
 const END: u8 = 0xff;
+/// So many elements are few: as many as small collections have by default.
+const MAX_FEW: usize = 128;
 /// The count that says nothing.
 const UNCOUNTED: u16 = u16::MAX;
 
@@ -54,15 +57,47 @@ enum Name<'a> {
     Bytes(&'a [u8]),
 }
 
-/// Whether all elements at 0, `step`, 2 `step` and so on are different.
-pub fn are_distinct(flat: &Flat, step: usize) -> bool {
-    let mut seen: HashSet<Name<'_>, foldhash::quality::RandomState> = HashSet::default();
-    seen.reserve(flat.len() / step);
-    flat.iter().step_by(step).all(|item| {
-        seen.insert(match item {
+impl<'a> Name<'a> {
+    fn of(item: Item<'a>) -> Self {
+        match item {
             Item::Int(value) => Name::Int(value),
             Item::Bytes(bytes) => parse_i64(bytes).map_or(Name::Bytes(bytes), Name::Int),
-        })
+        }
+    }
+}
+
+/// Whether all elements at 0, `step`, 2 `step` and so on are different.
+pub fn are_distinct(flat: &Flat, step: usize) -> bool {
+    let count = flat.len().div_ceil(step);
+    if count <= MAX_FEW && have_distinct_hashes(flat, step) {
+        return true;
+    }
+    let mut seen: HashSet<Name<'_>, foldhash::quality::RandomState> = HashSet::default();
+    seen.reserve(count);
+    flat.iter()
+        .step_by(step)
+        .all(|item| seen.insert(Name::of(item)))
+}
+
+/// Whether no two of at most [`MAX_FEW`] elements have the same hash, in which case they are different. It takes no memory,
+/// which matters as nearly every small collection of a file comes by here.
+fn have_distinct_hashes(flat: &Flat, step: usize) -> bool {
+    let state = foldhash::fast::FixedState::default();
+    let mut table = [0u32; 2 * MAX_FEW];
+    flat.iter().step_by(step).all(|item| {
+        // Zero is an empty slot's.
+        let hash = state.hash_one(Name::of(item)) as u32 | 1;
+        let mut slot = hash as usize >> 1;
+        loop {
+            slot %= table.len();
+            match table[slot] {
+                0 => break,
+                other if other == hash => return false,
+                _ => slot += 1,
+            }
+        }
+        table[slot] = hash;
+        true
     })
 }
 
@@ -104,5 +139,19 @@ mod tests {
         assert!(!are_distinct(&flat(&["1", "a", "2", "a"]), 1));
         let two_forms = Flat::from_entries(vec![0x81, b'1', 2, 0x01, 1]).expect("well formed");
         assert!(!are_distinct(&two_forms, 1));
+    }
+
+    #[test]
+    fn few_and_many_elements_are_looked_at_alike() {
+        for count in [1, 2, MAX_FEW - 1, MAX_FEW, MAX_FEW + 1, 3 * MAX_FEW] {
+            let mut all = Flat::new();
+            (0..count).for_each(|number| {
+                all.push_back(&Encoded::int(number as i64 * 64));
+                all.push_back(&Encoded::new(b"value"));
+            });
+            assert!(are_distinct(&all, 2), "{count}");
+            all.push_back(&Encoded::int(64 * (count as i64 / 2)));
+            assert!(!are_distinct(&all, 2), "{count}");
+        }
     }
 }

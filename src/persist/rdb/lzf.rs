@@ -20,8 +20,13 @@ const MIN_COPY: usize = 3;
 const MAX_DISTANCE: usize = 1 << 13;
 /// No compressed byte stands for more than so many.
 const MAX_FACTOR: usize = MAX_COPY / 3;
-/// Slots of the largest table of places, as a power of two.
+/// Slots of the smallest and the largest table of places, as powers of two.
+const MIN_TABLE_BITS: u32 = 8;
 const MAX_TABLE_BITS: u32 = 16;
+/// So many bytes are looked at for a place, one more than count, as they are read at once.
+const WINDOW: usize = 4;
+/// After so many bytes without a copy every second place is looked at, then every third.
+const PATIENCE: usize = 32;
 
 /// Unpacks `packed` into `out`, whose former content is dropped; false if the result does not have exactly `len` bytes,
 /// or the input is not well formed. A length that no input of this size can have is refused before any allocation.
@@ -74,13 +79,12 @@ fn copy<'a>(
     if out.len() + count > len {
         return None;
     }
-    if distance >= count {
-        out.extend_from_within(from..from + count);
-    } else {
-        // What is copied may overlap what it makes, which repeats it.
-        for at in from..from + count {
-            out.push(out[at]);
-        }
+    // What is copied may overlap what it makes, which repeats it: each round copies all that is there of it.
+    let mut left = count;
+    while left > 0 {
+        let part = left.min(out.len() - from);
+        out.extend_from_within(from..from + part);
+        left -= part;
     }
     Some(rest)
 }
@@ -88,41 +92,24 @@ fn copy<'a>(
 /// Packs strings; it keeps its table between them.
 #[derive(Debug, Default)]
 pub struct Packer {
-    /// Where three bytes were seen last, by their hash: the place and 1, or 0 for none.
+    /// Where three bytes were seen last, by their hash: the place, counted over all strings from 1 on. What is below the
+    /// place where a string begins was seen in an earlier one, so the table need not be emptied between them.
     places: Vec<u32>,
+    /// The bytes of all strings so far.
+    past: u32,
 }
 
 impl Packer {
     /// Appends the packed form of `bytes` to `out` if that takes at most `most` bytes; else false, and `out` is as it was.
     pub fn pack(&mut self, bytes: &[u8], most: usize, out: &mut Vec<u8>) -> bool {
         let start = out.len();
-        if bytes.len() >= u32::MAX as usize {
+        let Ok(len) = u32::try_from(bytes.len()) else {
             return false;
-        }
-        let bits = bytes.len().max(256).ilog2().min(MAX_TABLE_BITS);
-        self.places.clear();
-        self.places.resize(1 << bits, 0);
-        let (mut at, mut run_from) = (0, 0);
-        while at + MIN_COPY <= bytes.len() {
-            if out.len() - start + (at - run_from) > most {
-                break;
-            }
-            let slot = slot(&bytes[at..], bits);
-            let seen = self.places[slot] as usize;
-            self.places[slot] = at as u32 + 1;
-            let count = match seen.checked_sub(1) {
-                Some(seen) if at - seen <= MAX_DISTANCE => common(bytes, seen, at),
-                _ => 0,
-            };
-            if count < MIN_COPY {
-                at += 1;
-                continue;
-            }
-            write_runs(&bytes[run_from..at], out);
-            write_copy(count, at + 1 - seen, out);
-            at += count;
-            run_from = at;
-        }
+        };
+        let bits = bytes.len().clamp(1 << MIN_TABLE_BITS, 1 << MAX_TABLE_BITS);
+        self.prepare(bits.ilog2(), len);
+        let run_from = self.pack_copies(bytes, bits.ilog2(), most, out);
+        self.past += len;
         write_runs(&bytes[run_from..], out);
         if out.len() - start > most {
             out.truncate(start);
@@ -130,19 +117,73 @@ impl Packer {
         }
         true
     }
+
+    /// Makes room in the table, and in the numbers of places for a string of `len` bytes.
+    fn prepare(&mut self, bits: u32, len: u32) {
+        if self.past.checked_add(len).is_none_or(|end| end == u32::MAX) {
+            self.places.clear();
+            self.past = 0;
+        }
+        if self.places.len() < 1 << bits {
+            self.places.resize(1 << bits, 0);
+        }
+    }
+
+    /// Writes copies and the runs between them, up to the last copy or until it takes too many bytes; where the last run
+    /// begins.
+    fn pack_copies(&mut self, bytes: &[u8], bits: u32, most: usize, out: &mut Vec<u8>) -> usize {
+        let (start, first_place) = (out.len(), self.past + 1);
+        let (mut at, mut run_from) = (0, 0);
+        while let Some(next) = bytes.get(at..at + WINDOW) {
+            if out.len() - start + (at - run_from) > most {
+                break;
+            }
+            let seen = &mut self.places[slot(next, bits)];
+            let distance = (first_place + at as u32).wrapping_sub(*seen) as usize;
+            *seen = first_place + at as u32;
+            let count = if distance <= at.min(MAX_DISTANCE) {
+                common(bytes, at - distance, at)
+            } else {
+                0
+            };
+            if count < MIN_COPY {
+                // The longer nothing repeats, the less is looked at.
+                at += 1 + (at - run_from) / PATIENCE;
+                continue;
+            }
+            write_runs(&bytes[run_from..at], out);
+            write_copy(count, distance, out);
+            at += count;
+            run_from = at;
+        }
+        run_from
+    }
 }
 
-/// The slot of the first three bytes.
+/// The slot of the first three of four bytes.
+#[inline]
 fn slot(bytes: &[u8], bits: u32) -> usize {
-    let word = u32::from(bytes[0]) << 16 | u32::from(bytes[1]) << 8 | u32::from(bytes[2]);
-    (word.wrapping_mul(0x9e37_79b1) >> (32 - bits)) as usize
+    let word = bytes
+        .first_chunk()
+        .map_or(0, |word| u32::from_le_bytes(*word));
+    ((word << 8).wrapping_mul(0x9e37_79b1) >> (32 - bits)) as usize
 }
 
 /// How many bytes from `seen` on are those from `at` on, up to what a copy holds.
+#[inline]
 fn common(bytes: &[u8], seen: usize, at: usize) -> usize {
     let most = MAX_COPY.min(bytes.len() - at);
-    let pairs = bytes[seen..].iter().zip(&bytes[at..at + most]);
-    pairs.take_while(|(a, b)| a == b).count()
+    let (old, new) = (&bytes[seen..seen + most], &bytes[at..at + most]);
+    let (old_words, old_rest) = old.as_chunks::<8>();
+    let (new_words, new_rest) = new.as_chunks::<8>();
+    for (index, (a, b)) in old_words.iter().zip(new_words).enumerate() {
+        let differing = u64::from_le_bytes(*a) ^ u64::from_le_bytes(*b);
+        if differing != 0 {
+            return 8 * index + differing.trailing_zeros() as usize / 8;
+        }
+    }
+    let same = old_rest.iter().zip(new_rest).take_while(|(a, b)| a == b);
+    8 * old_words.len() + same.count()
 }
 
 fn write_runs(bytes: &[u8], out: &mut Vec<u8>) {

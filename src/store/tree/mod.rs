@@ -112,7 +112,8 @@ pub struct Tree<C: Chunk> {
 
 enum Node<C: Chunk> {
     Leaf(C),
-    Inner(Inner<C>),
+    /// In a box, lest the leaves, which are far more, be as large.
+    Inner(Box<Inner<C>>),
 }
 
 struct Inner<C: Chunk> {
@@ -484,7 +485,7 @@ fn lift<C: Chunk>(root: &mut Arc<Node<C>>) {
         kids: Vec::new(),
     };
     inner.add_kid(0, Arc::clone(root));
-    *root = Arc::new(Node::Inner(inner));
+    *root = Arc::new(Node::Inner(Box::new(inner)));
 }
 
 /// The inner node that the caller has put here, to be written to.
@@ -626,6 +627,7 @@ impl<C: Chunk> Node<C> {
         match self {
             Node::Leaf(_) => *chunks += 1,
             Node::Inner(inner) => {
+                *bytes += size_of::<Inner<C>>();
                 *bytes += inner.kids.capacity() * size_of::<Kid<C>>();
                 *bytes += inner.keys.capacity() * size_of::<C::Key>();
                 inner
@@ -853,7 +855,7 @@ impl<C: Chunk> Inner<C> {
                 inner.len -= len;
                 inner.kids.shrink_to(inner.kids.len() + 1);
                 inner.keys.shrink_to(inner.kids.len() + 1);
-                Node::Inner(Inner { len, keys, kids })
+                Node::Inner(Box::new(Inner { len, keys, kids }))
             }
         };
         self.refresh(at);
@@ -954,11 +956,11 @@ impl<C: Chunk> Clone for Node<C> {
                 kids.extend(inner.kids.iter().cloned());
                 let mut keys = Vec::with_capacity(inner.keys.len() + 1);
                 keys.extend(inner.keys.iter().cloned());
-                Node::Inner(Inner {
+                Node::Inner(Box::new(Inner {
                     len: inner.len,
                     keys,
                     kids,
-                })
+                }))
             }
         }
     }

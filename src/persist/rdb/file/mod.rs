@@ -12,9 +12,9 @@ mod writer;
 pub use reader::Reader;
 pub use writer::{Writer, write_key};
 
-use super::read::Loaded;
 use super::{VERSION, VERSION_FIELD_DEADLINES};
 use crate::store::db::Keyspace;
+use crate::store::entry::Entry;
 
 /// The magic words at the beginning, with as many digits of the version behind them as make nine bytes.
 const MAGIC: &[u8] = b"REDIS";
@@ -56,12 +56,8 @@ pub enum Record {
 /// A key of a file.
 #[derive(Debug)]
 pub struct Key {
-    /// Its name.
-    pub name: Vec<u8>,
-    /// Its value.
-    pub value: Loaded,
-    /// When it expires in Unix milliseconds, [`crate::store::entry::NEVER`] for never.
-    pub deadline_ms: u64,
+    /// Its name, value and deadline.
+    pub entry: Entry,
     /// Its uses, where the file tells.
     pub access: Option<Access>,
 }

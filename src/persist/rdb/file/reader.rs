@@ -8,7 +8,10 @@ use crate::persist::rdb::read::{module_name, read_value};
 use crate::persist::rdb::source::{self, Source};
 use crate::persist::rdb::{Error, VERSION_VALKEY, kind, opcode};
 use crate::store::db::EncodingLimits;
-use crate::store::entry::NEVER;
+use crate::store::entry::{Entry, NEVER, NewValue};
+
+/// Rooms for names and texts are kept up to this size.
+const MAX_ROOM_BYTES: usize = 64 << 10;
 
 /// The values of which a module's data consists, each behind such a number.
 mod module {
@@ -28,6 +31,9 @@ pub struct Reader<R> {
     /// Whether the checksum is compared (`rdbchecksum`).
     check_sum: bool,
     done: bool,
+    /// Room for a key's name, and for the text of a string.
+    name: Vec<u8>,
+    text: Vec<u8>,
 }
 
 impl<R: Read> Reader<R> {
@@ -57,6 +63,8 @@ impl<R: Read> Reader<R> {
             limits,
             check_sum,
             done: false,
+            name: Vec::new(),
+            text: Vec::new(),
         })
     }
 
@@ -116,17 +124,30 @@ impl<R: Read> Reader<R> {
         if !(kind::STRING..=kind::HASH_LISTPACK_DEADLINES).contains(&kind) {
             return Err(Error::Unknown(kind));
         }
-        let name = self.input.string()?;
-        match read_value(&mut self.input, kind, &self.limits) {
-            Ok(value) => Ok(Record::Key(Key {
-                name,
-                value,
-                deadline_ms,
-                access,
-            })),
-            Err(Error::Empty) => Ok(Record::Empty(name)),
-            Err(error) => Err(error),
+        self.input.string_into(&mut self.name)?;
+        let entry = match self.entry(kind, deadline_ms) {
+            Err(Error::Empty) => return Ok(Record::Empty(std::mem::take(&mut self.name))),
+            other => other?,
+        };
+        // What one long string took is not kept for all that follow.
+        [&mut self.name, &mut self.text]
+            .into_iter()
+            .filter(|room| room.capacity() > MAX_ROOM_BYTES)
+            .for_each(|room| *room = Vec::new());
+        Ok(Record::Key(Key { entry, access }))
+    }
+
+    /// Reads the value of the key whose name was read. Strings take no memory but the entry's own.
+    fn entry(&mut self, kind: u8, deadline_ms: u64) -> Result<Entry, Error> {
+        if kind != kind::STRING {
+            let value = read_value(&mut self.input, kind, &self.limits)?;
+            return Ok(value.into_entry(&self.name, deadline_ms));
         }
+        let value = match self.input.text_into(&mut self.text)? {
+            Some(number) => NewValue::Int(number.into()),
+            None => NewValue::String(&self.text),
+        };
+        Ok(Entry::new(&self.name, value, deadline_ms))
     }
 
     fn end(&mut self) -> Result<(), Error> {

@@ -23,9 +23,8 @@ fn keys(records: Vec<Record>) -> Vec<(String, String, u64)> {
         .into_iter()
         .filter_map(|record| match record {
             Record::Key(key) => {
-                let name = String::from_utf8_lossy(&key.name).into_owned();
-                let entry = key.value.into_entry(&key.name, key.deadline_ms);
-                Some((name, describe(&entry), key.deadline_ms))
+                let name = String::from_utf8_lossy(key.entry.key()).into_owned();
+                Some((name, describe(&key.entry), key.entry.deadline_ms()))
             }
             _ => None,
         })
@@ -112,7 +111,13 @@ fn a_written_file_is_read_as_it_was_meant() {
     let (Record::Key(number), Record::Key(text)) = (number, text) else {
         panic!("{records:?}");
     };
-    let summary = |key: &Key| (key.name.clone(), key.deadline_ms, key.access);
+    let summary = |key: &Key| {
+        (
+            key.entry.key().to_vec(),
+            key.entry.deadline_ms(),
+            key.access,
+        )
+    };
     assert_eq!(
         summary(number),
         (b"number".to_vec(), NEVER, Some(Access::IdleS(700)))
@@ -128,7 +133,7 @@ fn only_deadlines_of_fields_need_a_newer_version() {
     let mut db = Db::new(2, Some(1));
     for record in records(GOLDEN).expect("it is whole") {
         if let Record::Key(key) = record {
-            db.insert(1, key.value.into_entry(&key.name, key.deadline_ms));
+            db.insert(1, key.entry);
         }
     }
     assert_eq!(version_for(&db.snapshot()), VERSION);
@@ -145,9 +150,9 @@ fn the_golden_values_survive_a_file() {
     let mut writer = Writer::new(Vec::new(), VERSION, true, true).expect("a vector takes it");
     for record in wanted {
         if let Record::Key(key) = record {
-            let entry = key.value.into_entry(&key.name, key.deadline_ms);
+            let entry = key.entry;
             let value: Value<'_> = entry.value();
-            let done = writer.key(&key.name, value, key.deadline_ms, key.access);
+            let done = writer.key(entry.key(), value, entry.deadline_ms(), key.access);
             done.expect("a vector takes it");
         }
     }
@@ -200,7 +205,7 @@ fn what_modules_keep_is_gone_over() {
 fn what_a_node_says_of_slots_is_gone_over() {
     let bytes = b"VALKEY080\xf3\x03job\x02\x00\x05\x40\x64\x7f\xff\xf4\x05\x01\x00\x00\x04text\x01x\xff\0\0\0\0\0\0\0\0";
     let records = records(bytes).expect("it is whole");
-    assert!(matches!(records.as_slice(), [Record::Key(key)] if key.name == b"text"));
+    assert!(matches!(records.as_slice(), [Record::Key(key)] if key.entry.key() == b"text"));
     let endless = b"VALKEY080\xf3\x03job\x81\xff\xff\xff\xff\xff\xff\xff\xff\x01\x02";
     assert!(matches!(self::records(endless), Err(Error::CutOff)));
 }
@@ -209,7 +214,7 @@ fn what_a_node_says_of_slots_is_gone_over() {
 fn a_deadline_before_1970_has_come() {
     let bytes = b"REDIS0010\xfd\xfe\xff\xff\xff\x00\x01a\x01x\xfc\xfe\xff\xff\xff\xff\xff\xff\xff\x00\x01b\x01x\xff\0\0\0\0\0\0\0\0";
     for record in records(bytes).expect("it is whole") {
-        assert!(matches!(record, Record::Key(key) if key.deadline_ms == 0));
+        assert!(matches!(record, Record::Key(key) if key.entry.deadline_ms() == 0));
     }
 }
 

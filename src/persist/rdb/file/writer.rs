@@ -134,6 +134,16 @@ impl<W: Write> Summed<W> {
         self.piece.clear();
         Ok(())
     }
+
+    /// Writes what is more than the piece has room for.
+    #[cold]
+    fn write_over(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let written = self.write(bytes)?;
+            bytes = &bytes[written..];
+        }
+        Ok(())
+    }
 }
 
 impl<W: Write> Write for Summed<W> {
@@ -146,6 +156,15 @@ impl<W: Write> Write for Summed<W> {
             self.flush_piece()?;
         }
         Ok(bytes.len())
+    }
+
+    #[inline]
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if bytes.len() < PIECE_BYTES - self.piece.len() {
+            self.piece.extend_from_slice(bytes);
+            return Ok(());
+        }
+        self.write_over(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {

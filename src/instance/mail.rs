@@ -1,0 +1,317 @@
+//! The short way of messages: from the batch that has put them out to the sockets of clients that do nothing but wait.
+//!
+//! Life cycle: a connection that waits, with nothing to be written, [offers](Socket::offer) its socket. While a batch runs,
+//! under the data set's lock, the clients that it has put something out for are collected here instead of being woken. When the
+//! lock is free, and before the batch's own answers are written, its connection writes to each of them
+//! ([`ClientHandle::deliver`]): no task is woken for a message that its peer has room for. A client whose socket is not offered,
+//! or full, is woken as ever. What is put out outside of batches wakes its client at once.
+
+use std::os::fd::RawFd;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use nix::sys::socket::{MsgFlags, send};
+
+use super::clients::ClientHandle;
+
+/// Room for so many clients is kept from batch to batch.
+const KEPT_RECEIVERS: usize = 1024;
+/// So many clients are written to by the batch that has put something out for them, as long as a millisecond lasts about;
+/// others of the same thread want to be served too. The rest is woken.
+const MAX_DELIVERIES: usize = 256;
+
+/// The connection has its socket for itself.
+const OWN: u8 = 0;
+/// Whoever has a message for the client may borrow it.
+const OFFERED: u8 = 1;
+/// Somebody writes to it.
+const BORROWED: u8 = 2;
+
+/// A connection's socket, as far as others may write to it.
+#[derive(Debug)]
+pub struct Socket {
+    /// None where what is written does not go to a socket as it is.
+    fd: Option<RawFd>,
+    state: AtomicU8,
+}
+
+impl Socket {
+    /// A socket without blocking that its connection has for itself.
+    pub fn new(fd: Option<RawFd>) -> Self {
+        Socket {
+            fd,
+            state: AtomicU8::new(OWN),
+        }
+    }
+
+    /// Lets others write until the offer is dropped. For the connection alone, while it has nothing to be written.
+    pub fn offer(&self) -> Offer<'_> {
+        self.state.store(OFFERED, Ordering::Release);
+        Offer(self)
+    }
+
+    /// The socket, if it is offered.
+    fn borrow(&self) -> Option<Borrowed<'_>> {
+        let fd = self.fd?;
+        let change = (Ordering::Acquire, Ordering::Relaxed);
+        self.state
+            .compare_exchange(OFFERED, BORROWED, change.0, change.1)
+            .ok()?;
+        Some(Borrowed { socket: self, fd })
+    }
+}
+
+/// A socket that is offered. When this is dropped nobody else writes any more.
+#[derive(Debug)]
+pub struct Offer<'a>(&'a Socket);
+
+impl Drop for Offer<'_> {
+    fn drop(&mut self) {
+        let state = &self.0.state;
+        while state
+            .compare_exchange(OFFERED, OWN, Ordering::Acquire, Ordering::Relaxed)
+            .is_err()
+        {
+            // Another thread is about to write what the socket takes without waiting.
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// A socket that others write to meanwhile; it stays open that long.
+struct Borrowed<'a> {
+    socket: &'a Socket,
+    fd: RawFd,
+}
+
+impl Borrowed<'_> {
+    /// Writes as much as the peer has room for; what goes wrong, its connection will find out.
+    fn write(&self, bytes: &[u8]) -> usize {
+        send(self.fd, bytes, MsgFlags::MSG_DONTWAIT).unwrap_or(0)
+    }
+}
+
+impl Drop for Borrowed<'_> {
+    fn drop(&mut self) {
+        self.socket.state.store(OFFERED, Ordering::Release);
+    }
+}
+
+/// The clients that a batch has put something out for.
+#[derive(Debug, Default)]
+pub struct Mail {
+    /// Whether a batch runs that will deliver. Set under the data set's lock.
+    collects: AtomicBool,
+    has_any: AtomicBool,
+    receivers: Mutex<Vec<Arc<ClientHandle>>>,
+}
+
+impl Mail {
+    /// A batch begins that will [deliver](Mail::deliver) what it has [taken](Mail::take). Called under the data set's lock.
+    #[inline]
+    pub fn collect(&self) {
+        self.collects.store(true, Ordering::Relaxed);
+    }
+
+    /// Takes `client` for the batch that runs; false if it is to be woken instead.
+    pub(super) fn takes(&self, client: &Arc<ClientHandle>) -> bool {
+        if !self.collects.load(Ordering::Relaxed) {
+            return false;
+        }
+        self.has_any.store(true, Ordering::Relaxed);
+        self.receivers().push(Arc::clone(client));
+        true
+    }
+
+    /// Ends the collection and answers whom it has brought. Called under the data set's lock.
+    #[inline]
+    pub fn take(&self) -> Vec<Arc<ClientHandle>> {
+        self.collects.store(false, Ordering::Relaxed);
+        if !self.has_any.load(Ordering::Relaxed) {
+            return Vec::new();
+        }
+        self.has_any.store(false, Ordering::Relaxed);
+        std::mem::take(&mut self.receivers())
+    }
+
+    /// Wakes all, as the batch that runs will not end soon. Called under the data set's lock.
+    pub fn wake_all(&self) {
+        self.take().iter().for_each(|client| client.wake());
+    }
+
+    /// Writes to those whom a batch has brought, or wakes them all where messages are not to go out at once (`at_once`); true
+    /// if nobody had to be woken.
+    pub fn deliver(&self, mut receivers: Vec<Arc<ClientHandle>>, at_once: bool) -> bool {
+        let most = if at_once { MAX_DELIVERIES } else { 0 };
+        let mut all = true;
+        for (at, client) in receivers.iter().enumerate() {
+            if at >= most || !client.deliver() {
+                client.wake();
+                all = false;
+            }
+        }
+        if receivers.capacity() <= KEPT_RECEIVERS {
+            receivers.clear();
+            let mut kept = self.receivers();
+            if kept.capacity() == 0 {
+                *kept = receivers;
+            }
+        }
+        all
+    }
+
+    fn receivers(&self) -> MutexGuard<'_, Vec<Arc<ClientHandle>>> {
+        self.receivers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ClientHandle {
+    /// Writes what waits in the outbox to the client's socket; false where that has to be left to its connection.
+    fn deliver(&self) -> bool {
+        if !self.has_messages() {
+            return true;
+        }
+        let Some(socket) = self.socket.borrow() else {
+            return false;
+        };
+        let Some(bytes) = self.take_plain_messages() else {
+            return false;
+        };
+        let written = socket.write(&bytes);
+        self.put_back(bytes, written)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::os::fd::AsRawFd;
+    use std::os::unix::net::UnixStream;
+
+    use bytes::BytesMut;
+
+    use super::*;
+    use crate::instance::clients::{Clients, Endpoint};
+    use crate::resp::Blob;
+
+    /// A client with a socket without blocking, and its peer.
+    fn connected(clients: &Clients) -> (UnixStream, UnixStream, Arc<ClientHandle>) {
+        let (own, peer) = UnixStream::pair().expect("there are sockets");
+        own.set_nonblocking(true).expect("it is a socket");
+        let endpoint = Endpoint {
+            addr: String::new(),
+            local_addr: String::new(),
+            unix: true,
+            fd: own.as_raw_fd(),
+            is_plain: true,
+            io_thread: 0,
+        };
+        let registration = clients.register(endpoint, 0, usize::MAX);
+        let handle = Arc::clone(registration.expect("there is room").handle());
+        (own, peer, handle)
+    }
+
+    /// What has been left to the connection.
+    fn left(handle: &ClientHandle) -> (Vec<u8>, Vec<usize>) {
+        let (mut out, mut blobs) = (BytesMut::new(), Vec::new());
+        handle.take_messages(&mut out, &mut blobs);
+        (out.to_vec(), blobs.iter().map(|blob| blob.at).collect())
+    }
+
+    fn read(peer: &mut UnixStream, len: usize) -> Vec<u8> {
+        let mut bytes = vec![0; len];
+        peer.read_exact(&mut bytes).expect("so much was written");
+        bytes
+    }
+
+    #[test]
+    fn a_batch_writes_to_clients_that_wait() {
+        let clients = Clients::default();
+        let (_own, mut peer, handle) = connected(&clients);
+        let offer = handle.socket.offer();
+        clients.mail.collect();
+        handle.post(b"one ");
+        handle.post(b"two");
+        let receivers = clients.mail.take();
+        assert_eq!(receivers.len(), 1);
+        assert!(clients.mail.deliver(receivers, true));
+        assert_eq!(read(&mut peer, 7), b"one two");
+        assert!(!handle.has_messages());
+        assert_eq!(handle.figures.output_total.load(Ordering::Relaxed), 7);
+        drop(offer);
+        clients.mail.collect();
+        handle.post(b"three");
+        assert!(
+            !clients.mail.deliver(clients.mail.take(), true),
+            "not offered"
+        );
+        assert_eq!(left(&handle).0, b"three");
+        let _offer = handle.socket.offer();
+        clients.mail.collect();
+        handle.post(b"four");
+        assert!(!clients.mail.deliver(clients.mail.take(), false));
+        assert_eq!(left(&handle).0, b"four");
+    }
+
+    #[test]
+    fn what_a_full_socket_does_not_take_is_left_in_order() {
+        let clients = Clients::default();
+        let (_own, mut peer, handle) = connected(&clients);
+        let offer = handle.socket.offer();
+        let large: Vec<u8> = (0..8u32 << 20).map(|at| (at / 1024) as u8).collect();
+        clients.mail.collect();
+        handle.post(&large);
+        assert!(!clients.mail.deliver(clients.mail.take(), true));
+        let waiting = handle.waiting_output().counted_bytes;
+        assert!(waiting > 0 && waiting < large.len(), "{waiting}");
+        let blob = Blob {
+            at: 1,
+            bytes: Arc::new(b"value".to_vec()),
+        };
+        handle.post_reply(b"()", vec![blob]);
+        drop(offer);
+        let (rest, blobs) = left(&handle);
+        assert_eq!(blobs, [rest.len() - 1]);
+        let mut all = read(&mut peer, large.len() + 2 - rest.len());
+        all.extend(rest);
+        assert_eq!(all.split_off(large.len()), b"()");
+        assert!(all == large);
+    }
+
+    #[test]
+    fn what_is_put_out_outside_of_batches_or_in_long_ones_is_not_collected() {
+        let clients = Clients::default();
+        let (_own, _peer, handle) = connected(&clients);
+        handle.post(b"before");
+        assert!(clients.mail.take().is_empty());
+        left(&handle);
+        clients.mail.collect();
+        handle.post(b"during");
+        clients.mail.wake_all();
+        left(&handle);
+        handle.post(b"after");
+        assert!(clients.mail.take().is_empty());
+    }
+
+    #[test]
+    fn an_offer_ends_when_nobody_writes_any_more() {
+        let socket = Socket::new(Some(-1));
+        assert!(socket.borrow().is_none());
+        let offer = socket.offer();
+        let borrowed = socket.borrow().expect("it is offered");
+        assert!(socket.borrow().is_none());
+        let ended = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                drop(offer);
+                assert!(ended.load(Ordering::SeqCst));
+            });
+            ended.store(true, Ordering::SeqCst);
+            drop(borrowed);
+        });
+        assert!(socket.borrow().is_none());
+        assert!(Socket::new(None).borrow().is_none());
+    }
+}
