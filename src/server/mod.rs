@@ -118,10 +118,6 @@ impl Server {
         }
         instance.set_rebind(rebind_with(Arc::clone(&rebinder)));
         tasks.extend(cron::start(&db, &instance));
-        tasks.push(tokio::spawn(migrate::carry_migrations(
-            Arc::clone(&db),
-            Arc::clone(&instance),
-        )));
         instance
             .startup_bytes
             .store(alloc::used_bytes(), Ordering::Relaxed);
