@@ -308,12 +308,18 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         drop(db);
         *self.framed.write_buffer_mut() = out;
         if !receivers.is_empty() {
-            // Where writes are logged, a connection writes the log first. Who is written to already is not waited for.
-            let may_deliver = !self.instance.aof.is_on();
-            let mail = &self.instance.clients.mail;
-            self.session.has_woken &= !mail.deliver(receivers, may_deliver);
+            self.deliver(receivers);
         }
         at
+    }
+
+    /// Sends what the batch has put out for others.
+    fn deliver(&mut self, receivers: Vec<Arc<ClientHandle>>) {
+        // Where writes are logged, a connection writes the log first.
+        let at_once = !self.instance.aof.is_on();
+        let has_woken = !self.instance.clients.mail.deliver(receivers, at_once);
+        // Who is written to already need not be waited for.
+        self.session.has_woken &= has_woken;
     }
 
     /// Executes one command beside a script that has the data set for too long; returns how many of the batch are done.

@@ -97,7 +97,12 @@ fn set(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         return Err(refusal(ConfigSetError::apply(Spec::of(param).name, reason)));
     }
     drop(config);
-    // Those who end with it look at the configuration themselves.
+    // Those who end with it, or hold what it needs, look at the configuration themselves.
+    if changes.changed.contains(&Param::AofDisableAutoGc)
+        && !instance.config().aof_disable_auto_gc()
+    {
+        instance.aof.remove_history();
+    }
     if changes.changed.contains(&Param::Appendonly) && !switch_file(context) {
         let mut config = instance.config_mut();
         config.undo(&changes, &mut host);
@@ -150,9 +155,6 @@ fn apply(
             Param::TlsPort => return Err((param, PORT.to_owned())),
             Param::Maxclients => make_room(config.maxclients()).map_err(|text| (param, text))?,
             Param::Appendfsync => instance.aof.set_policy(config.appendfsync()),
-            Param::AofDisableAutoGc if !config.aof_disable_auto_gc() => {
-                instance.aof.remove_history();
-            }
             Param::AofTimestampEnabled => instance.log.note_time(config.aof_timestamp_enabled()),
             Param::Loglevel => log::set_level(config.loglevel()),
             Param::SlowlogLogSlowerThan | Param::SlowlogMaxLen => instance.slow_log.configure(

@@ -310,12 +310,16 @@ impl Aof {
         self.moved.notify_waiters();
     }
 
-    /// Removes the files that rewrites have made superfluous and that were kept.
+    /// Removes the files that rewrites have made superfluous and that were kept. Whoever has the manifest now, for loading or a
+    /// rewrite, removes them at the end of that.
     pub fn remove_history(&self) {
+        let Ok(mut ledger) = self.ledger.try_lock() else {
+            return;
+        };
         if let Some(Ledger {
             directory,
             manifest,
-        }) = self.ledger().as_mut()
+        }) = ledger.as_mut()
         {
             // What stays there takes room alone, and a failure is in the log.
             let _ = directory.remove_history(manifest);

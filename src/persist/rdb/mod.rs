@@ -27,7 +27,9 @@
 //! # What is not trusted
 //! Everything that is read. Nothing in the input panics, makes a loop without end or an allocation that is not paid for by
 //! input: elements are counted by reading them. A value that is returned keeps all the rules of its type: no member twice,
-//! members in order, entries well formed.
+//! members in order, entries well formed. So it is whatever `sanitize-dump-payload` says, which in Redis chooses between this
+//! and trust, for loading and for RESTORE: here every value from a file, from RESTORE and from MIGRATE is checked, and the
+//! parameter is taken for the sake of configurations that have it.
 //!
 //! To add a kind, add its number here, its arm in [`read`] and, if it is ever to be written, in [`mod@write`], with the version
 //! from which on readers know it.

@@ -13,7 +13,7 @@ import threading
 
 from harness import Report
 
-PYTHON_SUITES = ["raw", "nc", "cli", "benchmark", "migrate", "redis_py", "redis_py_asyncio", "snapshots"]
+PYTHON_SUITES = ["raw", "nc", "cli", "benchmark", "migrate", "redis_py", "redis_py_asyncio", "snapshots", "append_only"]
 EXTERNAL_SUITES = {
     "node_redis": ["node", "node/node_redis.mjs"],
     "ioredis": ["node", "node/ioredis.mjs"],
