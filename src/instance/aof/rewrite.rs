@@ -379,11 +379,8 @@ fn end(instance: &Instance, task: &Task, succeeded: bool) {
     let aof = &instance.aof;
     let mut files = aof.files();
     let mut rewriting = aof.rewriting();
-    if !rewriting
-        .task
-        .as_ref()
-        .is_some_and(|other| other.number == task.number)
-    {
+    let is_own = |other: &Arc<Task>| other.number == task.number;
+    if rewriting.task.as_ref().is_none_or(|other| !is_own(other)) {
         // It was cancelled, and another may be under way.
         return;
     }

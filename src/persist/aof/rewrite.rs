@@ -116,7 +116,7 @@ impl<W: Write> Rewriter<W> {
         left: &mut usize,
         words: usize,
     ) -> io::Result<()> {
-        if at % ITEMS_PER_COMMAND != 0 {
+        if !at.is_multiple_of(ITEMS_PER_COMMAND) {
             return Ok(());
         }
         let items = ITEMS_PER_COMMAND.min(*left);
