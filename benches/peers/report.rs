@@ -295,6 +295,10 @@ impl Report {
             of_reference(load, 0.5),
             load,
         );
+        line("CPU time of SAVE, s", None, |saves| saves.save_cpu_s);
+        line("CPU time of start and loading, s", None, |saves| {
+            saves.load_cpu_s
+        });
         line("BGSAVE under writes, s", None, |saves| saves.background_s);
         line(
             "light client's longest wait under writes, ms",

@@ -30,6 +30,8 @@ pub enum WaitsFor {
     StreamGroup(Vec<u8>),
     /// No key, but another server, and nobody ends that wait before its answer.
     Peer,
+    /// No key, but replicas, of which there are none yet.
+    Replicas,
     /// No key, but that the log up to this offset is on the disk.
     Disk(u64),
 }
@@ -101,7 +103,7 @@ impl KeyQueues {
             WaitsFor::SortedSet => &mut self.sorted_sets,
             WaitsFor::Stream => &mut self.streams,
             WaitsFor::StreamGroup(group) => self.groups.entry(group.clone()).or_default(),
-            WaitsFor::Peer | WaitsFor::Disk(_) => return,
+            WaitsFor::Peer | WaitsFor::Replicas | WaitsFor::Disk(_) => return,
         };
         queue.insert(ticket, id);
     }
@@ -115,7 +117,7 @@ impl KeyQueues {
                 let queue = self.groups.get_mut(group);
                 queue.and_then(|queue| queue.remove(&ticket))
             }
-            WaitsFor::Peer | WaitsFor::Disk(_) => None,
+            WaitsFor::Peer | WaitsFor::Replicas | WaitsFor::Disk(_) => None,
         };
         if let WaitsFor::StreamGroup(group) = on
             && removed.is_some()

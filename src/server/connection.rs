@@ -258,10 +258,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             *self.framed.write_buffer_mut() = out;
             return self.execute_busy(from);
         };
-        if self.instance.attention.has(ENDING) {
-            // The data set is saved for the last time: what came after that is not to be acknowledged.
-            drop(db);
-            self.session.close_after_reply = true;
+        if is_over(self.instance, &mut self.session) {
             *self.framed.write_buffer_mut() = out;
             return from;
         }
@@ -535,6 +532,14 @@ fn tells_nothing(instance: &Instance, session: &Session, reply: &[u8]) -> bool {
         matches!(spec.group, Group::Server | Group::Connection) && !touches
     });
     is_apart || reply.starts_with(b"-MISCONF ")
+}
+
+/// Closes a client whose batch comes after the data set was saved for the last time: it is not to be acknowledged.
+#[inline]
+fn is_over(instance: &Instance, session: &mut Session) -> bool {
+    let is_over = instance.attention.has(ENDING);
+    session.close_after_reply |= is_over;
+    is_over
 }
 
 /// Writes `buffer` with the large values of `blobs` in their places.

@@ -13,6 +13,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::busy;
 use super::clock;
+use super::migrate;
 use crate::command::waiting;
 use crate::commands::generic::wait;
 use crate::instance::aof::rewrite;
@@ -46,6 +47,7 @@ pub fn start(db: &Arc<Mutex<Db>>, instance: &Arc<Instance>) -> Vec<JoinHandle<()
         tokio::spawn(answer_synced(db(), instance())),
         tokio::spawn(end_waits(db(), instance())),
         tokio::spawn(end_pauses(db(), instance())),
+        tokio::spawn(migrate::carry_migrations(db(), instance())),
         tokio::spawn(close_idle_clients(instance())),
         tokio::spawn(sample_rates(instance())),
         tokio::spawn(tend_heap()),

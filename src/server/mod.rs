@@ -118,28 +118,12 @@ impl Server {
         }
         instance.set_rebind(rebind_with(Arc::clone(&rebinder)));
         tasks.extend(cron::start(&db, &instance));
-        tasks.push(tokio::spawn(migrate::carry_migrations(
-            Arc::clone(&db),
-            Arc::clone(&instance),
-        )));
         instance
             .startup_bytes
             .store(alloc::used_bytes(), Ordering::Relaxed);
         // No client is served before the first await, and so none before this.
-        let mut loading = startup::begin(&db, &instance)?;
-        if loading.is_none() {
-            announce(unix_path.as_deref());
-        }
-        let ending = loop {
-            tokio::select! {
-                ending = signals.wait(&db, &instance) => break ending,
-                is_loaded = loaded(&mut loading) => match is_loaded {
-                    true => announce(unix_path.as_deref()),
-                    false => break Outcome::Failed,
-                },
-                () = instance.aof.lost() => break Outcome::Failed,
-            }
-        };
+        let loading = startup::begin(&db, &instance)?;
+        let ending = serve(&db, &instance, &mut signals, loading, unix_path.as_deref()).await;
         // The addresses are free before any client is told.
         rebinder.stop();
         tasks.iter().for_each(JoinHandle::abort);
@@ -167,6 +151,29 @@ fn remove_socket(path: &std::path::Path, outcome: Outcome) {
         tracing::info!("Removing the unix socket file.");
     }
     let _ = std::fs::remove_file(path);
+}
+
+/// Waits until the server is to end: as somebody has asked for that, or as it cannot go on.
+async fn serve(
+    db: &Arc<Mutex<Db>>,
+    instance: &Arc<Instance>,
+    signals: &mut Signals,
+    mut loading: Option<startup::Outcome>,
+    unix_path: Option<&std::path::Path>,
+) -> Outcome {
+    if loading.is_none() {
+        announce(unix_path);
+    }
+    loop {
+        tokio::select! {
+            ending = signals.wait(db, instance) => return ending,
+            is_loaded = loaded(&mut loading) => match is_loaded {
+                true => announce(unix_path),
+                false => return Outcome::Failed,
+            },
+            () = instance.aof.lost() => return Outcome::Failed,
+        }
+    }
 }
 
 /// Waits for the end of the loading, if there is any, and tells whether it succeeded.

@@ -43,7 +43,7 @@ fn wait(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         request: CommandQueue::of(request),
         keys: Vec::new(),
         // No change of a key ends this wait.
-        on: WaitsFor::Peer,
+        on: WaitsFor::Replicas,
         deadline_ms,
         in_vain: |reply| reply.count(0),
     });
@@ -90,7 +90,7 @@ fn waitaof(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         request: CommandQueue::of(request),
         keys: Vec::new(),
         on: if is_here {
-            WaitsFor::Peer
+            WaitsFor::Replicas
         } else {
             WaitsFor::Disk(end)
         },
@@ -127,7 +127,7 @@ pub fn answer_synced(db: &mut Db, instance: &Instance) {
             answered.push(id);
         } else {
             // It goes on waiting, for what does not come.
-            (wait.on, wait.in_vain) = (WaitsFor::Peer, here);
+            (wait.on, wait.in_vain) = (WaitsFor::Replicas, here);
         }
     }
     let others_wait = instance.waiters().on_disk(u64::MAX).count() > answered.len();

@@ -379,8 +379,8 @@ fn end(instance: &Instance, task: &Task, succeeded: bool) {
     let aof = &instance.aof;
     let mut files = aof.files();
     let mut rewriting = aof.rewriting();
-    let is_own = |other: &Arc<Task>| other.number == task.number;
-    if rewriting.task.as_ref().is_none_or(|other| !is_own(other)) {
+    let other = rewriting.task.as_ref();
+    if other.is_none_or(|other| other.number != task.number) {
         // It was cancelled, and another may be under way.
         return;
     }

@@ -99,10 +99,10 @@ fn found(disk: &SimulatedDisk) -> u32 {
     subject.db.stop_clock(0);
     match subject.db.peek(0, b"n") {
         Some(entry) => match entry.value() {
-            Value::Int(number) => return u32::try_from(number).expect("it is small"),
+            Value::Int(number) => u32::try_from(number).expect("it is small"),
             other => panic!("{other:?}"),
         },
-        None => return 0,
+        None => 0,
     }
 }
 

@@ -411,10 +411,10 @@ mod tests {
 
         #[test]
         fn any_bytes_are_read_to_an_end(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-            if let Ok(manifest) = Manifest::parse(&bytes) {
-                if manifest != Manifest::default() {
-                    prop_assert_eq!(Manifest::parse(&manifest.print()), Ok(manifest));
-                }
+            if let Ok(manifest) = Manifest::parse(&bytes)
+                && manifest != Manifest::default()
+            {
+                prop_assert_eq!(Manifest::parse(&manifest.print()), Ok(manifest));
             }
         }
     }

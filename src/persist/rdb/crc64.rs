@@ -34,7 +34,7 @@ mod tests {
 
     #[test]
     fn bytes_of_any_length_in_pieces_have_the_checksum_of_the_definition() {
-        let bytes: Vec<u8> = (0..3000u32).map(|byte| (byte * 37 >> 3) as u8).collect();
+        let bytes: Vec<u8> = (0..3000u32).map(|byte| ((byte * 37) >> 3) as u8).collect();
         for len in (0..300).chain([1000, 1023, 1024, 1025, 2999, 3000]) {
             let bytes = &bytes[..len];
             let whole = defined(0, bytes);

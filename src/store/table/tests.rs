@@ -673,7 +673,7 @@ fn a_table_that_is_taken_apart_gives_each_element_once_and_lets_it_go() {
     let mut seen = BTreeSet::new();
     let mut parts = table.clone().into_parts();
     let mut taken = 0;
-    while let Some(part) = parts.next() {
+    for part in parts.by_ref() {
         taken += part.len();
         let visited = part.try_for_each(|node| {
             assert_eq!(

@@ -230,7 +230,8 @@ fn whatever_fails_the_file_is_whole_and_the_next_save_succeeds() {
                 assert!(powerless == before, "call {failing}: {saved:?}");
             }
             assert!(there == before || there == after, "call {failing}");
-            save_to(&disk, &new).expect("one failure does not stay");
+            disk.fail_at(0, failure);
+            save_to(&disk, &new).expect("a failure does not stay");
             let powerless = disk.cut_power().bytes("d/dump.rdb");
             assert!(powerless.as_ref() == Some(&after), "call {failing}");
         }
