@@ -139,14 +139,18 @@ impl Server {
             instance.aof.close(&instance);
         }
         if let Some(path) = unix_path {
-            // The last line of a server that has failed says why.
-            if outcome != Outcome::Failed {
-                tracing::info!("Removing the unix socket file.");
-            }
-            let _ = std::fs::remove_file(path);
+            remove_socket(&path, outcome);
         }
         Ok(outcome)
     }
+}
+
+fn remove_socket(path: &std::path::Path, outcome: Outcome) {
+    // The last line of a server that has failed says why.
+    if outcome != Outcome::Failed {
+        tracing::info!("Removing the unix socket file.");
+    }
+    let _ = std::fs::remove_file(path);
 }
 
 /// Waits until the server is to end: as somebody has asked for that, or as it cannot go on.

@@ -10,7 +10,7 @@ use crate::text::words;
 
 /// The longest line, with its end: a name of 255 bytes, the most that file systems have, fits with four characters for each.
 /// Redis reads no more than 1024.
-const MAX_LINE_BYTES: usize = 2048;
+const MAX_LINE_BYTES: usize = 1100;
 /// A manifest that is longer is not read.
 pub const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
