@@ -187,8 +187,11 @@ impl EvalVm {
         let host = Host::default();
         api::install_for_scripts(&lua, &host)?;
         hook::install(&lua, &host)?;
+        let entry = Entry::of(&lua, super::MEMORY_LIMIT)?;
+        // What it took to set it up is more than what is left of that.
+        lua.gc_collect()?;
         Ok(EvalVm {
-            entry: Entry::of(&lua, super::MEMORY_LIMIT)?,
+            entry,
             lua,
             host,
             scripts: Cache::default(),

@@ -228,6 +228,8 @@ impl FunctionVm {
             lua,
         };
         vm.show(&vm.for_calls)?;
+        // What it took to set it up is more than what is left of that.
+        vm.lua.gc_collect()?;
         Ok(vm)
     }
 

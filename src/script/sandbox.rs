@@ -20,6 +20,7 @@
 //! Life cycle: [`new_vm`] builds an interpreter; whoever adds a library to it puts it through [`protect`] and
 //! [`set_global`]; a script is run by [`call`].
 
+use mlua::state::{GcIncParams, GcMode};
 use mlua::{
     FromLua, Function, IntoLua, IntoLuaMulti, Lua, LuaOptions, LuaString, MultiValue, Result,
     StdLib, Table, Value, Variadic,
@@ -43,6 +44,12 @@ const PROTECT_STRICT: &str = "ruddle.protect_strict";
 const BEHIND_TAIL_CALL: usize = 3;
 const HANDLER: &str = "ruddle.handler";
 
+/// The collector begins anew when memory has grown to so many percent of what was left the last time. An interpreter's own
+/// functions and libraries are most of what lives, so Lua's 200 would let as much garbage lie as they take.
+const COLLECTOR_PAUSE: i32 = 130;
+/// How much it looks at for each byte that is made while it works, in percent: Lua's 200 lets half as much come as there was.
+const COLLECTOR_SPEED: i32 = 400;
+
 /// An interpreter with the libraries that scripts may use, all globals protected.
 ///
 /// # Errors
@@ -54,6 +61,11 @@ pub fn new_vm() -> Result<Lua> {
     random::install(&lua)?;
     let next_match = patterns::install(&lua)?;
     install_prelude(&lua, next_match)?;
+    lua.gc_set_mode(GcMode::Incremental(
+        GcIncParams::default()
+            .pause(COLLECTOR_PAUSE)
+            .step_multiplier(COLLECTOR_SPEED),
+    ));
     Ok(lua)
 }
 
