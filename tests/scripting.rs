@@ -600,3 +600,27 @@ fn subcommands_are_listed() {
         assert!(help.contains("KILL") && help.contains("HELP"), "{help}");
     }
 }
+
+#[test]
+fn what_scripts_leave_behind_is_collected_in_time() {
+    const LIMIT_BYTES: u64 = 100 * 1024;
+    let server = Server::start(&[]);
+    let mut client = server.connect();
+    let run = common::encode(&["EVAL", "return redis.call('incr', KEYS[1])", "1", "x"]);
+    for round in 1..=20 {
+        client.send(&run.repeat(500));
+        for _ in 0..500 {
+            client.read();
+        }
+        let (Reply::Bulk(text) | Reply::Verbatim(text)) = client.run("INFO memory") else {
+            panic!("INFO answers a text");
+        };
+        let text = String::from_utf8_lossy(&text).into_owned();
+        let bytes = text
+            .lines()
+            .find_map(|line| line.strip_prefix("used_memory_lua:"))
+            .and_then(|bytes| bytes.parse::<u64>().ok())
+            .expect("INFO tells it");
+        assert!(bytes < LIMIT_BYTES, "{bytes} bytes after {round} rounds");
+    }
+}

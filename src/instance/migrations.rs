@@ -1,7 +1,7 @@
 //! Keys on their way to other servers: MIGRATE.
 //!
 //! Life cycle: `commands::generic::migrate` takes the entries of its keys, each of which is a snapshot as long as it is
-//! shared, and hands a [`Migration`] over ([`Migrations::send`]). The server's carrier (`server::migrate`) takes it out
+//! shared, and hands a [`Migration`] over ([`Instance::send_migration`]). The server's carrier (`server::migrate`) takes it out
 //! ([`Instance::next_migration`]), talks with the target without the data set's lock, and gives it back under the lock,
 //! with what has arrived. There keys that are still what was sent are deleted, and the others are sent again.
 //!

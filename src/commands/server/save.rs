@@ -30,7 +30,7 @@ fn save(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
     Ok(())
 }
 
-/// BGSAVE [SCHEDULE]
+/// `BGSAVE [SCHEDULE]`
 pub static BGSAVE: CommandSpec = CommandSpec::new("BGSAVE", Group::Server, bgsave)
     .doc(
         "Saves the data set as a file in the background.",

@@ -1,4 +1,4 @@
-//! A whole data set as a file: [`write`] and [`save`] from a snapshot, [`load`] into an empty data set or beside what is there.
+//! A whole data set as a file: [`write()`] and [`save`] from a snapshot, [`load`] into an empty data set or beside what is there.
 //!
 //! A file comes into its place whole or not at all: it is written under a temporary name, synced, renamed, and then its
 //! directory is synced. Loading decodes on one thread and inserts on another: decoding waits for no cache line of a large
@@ -18,8 +18,10 @@ use super::Error;
 use super::file::{Access, Key, Reader, Record, Writer, version_for};
 use crate::persist::disk::Disk;
 use crate::store::access::{self, AccessPolicy};
+use crate::store::alloc;
 use crate::store::db::{Db, Keyspace};
 use crate::store::entry::Entry;
+use crate::store::huge_pages::Filling;
 
 /// A database of so many keys is encoded on threads of its own.
 const ENCODED_ELSEWHERE: usize = 20_000;
@@ -213,7 +215,7 @@ impl SaveError {
 
 /// Writes a data set into a file in place of the one that is there.
 ///
-/// `each_key` is as in [`write`]. `commit` is asked when nothing but the renaming is left to do; if it says no, the file
+/// `each_key` is as in [`write()`]. `commit` is asked when nothing but the renaming is left to do; if it says no, the file
 /// before stays.
 pub fn save(
     disk: &dyn Disk,
@@ -433,7 +435,9 @@ fn insert_all(
     decoded: &Receiver<Vec<Placed>>,
     replaces: bool,
 ) -> Result<(), LoadError> {
+    let mut filling = Filling::default();
     for batch in decoded {
+        filling.has_grown_to(alloc::used_bytes());
         // The cache misses of a batch overlap, as those of commands do.
         for (index, entry) in &batch {
             db.prefetch_bucket(*index, entry.key());
