@@ -20,7 +20,7 @@
 // Each test program includes this module as its own and uses a part of it.
 #![allow(dead_code, unreachable_pub)]
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -178,15 +178,25 @@ pub fn free_port() -> u16 {
 }
 
 fn spawn(program: &str, port: u16, args: &[&str], folder: &Folder) -> Child {
-    Command::new(program)
+    let mut command = Command::new(program);
+    command
         .args(["--port", &port.to_string(), "--save", ""])
         .args(args)
         .current_dir(&folder.0)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap_or_else(|error| panic!("{program} cannot be run: {error}"))
+        .stderr(Stdio::null());
+    loop {
+        match command.spawn() {
+            // A script that was just written is open, for a moment, in every process that other tests begin meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::ExecutableFileBusy => {
+                std::thread::yield_now();
+            }
+            spawned => {
+                return spawned.unwrap_or_else(|error| panic!("{program} cannot be run: {error}"));
+            }
+        }
+    }
 }
 
 /// Reads the log up to the line that says so.
