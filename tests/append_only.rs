@@ -11,10 +11,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use common::{Connection, Folder, Reply, Server, check, encode, free_port, program};
+use common::{
+    Connection, Folder, Reply, Server, check, encode, free_port, info_field, program, wait_until,
+};
 
-/// So long a state may take to come: a busy disk can take half a minute to sync a file.
-const PATIENCE: Duration = Duration::from_secs(120);
 const POLICIES: [&str; 3] = ["always", "everysec", "no"];
 
 /// Arguments of a server with an append-only file.
@@ -24,25 +24,9 @@ fn with<'a>(more: &[&'a str]) -> Vec<&'a str> {
     args
 }
 
-#[track_caller]
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < PATIENCE, "in vain: {what}");
-        std::thread::yield_now();
-    }
-}
-
 /// A field of INFO persistence.
 fn field(client: &mut Connection, name: &str) -> String {
-    let text = match client.run("INFO persistence") {
-        Reply::Bulk(text) => String::from_utf8_lossy(&text).into_owned(),
-        other => panic!("INFO answered {other}"),
-    };
-    let found = text
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-    found.map_or_else(|| "none".to_owned(), str::to_owned)
+    info_field(client, "persistence", name)
 }
 
 /// Waits until all is in the file. With `everysec` what comes while the file is synced is written a moment later.

@@ -6,10 +6,9 @@ mod common;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::{Connection, Reply, Server, check, check_all, program};
-
-/// So long a state may take to come: a busy disk can take half a minute to sync a file.
-const PATIENCE: Duration = Duration::from_secs(120);
+use common::{
+    Connection, PATIENCE, Reply, Server, check, check_all, info_field, program, wait_until,
+};
 
 /// Save points are there, and none is reached in a test.
 const SAVING: &[&str] = &["--save", "3600 1"];
@@ -22,26 +21,9 @@ const STAGED: &[&str] = &[
     "yes",
 ];
 
-/// Waits for a state.
-#[track_caller]
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
-    let start = Instant::now();
-    while !holds() {
-        assert!(start.elapsed() < PATIENCE, "in vain: {what}");
-        std::thread::yield_now();
-    }
-}
-
 /// A field of INFO persistence.
 fn field(client: &mut Connection, name: &str) -> String {
-    let text = match client.run("INFO persistence") {
-        Reply::Bulk(text) => String::from_utf8_lossy(&text).into_owned(),
-        other => panic!("INFO answered {other}"),
-    };
-    let found = text
-        .lines()
-        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-    found.map_or_else(|| "none".to_owned(), str::to_owned)
+    info_field(client, "persistence", name)
 }
 
 #[track_caller]

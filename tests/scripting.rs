@@ -612,15 +612,8 @@ fn what_scripts_leave_behind_is_collected_in_time() {
         for _ in 0..500 {
             client.read();
         }
-        let (Reply::Bulk(text) | Reply::Verbatim(text)) = client.run("INFO memory") else {
-            panic!("INFO answers a text");
-        };
-        let text = String::from_utf8_lossy(&text).into_owned();
-        let bytes = text
-            .lines()
-            .find_map(|line| line.strip_prefix("used_memory_lua:"))
-            .and_then(|bytes| bytes.parse::<u64>().ok())
-            .expect("INFO tells it");
+        let bytes = common::info_field(&mut client, "memory", "used_memory_lua");
+        let bytes: u64 = bytes.parse().expect("it is a number");
         assert!(bytes < LIMIT_BYTES, "{bytes} bytes after {round} rounds");
     }
 }

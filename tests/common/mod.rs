@@ -26,7 +26,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// A reply that takes longer fails its test.
 const REPLY_TIMEOUT: Duration = Duration::from_secs(60);
@@ -431,4 +431,29 @@ pub fn check_fresh(args: &[&str], table: &[(&str, &str)]) {
             check(&mut connection, line, want);
         }
     }
+}
+
+/// So long a state may take to come: a busy disk can take half a minute to sync a file.
+pub const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Waits for a state.
+#[track_caller]
+pub fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < PATIENCE, "in vain: {what}");
+        std::thread::yield_now();
+    }
+}
+
+/// A field of a section of INFO; `none` where there is no such field.
+pub fn info_field(client: &mut Connection, section: &str, name: &str) -> String {
+    let text = match client.run(&format!("INFO {section}")) {
+        Reply::Bulk(text) | Reply::Verbatim(text) => String::from_utf8_lossy(&text).into_owned(),
+        other => panic!("INFO answered {other}"),
+    };
+    let found = text
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+    found.map_or_else(|| "none".to_owned(), str::to_owned)
 }
