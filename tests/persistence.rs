@@ -4,7 +4,7 @@
 mod common;
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use common::{
     Connection, PATIENCE, Reply, Server, check, check_all, info_field, program, wait_until,
