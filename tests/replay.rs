@@ -6,6 +6,7 @@ use ruddle::command::Registry;
 use ruddle::command::replay::{Replay, ReplayError};
 use ruddle::config::Config;
 use ruddle::instance::Instance;
+use ruddle::persist::aof::reader::Reader;
 use ruddle::resp::CommandQueue;
 use ruddle::store::db::{Db, Presence};
 use ruddle::store::entry::NEVER;
@@ -143,4 +144,74 @@ fn a_blocking_command_does_not_wait_and_an_error_is_counted() {
     file.run(&["BLPOP l 0", "SET l v", "LPUSH l a", "DEL l"])
         .expect("they are commands");
     assert_eq!(file.replay.failed(), 1);
+}
+
+/// Commands as they stand in a file, of every type.
+const LOGGED: &[&str] = &[
+    "SELECT 1",
+    "SET k 1 PXAT 5000000000000",
+    "INCRBY k 7",
+    "SETRANGE s 3 abc",
+    "SETBIT b 70 1",
+    "RPUSH l a b c",
+    "LMOVE l m LEFT RIGHT",
+    "SADD t 1 2 x",
+    "SREM t 2",
+    "HSET h f v g w",
+    "HPEXPIREAT h 5000000000000 FIELDS 1 f",
+    "ZADD z 1 a 2.5 b",
+    "ZINCRBY z 3 a",
+    "MULTI",
+    "XADD x 1-1 f v",
+    "XGROUP CREATE x g 0",
+    "XCLAIM x g c 0 1-1 TIME 5 RETRYCOUNT 2 FORCE JUSTID LASTID 1-1",
+    "XSETID x 9-9 ENTRIESADDED 9 MAXDELETEDID 1-0",
+    "EXEC",
+    "GEOADD geo 13.36 38.11 p",
+    "PFADD hll a b",
+    "BITFIELD b SET u8 0 255",
+    "COPY z y",
+    "RENAME y yy",
+    "PEXPIREAT z 4000",
+    "DEL nosuch",
+    "SWAPDB 0 1",
+];
+
+/// Replays a file up to its end or its first fault; how many commands it had.
+fn replay(instance: &Instance, bytes: &[u8]) -> usize {
+    let mut file = File::new(instance);
+    let mut reader = Reader::new(bytes, 0);
+    let mut commands = 0;
+    while let Ok(true) = reader.read_command() {
+        let mut queue = CommandQueue::default();
+        reader.words().iter().for_each(|word| queue.push_word(word));
+        queue.end_command();
+        if file.replay.run(&mut file.db, queue.get(0), NOW_MS).is_err() {
+            break;
+        }
+        commands += 1;
+    }
+    commands
+}
+
+#[test]
+fn a_file_that_is_changed_at_any_byte_is_replayed_up_to_its_fault() {
+    let instance = instance();
+    let mut bytes = Vec::new();
+    for line in LOGGED {
+        let words: Vec<&str> = line.split(' ').collect();
+        bytes.extend(format!("*{}\r\n", words.len()).into_bytes());
+        for word in words {
+            bytes.extend(format!("${}\r\n{word}\r\n", word.len()).into_bytes());
+        }
+    }
+    assert_eq!(replay(&instance, &bytes), LOGGED.len());
+    for at in 0..bytes.len() {
+        let whole = bytes[at];
+        for changed in [whole ^ 1, whole ^ 0x80, 0, b'9', b'*', b'-'] {
+            bytes[at] = changed;
+            assert!(replay(&instance, &bytes) <= LOGGED.len());
+        }
+        bytes[at] = whole;
+    }
 }
