@@ -504,6 +504,10 @@ fn begin_batch(db: &mut Db, session: &Session, instance: &Instance) -> u64 {
 #[cold]
 async fn log_first(instance: &Instance, handle: &ClientHandle, waits: bool) -> io::Result<()> {
     let end = instance.log.end();
+    if waits && instance.aof.holds_replies() && !instance.aof.may_show(end) {
+        // Others whose commands have arrived get to write them first: one sync serves all.
+        tokio::task::yield_now().await;
+    }
     writer::write_out(instance);
     if !waits || !instance.aof.holds_replies() || instance.aof.may_show(end) {
         return Ok(());
