@@ -504,17 +504,20 @@ fn begin_batch(db: &mut Db, session: &Session, instance: &Instance) -> u64 {
 #[cold]
 async fn log_first(instance: &Instance, handle: &ClientHandle, waits: bool) -> io::Result<()> {
     let end = instance.log.end();
-    if waits && instance.aof.holds_replies() && !instance.aof.may_show(end) {
+    if !instance.aof.holds_replies() || !waits {
+        writer::write_out(instance);
+        return Ok(());
+    }
+    if !instance.aof.may_show(end) {
         // Others whose commands have arrived get to write them first: one sync serves all.
         tokio::task::yield_now().await;
     }
-    writer::write_out(instance);
-    if !waits || !instance.aof.holds_replies() || instance.aof.may_show(end) {
+    if instance.aof.may_show(end) {
         return Ok(());
     }
     tokio::select! {
         biased;
-        () = instance.aof.shown_up_to(end) => Ok(()),
+        () = instance.aof.show_up_to(end, instance) => Ok(()),
         () = handle.closed() => Err(io::ErrorKind::ConnectionAborted.into()),
     }
 }

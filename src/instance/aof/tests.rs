@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::writer::{Rhythm, work};
@@ -124,8 +125,8 @@ fn with_each_failure(run: impl Fn(&SimulatedDisk)) {
     }
 }
 
-#[test]
-fn what_was_shown_with_always_is_there_after_a_power_cut_whatever_fails() {
+/// With `always`, writes numbers and has `bring` bring each to the disk; what was shown must outlive a power cut.
+fn loses_nothing_shown(bring: impl Fn(&mut Subject)) {
     with_each_failure(|disk| {
         let Some(mut subject) = Subject::start(disk, "always") else {
             assert_eq!(found(&disk.cut_power()), 0);
@@ -134,7 +135,7 @@ fn what_was_shown_with_always_is_there_after_a_power_cut_whatever_fails() {
         let mut shown = 0;
         for number in 1..=3 {
             let end = subject.write(number);
-            subject.work();
+            bring(&mut subject);
             if subject.aof().may_show(end) {
                 shown = number;
             }
@@ -145,6 +146,46 @@ fn what_was_shown_with_always_is_there_after_a_power_cut_whatever_fails() {
             );
         }
     });
+}
+
+#[test]
+fn what_was_shown_with_always_is_there_after_a_power_cut_whatever_fails() {
+    loses_nothing_shown(Subject::work);
+}
+
+#[test]
+fn what_a_connection_has_synced_is_there_after_a_power_cut_whatever_fails() {
+    loses_nothing_shown(|subject| {
+        let end = subject.instance.log.end();
+        if writer::commit(&subject.instance) {
+            assert!(subject.aof().may_show(end) || subject.aof().is_lost());
+        } else {
+            subject.work();
+        }
+    });
+}
+
+#[test]
+fn a_connection_leaves_a_slow_disk_to_the_thread() {
+    let disk = SimulatedDisk::default();
+    let mut subject = Subject::start(&disk, "always").expect("nothing fails");
+    let end = subject.write(1);
+    assert!(writer::commit(&subject.instance));
+    assert!(subject.aof().may_show(end));
+    assert_eq!(found(&disk.cut_power()), 1);
+    subject.aof().has_slow_disk.store(true, Ordering::Relaxed);
+    let end = subject.write(2);
+    assert!(!writer::commit(&subject.instance));
+    assert!(!subject.aof().may_show(end));
+    subject.work();
+    assert!(subject.aof().may_show(end));
+    let end = subject.write(3);
+    assert!(
+        writer::commit(&subject.instance),
+        "the disk is quick enough again"
+    );
+    assert!(subject.aof().may_show(end));
+    assert_eq!(found(&disk.cut_power()), 3);
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Writing and syncing: by connections ([`write_out`]), and by the threads that [`start`] begins.
+//! Writing and syncing: by connections ([`write_out`], [`commit`]), and by the threads that [`start`] begins.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -16,6 +16,9 @@ use crate::persist::disk::DiskFile;
 const PERIOD: Duration = Duration::from_secs(1);
 /// A sync that takes longer is told to the log.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// With `always`, a disk that takes longer is waited for by the thread, and connections are served meanwhile. To hand the work
+/// over and back would take longer than many a sync.
+const SHORT_SYNC: Duration = Duration::from_millis(2);
 
 /// Writes what is in the log, unless that may block; for a connection, before its replies go out.
 pub fn write_out(instance: &Instance) {
@@ -31,6 +34,45 @@ pub fn write_out(instance: &Instance) {
         drop(files);
         aof.ask_writer();
     }
+}
+
+/// Writes and syncs what is in the log, for all whose replies wait for the disk (`always`); false where somebody else does, and
+/// they are told.
+pub fn commit(instance: &Instance) -> bool {
+    let aof = &instance.aof;
+    if aof.is_busy() || aof.is_lost() || aof.has_slow_disk.load(Ordering::Relaxed) {
+        aof.ask_writer();
+        return false;
+    }
+    let Ok(committing) = aof.committing.try_lock() else {
+        return false;
+    };
+    let is_done = write_and_sync(instance);
+    drop(committing);
+    // Whoever came while it was held, too late for this sync, tries again.
+    aof.moved.notify_waiters();
+    if !is_done {
+        aof.ask_writer();
+    }
+    is_done
+}
+
+fn write_and_sync(instance: &Instance) -> bool {
+    let aof = &instance.aof;
+    let mut files = aof.files();
+    if !advance(instance, &mut files) {
+        return false;
+    }
+    let end = files.written();
+    let file = files.current();
+    drop(files);
+    match file {
+        Some(file) if end > aof.durable() && !rests(instance) => {
+            sync_now(instance, &Sync { file, end });
+        }
+        _ => aof.show(end),
+    }
+    true
 }
 
 /// Writes up to the log's end; false where that fails, or where another file is to be opened first.
@@ -173,8 +215,11 @@ fn tell_delay(instance: &Instance, rhythm: &mut Rhythm, now: Instant) {
 /// Syncs while replies wait for it.
 fn sync_now(instance: &Instance, sync: &Sync) {
     let aof = &instance.aof;
+    let start = Instant::now();
     match sync.file.sync() {
         Ok(()) => {
+            let is_slow = start.elapsed() > SHORT_SYNC;
+            aof.has_slow_disk.store(is_slow, Ordering::Relaxed);
             aof.publish_durable(sync.end);
             aof.sync_succeeded(instance);
         }
