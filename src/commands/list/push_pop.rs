@@ -104,8 +104,9 @@ fn push(
     let (key, index, fill) = (request.get(1), context.index(), fill(context));
     let elements = (2..request.len()).map(|at| element_argument(request, at));
     let count = elements.len();
-    let len = if let Some(mut slot) = context.db.write(index, key) {
-        let list = list_mut(&mut slot)?;
+    // The slot stays where it was answered: to move it costs more than the rest of the look-up.
+    let len = if let Some(slot) = &mut context.db.write(index, key) {
+        let list = list_mut(slot)?;
         list.push_all(end, elements, fill);
         list.len()
     } else if missing == Missing::Create {
@@ -191,14 +192,16 @@ pub(super) fn pop_one(context: &mut Context<'_>, key: &[u8], end: End) -> Comman
     let Context {
         db, session, reply, ..
     } = context;
-    let Some(mut slot) = db.write(session.db, key) else {
+    // Not moved out of where it was answered, as in `push`.
+    let mut found = db.write(session.db, key);
+    let Some(slot) = &mut found else {
         reply.null();
         return Ok(());
     };
-    let list = list_mut(&mut slot)?;
+    let list = list_mut(slot)?;
     list.pop(end, fill, |element| reply_element(reply, element));
     let empty = list.is_empty();
-    drop(slot);
+    drop(found);
     settle(context, key, empty, 1);
     context.event_and_end(Events::LIST, pop_event(end), key, empty);
     Ok(())

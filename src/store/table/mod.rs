@@ -418,6 +418,10 @@ impl<N: Node, H: KeyHash> Table<N, H> {
 /// Lowers the bounds along the path for a hash to a deadline.
 #[inline]
 fn lower_bounds<N: Node>(root: &Root<N>, hash: u64, deadline_ms: u64) {
+    if deadline_ms == u64::MAX {
+        // No bound is higher.
+        return;
+    }
     let page = root.get(hash);
     let segment = page.get(hash);
     if deadline_ms >= segment.bound_ms() {
