@@ -288,14 +288,17 @@ impl Db {
             self.expire(index, key);
             return None;
         }
-        let slot = self.keyspaces[index].table.get_mut(key)?;
-        if !self.no_touch {
+        // Answered from where it was found: a slot is too large to be moved for nothing.
+        let found = self.keyspaces[index].table.get_mut(key);
+        if let Some(slot) = &found
+            && !self.no_touch
+        {
             let noted = self
                 .access
                 .used(slot.access(), self.access_ms, &mut self.rng);
             slot.set_access(noted);
         }
-        Some(slot)
+        found
     }
 
     /// Notes a change of `key`, which counts as one.
