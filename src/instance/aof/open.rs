@@ -58,11 +58,15 @@ pub(super) fn prepare(instance: &Instance, db: &Db) -> Result<(), Failed> {
         tracing::info!("Creating AOF base file {name} on server start");
     }
     let is_new = changed.increments.is_empty();
-    let name = match changed.increments.last() {
-        Some(part) => part.name.clone(),
-        None => changed.add_increment(directory.prefix()),
+    let (name, file) = match changed.increments.last() {
+        Some(part) => (part.name.clone(), directory.open_at_end(&part.name)?),
+        None => {
+            // One of that name that no manifest has named is not to be written on.
+            let name = changed.add_increment(directory.prefix());
+            let file = directory.create(&name)?;
+            (name, file)
+        }
     };
-    let file = directory.open_at_end(&name)?;
     if changed != *manifest {
         directory.write_manifest(&changed)?;
         *manifest = changed;
@@ -88,7 +92,7 @@ pub(super) fn prepare(instance: &Instance, db: &Db) -> Result<(), Failed> {
     let start = instance.log.end();
     *aof.files() = Files::open(file, len, start);
     aof.written.store(start, Ordering::Release);
-    aof.publish_durable(start);
+    aof.publish_synced(start);
     aof.set_state(State::On);
     Ok(())
 }

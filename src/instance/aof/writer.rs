@@ -127,13 +127,13 @@ pub(super) fn work(
     let Some(sync) = sync else {
         return aof.show(aof.written.load(Ordering::Acquire));
     };
-    let is_due = sync.end > aof.durable();
+    let is_due = sync.end > aof.synced_up_to() || (is_tick && aof.awaits_sync());
     match aof.policy() {
         AppendFsync::Always if rests(instance) => aof.show(sync.end),
         AppendFsync::Always if is_due => sync_now(instance, &sync),
         AppendFsync::Always => aof.show(sync.end),
         // Without a rhythm of its own the file is synced for those who wait for it.
-        AppendFsync::No if !aof.sync_wanted.load(Ordering::Acquire) => {}
+        AppendFsync::No if !(aof.sync_wanted.load(Ordering::Acquire) || aof.is_broken()) => {}
         AppendFsync::Everysec if !is_tick || rests(instance) => {}
         AppendFsync::Everysec | AppendFsync::No if is_due => {
             if aof.busy.load(Ordering::Acquire) & Busy::SYNCING == 0 {
@@ -172,33 +172,16 @@ fn tell_delay(instance: &Instance, rhythm: &mut Rhythm, now: Instant) {
 
 /// Syncs while replies wait for it.
 fn sync_now(instance: &Instance, sync: &Sync) {
-    let aof = &instance.aof;
-    match sync.file.sync() {
-        Ok(()) => {
-            aof.publish_durable(sync.end);
-            aof.sync_succeeded(instance);
-        }
-        Err(error) => {
-            tracing::warn!(
-                "Can't persist AOF for fsync error when the AOF fsync policy is 'always': {}. Exiting...",
-                system_text(&error)
-            );
-            aof.lose();
-        }
-    }
+    // A failure is noted, and the end.
+    let _ = instance.aof.sync(instance, &*sync.file, sync.end);
 }
 
 impl Sync {
     /// Syncs while others write on.
     pub(super) fn run(&self, instance: &Instance) {
         let aof = &instance.aof;
-        match self.file.sync() {
-            Ok(()) => {
-                aof.publish_durable(self.end);
-                aof.sync_succeeded(instance);
-            }
-            Err(error) => aof.sync_failed(instance, &error),
-        }
+        // A failure is noted, and tried again.
+        let _ = aof.sync(instance, &*self.file, self.end);
         aof.clear_busy(Busy::SYNCING);
         // What came meanwhile was left to the thread.
         aof.ask_writer();
@@ -254,8 +237,6 @@ pub(super) fn finish(instance: &Instance) {
     let Some(file) = files.current() else {
         return;
     };
-    match file.sync() {
-        Ok(()) => aof.publish_durable(end),
-        Err(error) => tracing::warn!("Fail to fsync the AOF file: {}", system_text(&error)),
-    }
+    // A failure is in the log, and there is nothing else to be done.
+    let _ = aof.sync(instance, &*file, end);
 }
