@@ -93,6 +93,11 @@ impl<'i> Replay<'i> {
         self.queue.is_some()
     }
 
+    /// How many bytes of the transaction whose end has not come were copied.
+    pub fn copied_bytes(&self) -> usize {
+        self.queue.as_ref().map_or(0, CommandQueue::copied_bytes)
+    }
+
     /// How many commands have answered an error.
     pub fn failed(&self) -> u64 {
         self.failed

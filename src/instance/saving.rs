@@ -406,10 +406,11 @@ pub fn save_and_count(db: &mut Db, instance: &Instance) -> bool {
 }
 
 fn log_failure(target: &Target, error: &SaveError) {
-    let (temporary, path) = (target.temporary.display(), target.path.display());
+    let name = |path: &Path| path.file_name().unwrap_or_default().display().to_string();
+    let (temporary, path) = (name(&target.temporary), name(&target.path));
     let text = system_text(&error.source);
-    let folder = std::env::current_dir()
-        .map_or_else(|_| "unknown".to_owned(), |path| path.display().to_string());
+    let folder = target.directory().canonicalize();
+    let folder = folder.map_or_else(|_| "unknown".to_owned(), |path| path.display().to_string());
     match error.step {
         Step::Create => tracing::warn!(
             "Failed opening the temp RDB file {temporary} (in server root dir {folder}) for saving: {text}"
@@ -429,7 +430,11 @@ pub fn start(db: &mut Db, instance: &Instance) -> bool {
     let saving = &instance.saving;
     let snapshot = snapshot(db, instance, &config, unix_ms);
     let pid = std::process::id();
-    let target = target(&config, format!("temp-bgsave-{pid}.rdb"));
+    let mut target = target(&config, format!("temp-bgsave-{pid}.rdb"));
+    if let Ok(folder) = std::env::current_dir() {
+        // CONFIG SET dir may come before it is written.
+        target = target.within(&folder);
+    }
     let task = Arc::new(Task {
         phase: Mutex::new(Phase::Writing),
         moved: Condvar::new(),

@@ -27,8 +27,8 @@ const DUMP: &[u8] = b"REDIS";
 const DUMP_VALKEY: &[u8] = b"VALKEY";
 /// A word of so many bytes is shared with the data set, not copied into it.
 const SHARED_BYTES: usize = 32 * 1024;
-/// A transaction with more bytes than this, beside such words, is none that was logged.
-const MAX_TRANSACTION_BYTES: u64 = 2 << 30;
+/// A command or transaction with more bytes than this, beside such words, is none that was logged.
+const MAX_UNIT_BYTES: usize = 2 << 30;
 
 /// What was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -268,9 +268,9 @@ fn load_commands<R: Read>(
             }
         }
         fill(&mut queue, reader.words());
-        let is_too_much = reader.offset() - valid > MAX_TRANSACTION_BYTES;
-        let run = match is_too_much && replay.is_within_transaction() {
-            true => Err("A transaction that is too large".to_owned()),
+        let is_too_much = queue.copied_bytes() + replay.copied_bytes() > MAX_UNIT_BYTES;
+        let run = match is_too_much {
+            true => Err("A command or transaction that is too large".to_owned()),
             false => replay
                 .run(db, queue.get(0), unix_ms())
                 .map_err(|error| error.to_string()),

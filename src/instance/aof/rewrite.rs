@@ -12,6 +12,7 @@
 //! temporary name so long.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -278,7 +279,13 @@ pub fn start(db: &mut Db, instance: &Instance) -> Result<(), Failed> {
     });
     let run = {
         let (task, shared) = (Arc::clone(&task), Arc::clone(&shared));
-        move || run(&shared, &task, base, &directory)
+        move || {
+            let run = AssertUnwindSafe(|| run(&shared, &task, base, &directory));
+            if catch_unwind(run).is_err() {
+                // Whatever has happened to it, it is over, and another one can begin.
+                end(&shared, &task, false);
+            }
+        }
     };
     let thread = std::thread::Builder::new().name("aof-rewrite".to_owned());
     if let Err(error) = thread.spawn(run) {

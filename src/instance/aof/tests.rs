@@ -420,6 +420,21 @@ fn a_first_increment_is_none_that_is_history() {
 }
 
 #[test]
+fn what_waits_for_a_busy_file_has_a_bound() {
+    let disk = SimulatedDisk::default();
+    let mut subject = Subject::start(&disk, "everysec").expect("nothing fails");
+    subject.aof().set_busy(super::Busy::SYNCING);
+    let end = subject.write(1);
+    assert!(subject.aof().figures(&subject.instance.log).buffered >= end);
+    let long = vec![b'x'; usize::try_from(writer::MAX_WAITING_BYTES).expect("it fits")];
+    let effects = &mut subject.db.effects;
+    effects.say(0, [b"SET".as_slice(), b"long", &long]);
+    subject.instance.log.append(effects, true, 0);
+    writer::write_out(&subject.instance);
+    assert_eq!(subject.aof().figures(&subject.instance.log).buffered, 0);
+}
+
+#[test]
 fn a_rewrite_does_not_begin_beside_another() {
     let disk = SimulatedDisk::default();
     let mut subject = Subject::start(&disk, "everysec").expect("nothing fails");

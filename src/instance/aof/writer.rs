@@ -14,16 +14,22 @@ use crate::persist::disk::DiskFile;
 
 /// How often the file is synced, and what has failed is tried again.
 const PERIOD: Duration = Duration::from_secs(1);
+/// So many bytes wait for a file that is busy. For more of them a connection waits, lest they fill the memory.
+pub(super) const MAX_WAITING_BYTES: u64 = 64 * 1024 * 1024;
 /// A sync that takes longer is told to the log.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// Writes what is in the log, unless that may block; for a connection, before its replies go out.
 pub fn write_out(instance: &Instance) {
     let aof = &instance.aof;
-    if aof.written.load(Ordering::Acquire) >= instance.log.end() {
+    let (written, end) = (aof.written.load(Ordering::Acquire), instance.log.end());
+    if written >= end {
         return;
     }
-    if aof.holds_replies() || aof.is_busy() {
+    // What comes while writing fails is no more than what was under way: writes are refused.
+    let is_failing = aof.busy.load(Ordering::Acquire) & Busy::FAILING != 0;
+    let may_wait = is_failing || end - written <= MAX_WAITING_BYTES;
+    if aof.holds_replies() || (aof.is_busy() && may_wait) {
         return aof.ask_writer();
     }
     let mut files = aof.files();
@@ -223,9 +229,9 @@ fn sync_all(instance: &Instance, jobs: &Receiver<Sync>) {
     }
 }
 
-/// Writes what is left, whatever else is under way.
-pub fn flush(instance: &Instance) {
-    advance_and_turn(instance, &mut instance.aof.files());
+/// Writes what is left, whatever else is under way; whether that has succeeded.
+pub fn flush(instance: &Instance) -> bool {
+    advance_and_turn(instance, &mut instance.aof.files())
 }
 
 /// Writes and syncs what is left, when the threads have ended.
