@@ -122,6 +122,9 @@ fn here(reply: &mut Reply<'_>) {
 
 /// Answers those who have waited for the disk, when more is on it than before, or when the append-only file was turned off.
 pub fn answer_synced(db: &mut Db, instance: &Instance) {
+    if !instance.aof.is_on() {
+        return refuse_waiting(db, instance);
+    }
     let Some(durable) = instance.aof.durable() else {
         return;
     };
@@ -143,12 +146,20 @@ pub fn answer_synced(db: &mut Db, instance: &Instance) {
             Ok(())
         });
     }
-    if others_wait && !instance.aof.is_on() {
-        let in_vain: Vec<_> = (instance.waiters().on_disk(u64::MAX))
-            .map(|(id, _)| id)
-            .collect();
-        for id in in_vain {
-            waiting::end_wait(db, instance, id, |_, _| Err(NO_FILE));
+}
+
+/// Tells those who have waited for the disk that there is no append-only file any more; who waits for replicas alone goes on.
+fn refuse_waiting(db: &mut Db, instance: &Instance) {
+    let mut refused = Vec::new();
+    for (id, wait) in instance.waiters().on_disk(u64::MAX) {
+        if parse_i64(wait.request.get(0).get(1)) == Some(0) {
+            wait.on = WaitsFor::Replicas;
+        } else {
+            refused.push(id);
         }
+    }
+    instance.aof.set_sync_wanted(false);
+    for id in refused {
+        waiting::end_wait(db, instance, id, |_, _| Err(NO_FILE));
     }
 }

@@ -297,6 +297,12 @@ fn with_always_a_write_that_fails_is_not_shown_and_one_that_is_not_synced_is_the
     let end = subject.write(2);
     subject.work();
     assert!(!subject.aof().may_show(end) && subject.aof().is_lost());
+    // The process ends; until then it must not be told otherwise.
+    disk.fail_syncs(false);
+    for _ in 0..3 {
+        subject.work();
+        assert!(!subject.aof().may_show(end));
+    }
 }
 
 #[test]

@@ -135,8 +135,10 @@ pub(super) fn work(
     };
     let is_due = sync.end > aof.synced_up_to() || (is_tick && aof.awaits_sync());
     match aof.policy() {
-        AppendFsync::Always if rests(instance) => aof.show(sync.end),
+        AppendFsync::Always if rests(instance) && !aof.is_broken() => aof.show(sync.end),
         AppendFsync::Always if is_due => sync_now(instance, &sync),
+        // What a sync has lost is not there because it is synced no more.
+        AppendFsync::Always if aof.is_broken() => {}
         AppendFsync::Always => aof.show(sync.end),
         // Without a rhythm of its own the file is synced for those who wait for it.
         AppendFsync::No if !(aof.sync_wanted.load(Ordering::Acquire) || aof.is_broken()) => {}
