@@ -128,6 +128,10 @@ fn what_is_no_command_of_a_file_is_refused() {
             "No command that changes data: 'SUBSCRIBE'",
         ),
         (&["SHUTDOWN"], "No command that changes data: 'SHUTDOWN'"),
+        (
+            &["MIGRATE 127.0.0.1 1 k 0 1"],
+            "No command that changes data: 'MIGRATE'",
+        ),
         (&["EXEC"], "MULTI and EXEC do not go together"),
         (&["MULTI", "MULTI"], "MULTI and EXEC do not go together"),
         (&["SELECT 2", "SET k v"], "No such database"),

@@ -191,10 +191,10 @@ impl<'i> Replay<'i> {
 }
 
 /// Whether a command may stand in a file. Beside those that are logged older servers have left scripts there, and what
-/// changes nothing does no harm; but a file must not subscribe, shut down or configure.
+/// changes nothing does no harm; but a file must not subscribe, shut down or configure, nor send keys to another server.
 fn may_be_logged(command: &Command) -> bool {
     let spec = command.spec;
-    command.is_repeated()
+    (command.is_repeated() && spec.name != "MIGRATE")
         || !spec.flags.has(Flags::NOSCRIPT)
         || spec.group == Group::Scripting
         || matches!(spec.name, "MULTI" | "EXEC" | "SELECT")

@@ -45,6 +45,11 @@ pub(super) fn prepare(instance: &Instance, db: &Db) -> Result<(), Failed> {
     } = ledger.as_mut().ok_or(Failed)?;
     directory.make()?;
     let mut changed = manifest.clone();
+    if changed.increments.is_empty() {
+        // What no manifest names any more is nothing to go on with, and a person may want it back.
+        let names = directory.names()?;
+        changed.count_past(directory.prefix(), names.iter().map(Vec::as_slice));
+    }
     if changed.is_empty() {
         let base = Base::take(db, instance);
         let name = changed.add_base(directory.prefix(), base.form);
@@ -61,7 +66,6 @@ pub(super) fn prepare(instance: &Instance, db: &Db) -> Result<(), Failed> {
     let (name, file) = match changed.increments.last() {
         Some(part) => (part.name.clone(), directory.open_at_end(&part.name)?),
         None => {
-            // One of that name that no manifest has named is not to be written on.
             let name = changed.add_increment(directory.prefix());
             let file = directory.create(&name)?;
             (name, file)

@@ -409,6 +409,38 @@ fn a_file_that_ends_too_early_before_others_is_left_as_it_is() {
 }
 
 #[test]
+fn files_whose_manifest_is_gone_are_left_as_they_are() {
+    let disk = SimulatedDisk::default();
+    let folder = Path::new("/data/appendonlydir");
+    let names = ["appendonly.aof.1.base.rdb", "appendonly.aof.1.incr.aof"];
+    for name in names {
+        disk.put(folder.join(name), b"what a person may want back");
+    }
+    let mut subject = Subject::start(&disk, "everysec").expect("nothing fails");
+    subject.write(1);
+    assert!(subject.rewrite());
+    assert_eq!(found(&disk.end_process()), 1);
+    for name in names {
+        let there = disk.bytes(folder.join(name));
+        assert_eq!(there.as_deref(), Some(&b"what a person may want back"[..]));
+    }
+}
+
+#[test]
+fn flushall_in_a_file_leaves_the_snapshot_alone() {
+    let disk = SimulatedDisk::default();
+    let folder = Path::new("/data/appendonlydir");
+    let manifest = b"file a seq 1 type i\n";
+    disk.put(folder.join("appendonly.aof.manifest"), manifest);
+    disk.put(folder.join("a"), b"*1\r\n$8\r\nFLUSHALL\r\n");
+    disk.put("dump.rdb", b"what a person may want back");
+    let subject = Subject::start(&disk, "everysec").expect("it is whole");
+    assert!(!subject.instance.config().save_points().is_empty());
+    let there = disk.bytes("dump.rdb");
+    assert_eq!(there.as_deref(), Some(&b"what a person may want back"[..]));
+}
+
+#[test]
 fn a_first_increment_is_none_that_is_history() {
     let disk = SimulatedDisk::default();
     let mut subject = Subject::start(&disk, "everysec").expect("nothing fails");

@@ -208,6 +208,24 @@ impl Manifest {
         self.base.iter().chain(&self.increments)
     }
 
+    /// Gives no number from now on that one of these files has by its name: they are of a manifest that is gone.
+    pub fn count_past<'n>(&mut self, prefix: &[u8], names: impl Iterator<Item = &'n [u8]>) {
+        for name in names {
+            let rest = name
+                .strip_prefix(prefix)
+                .and_then(|rest| rest.strip_prefix(b"."));
+            let Some(rest) = rest else {
+                continue;
+            };
+            let seq = leading_number(rest).min(MAX_SEQ);
+            if rest.ends_with(b".incr.aof") {
+                self.increment_seq = self.increment_seq.max(seq);
+            } else if rest.ends_with(b".base.rdb") || rest.ends_with(b".base.aof") {
+                self.base_seq = self.base_seq.max(seq);
+            }
+        }
+    }
+
     /// Takes a file of that name, which is written already, as the base; the one before becomes history.
     pub fn adopt_base(&mut self, name: &[u8]) {
         self.history.splice(0..0, self.base.take());
@@ -412,6 +430,24 @@ mod tests {
         assert_eq!(manifest.read_order().count(), 2);
         let again = Manifest::parse(&manifest.print()).expect("it is well formed");
         assert_eq!(again, manifest);
+    }
+
+    #[test]
+    fn no_name_is_given_that_a_file_without_a_manifest_has() {
+        let names = [
+            "f.7.incr.aof",
+            "f.3.base.aof",
+            "f.x.base.rdb",
+            "g.9.incr.aof",
+            "f.manifest",
+            "f",
+            "f.99999999999999999999.incr",
+            "f.-5.base.rdb",
+        ];
+        let mut manifest = Manifest::default();
+        manifest.count_past(b"f", names.iter().map(|name| name.as_bytes()));
+        assert_eq!(manifest.add_increment(b"f"), b"f.8.incr.aof");
+        assert_eq!(manifest.add_base(b"f", BaseForm::Rdb), b"f.4.base.rdb");
     }
 
     #[test]
