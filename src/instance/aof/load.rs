@@ -57,6 +57,16 @@ pub fn load_again(instance: &Instance, db: &mut Db) -> Result<Found, Failed> {
     load(instance, db)
 }
 
+/// Whether there is nothing to be loaded, from now or from former times.
+pub fn is_nothing(instance: &Instance) -> bool {
+    let ledger = instance.aof.ledger();
+    ledger.as_ref().is_some_and(|ledger| {
+        let directory = &ledger.directory;
+        let former = directory.disk().len(&directory.beside(directory.prefix()));
+        ledger.manifest.is_empty() && matches!(former, Ok(None))
+    })
+}
+
 /// Loads what the manifest names into `db`, which is empty.
 pub fn load(instance: &Instance, db: &mut Db) -> Result<Found, Failed> {
     let start = Instant::now();
