@@ -86,6 +86,17 @@ impl Client {
         Ok(())
     }
 
+    /// Reads what has come, whatever it says, `most` bytes at the most; waits for some.
+    pub(crate) fn read_some(&mut self, most: u64) -> Result<u64> {
+        let there = self.stream.fill_buf()?.len();
+        if there == 0 {
+            bail!("the server has closed the connection");
+        }
+        let count = there.min(usize::try_from(most)?);
+        self.stream.consume(count);
+        Ok(count as u64)
+    }
+
     /// Whether the server has a command. The answer is not read to its end: the connection is of no more use.
     pub(crate) fn knows(mut self, command: &str) -> Result<bool> {
         self.push(&[b"COMMAND", b"INFO", command.as_bytes()]);

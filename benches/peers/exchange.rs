@@ -16,6 +16,8 @@ use crate::server::{Program, Server};
 /// Subscribers of the channel.
 const SUBSCRIBERS: usize = 100;
 const CHANNEL: &[u8] = b"news";
+/// The array's head; the length and the text of three words.
+const MESSAGE_LINES: u64 = 7;
 
 /// Commands between MULTI and EXEC.
 const COMMANDS: u64 = 10;
@@ -23,39 +25,98 @@ const COMMANDS: u64 = 10;
 /// Puts a server under so many requests, `pipeline` at once, on so many keys; answers the milliseconds of each round trip.
 pub(crate) type Exchange = fn(&Server, requests: u64, pipeline: u64, keys: u64) -> Result<Vec<f64>>;
 
-/// Publishes to a channel with a hundred subscribers, each of which reads every message.
+/// Publishes to a channel with a hundred subscribers from as many clients as redis-benchmark has, which wait for their answers
+/// alone. A round trip is that of all of them.
 pub(crate) fn publish(
     server: &Server,
     requests: u64,
     pipeline: u64,
     _keys: u64,
 ) -> Result<Vec<f64>> {
-    let message = [b'x'; VALUE_BYTES];
-    let mut subscribers = Vec::new();
-    for _ in 0..SUBSCRIBERS {
+    let subscribers = subscribe(server)?;
+    let publishers: Result<Vec<_>> = (0..CLIENTS).map(|_| server.connect()).collect();
+    let mut publishers = publishers?;
+    let rounds = requests.div_ceil(pipeline * u64::from(CLIENTS));
+    let messages = rounds * pipeline * u64::from(CLIENTS);
+    std::thread::scope(|scope| {
+        let reading = scope.spawn(move || read_all(subscribers, messages));
+        let mut round_trips_ms = Vec::new();
+        for _ in 0..rounds {
+            let sent = Instant::now();
+            for publisher in &mut publishers {
+                push_messages(publisher, pipeline);
+                publisher.flush()?;
+            }
+            for publisher in &mut publishers {
+                publisher.expect_ok(pipeline)?;
+            }
+            round_trips_ms.push(sent.elapsed().as_secs_f64() * 1e3);
+        }
+        match reading.join() {
+            Ok(outcome) => outcome.map(|()| round_trips_ms),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
+/// Publishes to a channel with a hundred subscribers from one client, which goes on when all of them have read the messages: the
+/// server can put nothing together.
+pub(crate) fn publish_in_step(
+    server: &Server,
+    requests: u64,
+    pipeline: u64,
+    _keys: u64,
+) -> Result<Vec<f64>> {
+    let mut subscribers = subscribe(server)?;
+    let mut publisher = server.connect()?;
+    let mut round_trips_ms = Vec::new();
+    for _ in 0..requests.div_ceil(pipeline) {
+        push_messages(&mut publisher, pipeline);
+        let sent = Instant::now();
+        publisher.flush()?;
+        publisher.expect_ok(pipeline)?;
+        for subscriber in &mut subscribers {
+            subscriber.expect_lines(pipeline * MESSAGE_LINES)?;
+        }
+        round_trips_ms.push(sent.elapsed().as_secs_f64() * 1e3);
+    }
+    Ok(round_trips_ms)
+}
+
+fn push_messages(publisher: &mut Client, count: u64) {
+    for _ in 0..count {
+        publisher.push(&[b"PUBLISH", CHANNEL, &[b'x'; VALUE_BYTES]]);
+    }
+}
+
+fn subscribe(server: &Server) -> Result<Vec<Client>> {
+    let subscribers = (0..SUBSCRIBERS).map(|_| {
         let mut subscriber = server.connect()?;
         subscriber.push(&[b"SUBSCRIBE", CHANNEL]);
         subscriber.flush()?;
         // The array's head; the length and the text of two words; the count.
         subscriber.expect_lines(6)?;
-        subscribers.push(subscriber);
-    }
-    let mut publisher = server.connect()?;
-    let mut round_trips_ms = Vec::new();
-    for _ in 0..requests.div_ceil(pipeline) {
-        for _ in 0..pipeline {
-            publisher.push(&[b"PUBLISH", CHANNEL, &message]);
+        Ok(subscriber)
+    });
+    subscribers.collect()
+}
+
+/// Reads `messages` from each subscriber, as they come.
+fn read_all(mut subscribers: Vec<Client>, messages: u64) -> Result<()> {
+    let message = [b'x'; VALUE_BYTES];
+    let words: [&[u8]; 3] = [b"message", CHANNEL, &message];
+    let head = format!("*{}\r\n", words.len()).len();
+    let word = |word: &&[u8]| format!("${}\r\n", word.len()).len() + word.len() + 2;
+    let bytes = head + words.iter().map(word).sum::<usize>();
+    let mut left = vec![messages * bytes as u64; subscribers.len()];
+    while left.iter().any(|&left| left > 0) {
+        for (subscriber, left) in subscribers.iter_mut().zip(&mut left) {
+            if *left > 0 {
+                *left -= subscriber.read_some(*left)?;
+            }
         }
-        let sent = Instant::now();
-        publisher.flush()?;
-        publisher.expect_ok(pipeline)?;
-        for subscriber in &mut subscribers {
-            // The array's head; the length and the text of three words.
-            subscriber.expect_lines(pipeline * 7)?;
-        }
-        round_trips_ms.push(sent.elapsed().as_secs_f64() * 1e3);
     }
-    Ok(round_trips_ms)
+    Ok(())
 }
 
 /// Transactions that increment ten random counters, each sent by one write, from as many clients as redis-benchmark has.

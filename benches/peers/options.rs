@@ -179,6 +179,7 @@ impl Case {
         match (self.command, self.words.first()) {
             (_, Some(word)) => word,
             ("ping_mbulk", None) => "PING",
+            ("publish-in-step", None) => "PUBLISH",
             (command, None) => command,
         }
     }
@@ -218,7 +219,9 @@ pub(crate) const CASES: &[Case] = &[
         "1",
         "counter:__rand_int__",
     ]),
-    case("publish", 16, 30_000, Some(0.70)).by(exchange::publish),
+    case("publish", 16, 100_000, Some(0.70)).by(exchange::publish),
+    case("publish", 1, 50_000, Some(0.95)).by(exchange::publish),
+    case("publish-in-step", 16, 30_000, Some(0.70)).by(exchange::publish_in_step),
     case("multi", 1, 100_000, Some(0.70)).by(exchange::transactions),
 ];
 

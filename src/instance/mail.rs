@@ -2,23 +2,30 @@
 //!
 //! Life cycle: a connection that waits, with nothing to be written, [offers](Socket::offer) its socket. While a batch runs,
 //! under the data set's lock, the clients that it has put something out for are collected here instead of being woken. When the
-//! lock is free, and before the batch's own answers are written, its connection writes to each of them
-//! ([`ClientHandle::deliver`]): no task is woken for a message that its peer has room for. A client whose socket is not offered,
-//! or full, is woken as ever. What is put out outside of batches wakes its client at once.
+//! lock is free, its connection [sends](Mail::deliver) what they get: no task is woken for a message that its peer has room for.
+//!
+//! * Who was blocked is written to at once: it gets one answer.
+//! * Listeners come into the [`PostBox`] of the I/O thread, which its postman empties when all connections that are ready have
+//!   had their turn: what several batches have put out goes with one write.
+//!
+//! A client whose socket is not offered, or full, is woken as ever. What is put out outside of batches wakes its client at once.
 
+use std::collections::VecDeque;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::sys::socket::{MsgFlags, send};
+use tokio::sync::Notify;
 
 use super::clients::ClientHandle;
 
 /// Room for so many clients is kept from batch to batch.
 const KEPT_RECEIVERS: usize = 1024;
-/// So many clients are written to by the batch that has put something out for them, as long as a millisecond lasts about;
-/// others of the same thread want to be served too. The rest is woken.
-const MAX_DELIVERIES: usize = 256;
+/// So many listeners are written to before those whose commands have arrived meanwhile are served.
+const SLICE: usize = 32;
+/// Where so much is written to them it goes on at once: more to write at a time would gain nothing, and take memory.
+const LARGE_SLICE_BYTES: usize = SLICE * 4096;
 
 /// The connection has its socket for itself.
 const OWN: u8 = 0;
@@ -139,19 +146,35 @@ impl Mail {
         self.take().iter().for_each(|client| client.wake());
     }
 
-    /// Writes to those whom a batch has brought, or wakes them all where messages are not to go out at once (`at_once`); true
-    /// if nobody had to be woken.
-    pub fn deliver(&self, mut receivers: Vec<Arc<ClientHandle>>, at_once: bool) -> bool {
-        let most = if at_once { MAX_DELIVERIES } else { 0 };
+    /// Writes to those of a batch's receivers that were blocked, or wakes them where that is not to be done `at_once`; listeners
+    /// go to `post_box`. True if nobody who was blocked had to be woken.
+    pub fn deliver(
+        &self,
+        mut receivers: Vec<Arc<ClientHandle>>,
+        post_box: &PostBox,
+        at_once: bool,
+    ) -> bool {
         let mut all = true;
-        for (at, client) in receivers.iter().enumerate() {
-            if at >= most || !client.deliver() {
+        let mut listeners = None;
+        for client in receivers.drain(..) {
+            if client.is_parked() {
+                if !at_once || client.deliver().is_none() {
+                    client.wake();
+                    all = false;
+                }
+            } else if client.is_listener() {
+                listeners
+                    .get_or_insert_with(|| post_box.waiting())
+                    .push_back(client);
+            } else {
                 client.wake();
-                all = false;
             }
         }
+        if let Some(waiting) = listeners {
+            drop(waiting);
+            post_box.called.notify_one();
+        }
         if receivers.capacity() <= KEPT_RECEIVERS {
-            receivers.clear();
             let mut kept = self.receivers();
             if kept.capacity() == 0 {
                 *kept = receivers;
@@ -167,20 +190,68 @@ impl Mail {
     }
 }
 
-impl ClientHandle {
-    /// Writes what waits in the outbox to the client's socket; false where that has to be left to its connection.
-    fn deliver(&self) -> bool {
-        if !self.has_messages() {
-            return true;
+/// The listeners that the batches of one I/O thread have put something out for.
+#[derive(Debug, Default)]
+pub struct PostBox {
+    waiting: Mutex<VecDeque<Arc<ClientHandle>>>,
+    called: Notify,
+}
+
+/// What is left to be done after some listeners were written to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Left {
+    /// Nothing.
+    Nothing,
+    /// Others are to be written to, when those whose commands have arrived were served.
+    Later,
+    /// Others are to be written to.
+    Now,
+}
+
+impl PostBox {
+    /// Resolves when there may be somebody.
+    pub async fn called(&self) {
+        self.called.notified().await;
+    }
+
+    /// Writes to the first ones. `slice` is room that is kept.
+    pub fn deliver_some(&self, slice: &mut Vec<Arc<ClientHandle>>) -> Left {
+        let is_last = {
+            let mut waiting = self.waiting();
+            let count = waiting.len().min(SLICE);
+            slice.extend(waiting.drain(..count));
+            waiting.is_empty()
+        };
+        let mut bytes = 0;
+        for client in slice.drain(..) {
+            match client.deliver() {
+                Some(written) => bytes += written,
+                None => client.wake(),
+            }
         }
-        let Some(socket) = self.socket.borrow() else {
-            return false;
-        };
-        let Some(bytes) = self.take_plain_messages() else {
-            return false;
-        };
+        match (is_last, bytes >= LARGE_SLICE_BYTES) {
+            (true, _) => Left::Nothing,
+            (false, true) => Left::Now,
+            (false, false) => Left::Later,
+        }
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, VecDeque<Arc<ClientHandle>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl ClientHandle {
+    /// Writes what waits in the outbox to the client's socket, and answers the bytes; none where that has to be left to its
+    /// connection.
+    fn deliver(&self) -> Option<usize> {
+        if !self.has_messages() {
+            return Some(0);
+        }
+        let socket = self.socket.borrow()?;
+        let bytes = self.take_plain_messages()?;
         let written = socket.write(&bytes);
-        self.put_back(bytes, written)
+        self.put_back(bytes, written).then_some(written)
     }
 }
 
@@ -188,7 +259,7 @@ impl ClientHandle {
 mod tests {
     use std::io::Read;
     use std::os::fd::AsRawFd;
-    use std::os::unix::net::UnixStream;
+    use std::os::unix::net::{UnixDatagram, UnixStream};
 
     use bytes::BytesMut;
 
@@ -196,21 +267,66 @@ mod tests {
     use crate::instance::clients::{Clients, Endpoint};
     use crate::resp::Blob;
 
-    /// A client with a socket without blocking, and its peer.
-    fn connected(clients: &Clients) -> (UnixStream, UnixStream, Arc<ClientHandle>) {
-        let (own, peer) = UnixStream::pair().expect("there are sockets");
-        own.set_nonblocking(true).expect("it is a socket");
+    /// A client whose connection has this socket.
+    fn client(clients: &Clients, socket: &impl AsRawFd) -> Arc<ClientHandle> {
         let endpoint = Endpoint {
             addr: String::new(),
             local_addr: String::new(),
             unix: true,
-            fd: own.as_raw_fd(),
+            fd: socket.as_raw_fd(),
             is_plain: true,
             io_thread: 0,
         };
         let registration = clients.register(endpoint, 0, usize::MAX);
-        let handle = Arc::clone(registration.expect("there is room").handle());
+        Arc::clone(registration.expect("there is room").handle())
+    }
+
+    /// A client with a socket without blocking, and its peer.
+    fn connected(clients: &Clients) -> (UnixStream, UnixStream, Arc<ClientHandle>) {
+        let (own, peer) = UnixStream::pair().expect("there are sockets");
+        own.set_nonblocking(true).expect("it is a socket");
+        let handle = client(clients, &own);
         (own, peer, handle)
+    }
+
+    /// Clients whose sockets keep what is written at a time apart, and listen, with their peers.
+    fn listeners(clients: &Clients, count: usize) -> Vec<(UnixDatagram, Arc<ClientHandle>)> {
+        let connected = (0..count).map(|_| {
+            let (own, peer) = UnixDatagram::pair().expect("there are sockets");
+            own.set_nonblocking(true).expect("it is a socket");
+            peer.set_nonblocking(true).expect("it is a socket");
+            let handle = client(clients, &own);
+            handle.monitors.store(true, Ordering::Relaxed);
+            // As long as the process: the handle knows its number alone.
+            std::mem::forget(own);
+            (peer, handle)
+        });
+        connected.collect()
+    }
+
+    /// What was written at a time.
+    fn received(peer: &UnixDatagram) -> Vec<Vec<u8>> {
+        let mut buffer = vec![0; 1 << 16];
+        let mut pieces = Vec::new();
+        while let Ok(len) = peer.recv(&mut buffer) {
+            pieces.push(buffer[..len].to_vec());
+        }
+        pieces
+    }
+
+    /// A batch that posts `message` to all of these.
+    fn batch<'a>(
+        clients: &Clients,
+        post_box: &PostBox,
+        receivers: impl IntoIterator<Item = &'a Arc<ClientHandle>>,
+        message: &[u8],
+    ) {
+        clients.mail.collect();
+        for client in receivers {
+            client.post(message);
+        }
+        let receivers = clients.mail.take();
+        assert!(clients.mail.deliver(receivers, post_box, true));
     }
 
     /// What has been left to the connection.
@@ -227,43 +343,90 @@ mod tests {
     }
 
     #[test]
-    fn a_batch_writes_to_clients_that_wait() {
-        let clients = Clients::default();
+    fn a_batch_writes_to_clients_that_are_blocked() {
+        let (clients, post_box) = (Clients::default(), PostBox::default());
         let (_own, mut peer, handle) = connected(&clients);
+        handle.set_parked(true);
         let offer = handle.socket.offer();
         clients.mail.collect();
         handle.post(b"one ");
         handle.post(b"two");
         let receivers = clients.mail.take();
         assert_eq!(receivers.len(), 1);
-        assert!(clients.mail.deliver(receivers, true));
+        assert!(clients.mail.deliver(receivers, &post_box, true));
         assert_eq!(read(&mut peer, 7), b"one two");
         assert!(!handle.has_messages());
         assert_eq!(handle.figures.output_total.load(Ordering::Relaxed), 7);
         drop(offer);
         clients.mail.collect();
         handle.post(b"three");
+        let receivers = clients.mail.take();
         assert!(
-            !clients.mail.deliver(clients.mail.take(), true),
+            !clients.mail.deliver(receivers, &post_box, true),
             "not offered"
         );
         assert_eq!(left(&handle).0, b"three");
         let _offer = handle.socket.offer();
         clients.mail.collect();
         handle.post(b"four");
-        assert!(!clients.mail.deliver(clients.mail.take(), false));
+        let receivers = clients.mail.take();
+        assert!(!clients.mail.deliver(receivers, &post_box, false));
         assert_eq!(left(&handle).0, b"four");
     }
 
     #[test]
+    fn what_several_batches_put_out_for_a_listener_is_written_at_once() {
+        let (clients, post_box) = (Clients::default(), PostBox::default());
+        let listeners = listeners(&clients, SLICE + 1);
+        let offers: Vec<_> = listeners.iter().map(|(_, it)| it.socket.offer()).collect();
+        let handles = || listeners.iter().map(|(_, handle)| handle);
+        batch(&clients, &post_box, handles(), b"one ");
+        batch(&clients, &post_box, handles(), b"two");
+        let mut slice = Vec::new();
+        assert_eq!(post_box.deliver_some(&mut slice), Left::Later);
+        let (last, first) = listeners.split_last().expect("there are some");
+        for (peer, _) in first {
+            assert_eq!(received(peer), [b"one two"]);
+        }
+        assert!(received(&last.0).is_empty());
+        // What comes between slices goes with what waits.
+        batch(&clients, &post_box, handles(), b"!");
+        assert_eq!(post_box.deliver_some(&mut slice), Left::Later);
+        assert_eq!(received(&last.0), [b"one two!"]);
+        assert_eq!(post_box.deliver_some(&mut slice), Left::Nothing);
+        assert!(handles().all(|handle| !handle.has_messages()));
+        drop(offers);
+        batch(&clients, &post_box, handles(), b"left");
+        while post_box.deliver_some(&mut slice) != Left::Nothing {}
+        assert!(handles().all(|handle| left(handle).0 == b"left"));
+    }
+
+    #[test]
+    fn where_listeners_are_written_much_nobody_comes_in_between() {
+        let (clients, post_box) = (Clients::default(), PostBox::default());
+        let listeners = listeners(&clients, SLICE + 1);
+        let _offers: Vec<_> = listeners.iter().map(|(_, it)| it.socket.offer()).collect();
+        let handles = listeners.iter().map(|(_, handle)| handle);
+        batch(&clients, &post_box, handles, &[b'x'; 4096]);
+        assert_eq!(post_box.deliver_some(&mut Vec::new()), Left::Now);
+        assert_eq!(post_box.deliver_some(&mut Vec::new()), Left::Nothing);
+        assert!(
+            listeners
+                .iter()
+                .all(|(peer, _)| received(peer) == [[b'x'; 4096]])
+        );
+    }
+
+    #[test]
     fn what_a_full_socket_does_not_take_is_left_in_order() {
-        let clients = Clients::default();
+        let (clients, post_box) = (Clients::default(), PostBox::default());
         let (_own, mut peer, handle) = connected(&clients);
+        handle.set_parked(true);
         let offer = handle.socket.offer();
         let large: Vec<u8> = (0..8u32 << 20).map(|at| (at / 1024) as u8).collect();
         clients.mail.collect();
         handle.post(&large);
-        assert!(!clients.mail.deliver(clients.mail.take(), true));
+        assert!(!clients.mail.deliver(clients.mail.take(), &post_box, true));
         let waiting = handle.waiting_output().counted_bytes;
         assert!(waiting > 0 && waiting < large.len(), "{waiting}");
         let blob = Blob {

@@ -388,8 +388,46 @@ impl Parser {
         self.batch_end = self.partial.at;
     }
 
+    /// Reads a command of a few short arguments that has arrived whole, which nearly all are; false, and nothing is done, where
+    /// another one is next.
+    #[inline]
+    fn read_short(&mut self, buffer: &[u8], limits: Limits) -> bool {
+        let mut at = self.partial.at;
+        let first_span = self.partial.first_span;
+        let [b'*', count @ b'1'..=b'9', b'\r', b'\n', ..] = buffer[at..] else {
+            return false;
+        };
+        at += 4;
+        for _ in b'0'..count {
+            let (head, len) = match buffer[at..] {
+                [b'$', ones @ b'0'..=b'9', b'\r', b'\n', ..] => (4, ones - b'0'),
+                [
+                    b'$',
+                    tens @ b'1'..=b'9',
+                    ones @ b'0'..=b'9',
+                    b'\r',
+                    b'\n',
+                    ..,
+                ] => (5, (tens - b'0') * 10 + (ones - b'0')),
+                _ => (0, 0),
+            };
+            let start = at + head;
+            at = start + usize::from(len) + 2;
+            if head == 0 || at > buffer.len() || i64::from(len) > limits.max_bulk {
+                self.spans.truncate(first_span);
+                return false;
+            }
+            self.spans.push(Span::new(start, len.into()));
+        }
+        self.partial.at = at;
+        true
+    }
+
     fn step(&mut self, buffer: &mut BytesMut, limits: Limits) -> Result<Step, ProtocolError> {
         if self.partial.missing == 0 {
+            if self.read_short(buffer, limits) {
+                return Ok(Step::Command);
+            }
             match buffer.get(self.partial.at) {
                 None => return Ok(Step::NeedMore),
                 Some(b'*') => match self.read_count(buffer, limits)? {

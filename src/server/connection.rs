@@ -25,6 +25,7 @@ use crate::command::{Flags, Group, Session};
 use crate::instance::aof::writer;
 use crate::instance::attention::{BROADCASTS, ENDING, FILE_FAILS};
 use crate::instance::clients::{ClientFigures, ClientHandle, IDLE_BUFFER_MS, Registration};
+use crate::instance::mail::PostBox;
 use crate::instance::output::UNCOUNTED_BYTES;
 use crate::instance::{Instance, tracking};
 use crate::resp::codec::{Decoded, READ_BUFFER, RespCodec};
@@ -48,6 +49,8 @@ pub struct Connection<'a, S> {
     session: Session,
     db: &'a Mutex<Db>,
     instance: &'a Instance,
+    /// Where its thread's postman finds listeners.
+    post_box: &'a PostBox,
     limits: Limits,
     /// The time of the last batch, in Unix milliseconds.
     now_ms: u64,
@@ -70,6 +73,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         registration: &Registration<'a>,
         db: &'a Mutex<Db>,
         instance: &'a Instance,
+        post_box: &'a PostBox,
     ) -> Self {
         let config = instance.config();
         let session = Session::new(
@@ -86,6 +90,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             session,
             db,
             instance,
+            post_box,
             limits,
             now_ms: clock::unix_ms(),
             tells_nothing: false,
@@ -315,9 +320,13 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
 
     /// Sends what the batch has put out for others.
     fn deliver(&mut self, receivers: Vec<Arc<ClientHandle>>) {
-        // Where writes are logged, a connection writes the log first.
-        let at_once = !self.instance.aof.is_on();
-        let has_woken = !self.instance.clients.mail.deliver(receivers, at_once);
+        let Instance { aof, clients, .. } = self.instance;
+        // What waits for the disk is left to each connection.
+        let at_once = !aof.is_on() || !aof.holds_replies();
+        if at_once && aof.is_on() {
+            writer::write_out(self.instance);
+        }
+        let has_woken = !clients.mail.deliver(receivers, self.post_box, at_once);
         // Who is written to already need not be waited for.
         self.session.has_woken &= has_woken;
     }
@@ -504,17 +513,20 @@ fn begin_batch(db: &mut Db, session: &Session, instance: &Instance) -> u64 {
 #[cold]
 async fn log_first(instance: &Instance, handle: &ClientHandle, waits: bool) -> io::Result<()> {
     let end = instance.log.end();
-    if waits && instance.aof.holds_replies() && !instance.aof.may_show(end) {
+    if !instance.aof.holds_replies() || !waits {
+        writer::write_out(instance);
+        return Ok(());
+    }
+    if !instance.aof.may_show(end) {
         // Others whose commands have arrived get to write them first: one sync serves all.
         tokio::task::yield_now().await;
     }
-    writer::write_out(instance);
-    if !waits || !instance.aof.holds_replies() || instance.aof.may_show(end) {
+    if instance.aof.may_show(end) {
         return Ok(());
     }
     tokio::select! {
         biased;
-        () = instance.aof.shown_up_to(end) => Ok(()),
+        () = instance.aof.show_up_to(end, instance) => Ok(()),
         () = handle.closed() => Err(io::ErrorKind::ConnectionAborted.into()),
     }
 }

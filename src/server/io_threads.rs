@@ -15,8 +15,10 @@ use tokio::runtime::Runtime;
 
 use super::clock;
 use super::connection::{Connection, refuse};
+use super::postman;
 use crate::instance::Instance;
 use crate::instance::clients::Endpoint;
+use crate::instance::mail::PostBox;
 use crate::store::db::Db;
 
 const MAX_CLIENTS_REACHED: &str = "-ERR max number of clients reached\r\n";
@@ -38,7 +40,7 @@ pub enum Accepted {
 pub struct IoThreads {
     /// Of one thread each. The kind that can have several, because a script that runs for long gives its thread's other
     /// connections away to a new one.
-    runtimes: Vec<Runtime>,
+    threads: Vec<(Runtime, Arc<PostBox>)>,
     next: AtomicUsize,
     db: Arc<Mutex<Db>>,
     instance: Arc<Instance>,
@@ -56,10 +58,13 @@ impl IoThreads {
             // Who came first is served first; by default the task that was woken last runs first.
             #[cfg(tokio_unstable)]
             builder.disable_lifo_slot();
-            builder.build()
+            let runtime = builder.build()?;
+            let post_box = Arc::new(PostBox::default());
+            runtime.spawn(postman::run(Arc::clone(&post_box), Arc::clone(instance)));
+            Ok((runtime, post_box))
         };
         Ok(IoThreads {
-            runtimes: (0..count.max(1)).map(start).collect::<io::Result<_>>()?,
+            threads: (0..count.max(1)).map(start).collect::<io::Result<_>>()?,
             next: AtomicUsize::new(0),
             db: Arc::clone(db),
             instance: Arc::clone(instance),
@@ -68,10 +73,12 @@ impl IoThreads {
 
     /// Gives a socket to the thread whose turn it is.
     pub fn serve(&self, stream: Accepted) {
-        let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.runtimes.len();
+        let turn = self.next.fetch_add(1, Ordering::Relaxed) % self.threads.len();
         let (db, instance) = (Arc::clone(&self.db), Arc::clone(&self.instance));
-        self.runtimes[turn].spawn(async move {
-            if let Err(error) = serve_one(stream, turn, &db, &instance).await {
+        let (runtime, post_box) = &self.threads[turn];
+        let post_box = Arc::clone(post_box);
+        runtime.spawn(async move {
+            if let Err(error) = serve_one(stream, turn, &db, &instance, &post_box).await {
                 tracing::debug!("Setting up a client connection: {error}");
             }
         });
@@ -80,7 +87,7 @@ impl IoThreads {
 
 impl Drop for IoThreads {
     fn drop(&mut self) {
-        for runtime in self.runtimes.drain(..) {
+        for (runtime, _) in self.threads.drain(..) {
             // To wait for its end is not allowed where this may be dropped; its clients are gone anyway.
             runtime.shutdown_background();
         }
@@ -92,6 +99,7 @@ async fn serve_one(
     io_thread: usize,
     db: &Mutex<Db>,
     instance: &Instance,
+    post_box: &PostBox,
 ) -> io::Result<()> {
     match accepted {
         Accepted::Tcp(stream) => {
@@ -121,7 +129,7 @@ async fn serve_one(
                 is_plain: true,
                 io_thread,
             };
-            serve(stream, endpoint, db, instance).await;
+            serve(stream, endpoint, db, instance, post_box).await;
         }
         Accepted::Unix(stream) => {
             let path = instance
@@ -140,7 +148,8 @@ async fn serve_one(
                 is_plain: true,
                 io_thread,
             };
-            serve(UnixStream::from_std(stream)?, endpoint, db, instance).await;
+            let stream = UnixStream::from_std(stream)?;
+            serve(stream, endpoint, db, instance, post_box).await;
         }
     }
     Ok(())
@@ -166,6 +175,7 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
     endpoint: Endpoint,
     db: &Mutex<Db>,
     instance: &Instance,
+    post_box: &PostBox,
 ) {
     let max_clients = instance.config().maxclients() as usize;
     instance.stats.connections.fetch_add(1, Ordering::Relaxed);
@@ -174,7 +184,7 @@ async fn serve<S: AsyncRead + AsyncWrite + Unpin>(
         .register(endpoint, clock::unix_ms(), max_clients)
     {
         Some(registration) => {
-            Connection::new(stream, &registration, db, instance)
+            Connection::new(stream, &registration, db, instance, post_box)
                 .run()
                 .await
         }

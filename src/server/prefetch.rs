@@ -32,18 +32,37 @@ pub fn look_ahead<'a, 'r>(
     let mut found: Found<'a> = [None; WINDOW];
     let mut hashes = [None; WINDOW];
     let mut names_elements = false;
+    // Most batches say the same again and again, of one key or of several.
+    let mut last: Option<(&[u8], &Command)> = None;
+    let mut last_key: Option<(&[u8], u64)> = None;
     for (slot, request) in requests.clone().enumerate().take(WINDOW) {
-        let Some(command) = gate.instance.registry.find(request.get(0)) else {
-            continue;
+        let name = request.get(0);
+        let command = match last {
+            Some((known, command)) if known == name => command,
+            _ => match gate.instance.registry.find(name) {
+                Some(command) => command,
+                None => continue,
+            },
         };
+        last = Some((name, command));
         found[slot] = Some(command);
         if let Some(at) = word(command.first_key, request) {
-            hashes[slot] = Some(gate.db.prefetch_bucket(index, request.get(at)));
+            let key = request.get(at);
+            let hash = match last_key {
+                Some((known, hash)) if known == key => hash,
+                _ => gate.db.prefetch_bucket(index, key),
+            };
+            last_key = Some((key, hash));
+            hashes[slot] = Some(hash);
             names_elements |= command.spec.element.is_some();
         }
     }
-    for hash in hashes.iter().flatten() {
-        gate.db.prefetch_entry(index, *hash);
+    let mut last = None;
+    for &hash in hashes.iter().flatten() {
+        if last != Some(hash) {
+            gate.db.prefetch_entry(index, hash);
+        }
+        last = Some(hash);
     }
     if names_elements {
         fetch_elements(gate, requests, &found, &hashes);

@@ -10,8 +10,9 @@
 //! * `everysec` and `no`: each connection writes what is in the log after its batch, before the replies go out. What is
 //!   acknowledged outlives the process. While that may block ([`Busy`]: the file is being synced, exchanged, or fails), a
 //!   thread of its own writes, and the connection does not wait for it.
-//! * `always`: that thread alone writes, and syncs. A connection holds its replies until what the log had at the end of its
-//!   batch is on the disk: one sync serves all who wait.
+//! * `always`: a connection holds its replies until what the log had at the end of its batch is on the disk. It lets the others
+//!   whose commands have arrived go first; then the first of them writes and syncs for all. Where the last sync took long, and
+//!   where writing may block, the thread does that, and the connections are served meanwhile.
 //!
 //! # Offsets
 //! All in the log: `written` is in files, `durable` is on the disk, up to `shown` replies may go out. They only grow. What was
@@ -92,6 +93,10 @@ pub struct Aof {
     /// Whether a sync has failed, and no base was written since.
     is_broken: AtomicBool,
     moved: Notify,
+    /// Held by the connection that syncs for all.
+    committing: Mutex<()>,
+    /// Whether the last sync that replies waited for took long.
+    has_slow_disk: AtomicBool,
     /// Whether somebody waits for a sync (WAITAOF).
     sync_wanted: AtomicBool,
     synced: Notify,
@@ -141,6 +146,8 @@ impl Default for Aof {
             syncing: Mutex::default(),
             is_broken: AtomicBool::new(false),
             moved: Notify::new(),
+            committing: Mutex::default(),
+            has_slow_disk: AtomicBool::new(false),
             sync_wanted: AtomicBool::new(false),
             synced: Notify::new(),
             files: Mutex::default(),
@@ -214,15 +221,17 @@ impl Aof {
         self.shown.load(Ordering::Acquire) >= end
     }
 
-    /// Resolves when replies may tell of what stands before this offset of the log.
-    pub async fn shown_up_to(&self, end: u64) {
+    /// Resolves when replies may tell of what stands before this offset of the log, with what is done for it.
+    pub async fn show_up_to(&self, end: u64, instance: &Instance) {
         loop {
             let mut moved = std::pin::pin!(self.moved.notified());
             moved.as_mut().enable();
             if self.may_show(end) || !self.holds_replies() || !self.is_on() {
                 return;
             }
-            moved.await;
+            if !writer::commit(instance) {
+                moved.await;
+            }
         }
     }
 

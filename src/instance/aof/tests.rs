@@ -2,11 +2,13 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use super::writer::{Rhythm, work};
 use super::{Aof, State, open, rewrite, switch, writer};
 use crate::command::Registry;
+use crate::config::choices::AppendFsync;
 use crate::config::{Config, Param, SystemHost};
 use crate::instance::Instance;
 use crate::instance::attention::FILE_FAILS;
@@ -139,8 +141,8 @@ fn with_each_failure(run: impl Fn(&SimulatedDisk)) {
     }
 }
 
-#[test]
-fn what_was_shown_with_always_is_there_after_a_power_cut_whatever_fails() {
+/// With `always`, writes numbers and has `bring` bring each to the disk; what was shown must outlive a power cut.
+fn loses_nothing_shown(bring: impl Fn(&mut Subject)) {
     with_each_failure(|disk| {
         let Some(mut subject) = Subject::start(disk, "always") else {
             assert_eq!(found(&disk.cut_power()), 0);
@@ -149,7 +151,7 @@ fn what_was_shown_with_always_is_there_after_a_power_cut_whatever_fails() {
         let mut shown = 0;
         for number in 1..=3 {
             let end = subject.write(number);
-            subject.work();
+            bring(&mut subject);
             if subject.aof().may_show(end) {
                 shown = number;
             }
@@ -165,6 +167,46 @@ fn what_was_shown_with_always_is_there_after_a_power_cut_whatever_fails() {
             );
         }
     });
+}
+
+#[test]
+fn what_was_shown_with_always_is_there_after_a_power_cut_whatever_fails() {
+    loses_nothing_shown(Subject::work);
+}
+
+#[test]
+fn what_a_connection_has_synced_is_there_after_a_power_cut_whatever_fails() {
+    loses_nothing_shown(|subject| {
+        let end = subject.instance.log.end();
+        if writer::commit(&subject.instance) {
+            assert!(subject.aof().may_show(end) || subject.aof().is_lost());
+        } else {
+            subject.work();
+        }
+    });
+}
+
+#[test]
+fn a_connection_leaves_a_slow_disk_to_the_thread() {
+    let disk = SimulatedDisk::default();
+    let mut subject = Subject::start(&disk, "always").expect("nothing fails");
+    let end = subject.write(1);
+    assert!(writer::commit(&subject.instance));
+    assert!(subject.aof().may_show(end));
+    assert_eq!(found(&disk.cut_power()), 1);
+    subject.aof().has_slow_disk.store(true, Ordering::Relaxed);
+    let end = subject.write(2);
+    assert!(!writer::commit(&subject.instance));
+    assert!(!subject.aof().may_show(end));
+    subject.work();
+    assert!(subject.aof().may_show(end));
+    let end = subject.write(3);
+    assert!(
+        writer::commit(&subject.instance),
+        "the disk is quick enough again"
+    );
+    assert!(subject.aof().may_show(end));
+    assert_eq!(found(&disk.cut_power()), 3);
 }
 
 #[test]
@@ -301,6 +343,7 @@ fn with_always_a_write_that_fails_is_not_shown_and_one_that_is_not_synced_is_the
     disk.fail_syncs(false);
     for _ in 0..3 {
         subject.work();
+        assert!(!writer::commit(&subject.instance));
         assert!(!subject.aof().may_show(end));
     }
 }
@@ -322,6 +365,25 @@ fn a_sync_that_fails_stops_writes_until_a_new_base_has_what_it_has_lost() {
     assert!(subject.aof().rewrite_figures().is_scheduled);
     subject.settle();
     assert!(!subject.refuses() && subject.aof().durable() >= Some(end));
+    assert_eq!(found(&disk.cut_power()), 1);
+}
+
+#[test]
+fn replies_that_wait_for_the_disk_after_a_failure_wait_for_the_new_base() {
+    let disk = SimulatedDisk::default();
+    let mut subject = Subject::start(&disk, "everysec").expect("nothing fails yet");
+    disk.fail_syncs(true);
+    let end = subject.write(1);
+    subject.work();
+    subject.aof().set_policy(AppendFsync::Always);
+    disk.fail_syncs(false);
+    for _ in 0..3 {
+        subject.work();
+        assert!(!writer::commit(&subject.instance), "it is the thread's");
+        assert!(!subject.aof().may_show(end));
+    }
+    subject.settle();
+    assert!(subject.aof().may_show(end) && !subject.aof().is_lost());
     assert_eq!(found(&disk.cut_power()), 1);
 }
 

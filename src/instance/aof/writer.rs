@@ -1,4 +1,4 @@
-//! Writing and syncing: by connections ([`write_out`]), and by the threads that [`start`] begins.
+//! Writing and syncing: by connections ([`write_out`], [`commit`]), and by the threads that [`start`] begins.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -18,6 +18,9 @@ const PERIOD: Duration = Duration::from_secs(1);
 pub(super) const MAX_WAITING_BYTES: u64 = 64 * 1024 * 1024;
 /// A sync that takes longer is told to the log.
 const PATIENCE: Duration = Duration::from_secs(2);
+/// With `always`, a disk that takes longer is waited for by the thread, and connections are served meanwhile. To hand the work
+/// over and back would take longer than many a sync.
+const SHORT_SYNC: Duration = Duration::from_millis(2);
 
 /// Writes what is in the log, unless that may block; for a connection, before its replies go out.
 pub fn write_out(instance: &Instance) {
@@ -37,6 +40,48 @@ pub fn write_out(instance: &Instance) {
         drop(files);
         aof.ask_writer();
     }
+}
+
+/// Writes and syncs what is in the log, for all whose replies wait for the disk (`always`); false where somebody else does, and
+/// they are told.
+pub fn commit(instance: &Instance) -> bool {
+    let aof = &instance.aof;
+    let is_up_to_thread = aof.is_lost() || aof.is_broken();
+    if aof.is_busy() || is_up_to_thread || aof.has_slow_disk.load(Ordering::Relaxed) {
+        aof.ask_writer();
+        return false;
+    }
+    let Ok(committing) = aof.committing.try_lock() else {
+        return false;
+    };
+    let is_done = write_and_sync(instance);
+    drop(committing);
+    // Whoever came while it was held, too late for this sync, tries again.
+    aof.moved.notify_waiters();
+    if !is_done {
+        aof.ask_writer();
+    }
+    is_done
+}
+
+fn write_and_sync(instance: &Instance) -> bool {
+    let aof = &instance.aof;
+    let mut files = aof.files();
+    if !advance(instance, &mut files) {
+        return false;
+    }
+    let end = files.written();
+    let file = files.current();
+    drop(files);
+    match file {
+        Some(file) if end > aof.synced_up_to() && !rests(instance) => {
+            sync_now(instance, &Sync { file, end });
+        }
+        // A sync that has failed meanwhile is told by the next look.
+        _ if aof.is_broken() => {}
+        _ => aof.show(end),
+    }
+    true
 }
 
 /// Writes up to the log's end; false where that fails, or where another file is to be opened first.
@@ -180,8 +225,13 @@ fn tell_delay(instance: &Instance, rhythm: &mut Rhythm, now: Instant) {
 
 /// Syncs while replies wait for it.
 fn sync_now(instance: &Instance, sync: &Sync) {
+    let start = Instant::now();
     // A failure is noted, and the end.
-    let _ = instance.aof.sync(instance, &*sync.file, sync.end);
+    if instance.aof.sync(instance, &*sync.file, sync.end).is_ok() {
+        let is_slow = start.elapsed() > SHORT_SYNC;
+        let has_slow_disk = &instance.aof.has_slow_disk;
+        has_slow_disk.store(is_slow, Ordering::Relaxed);
+    }
 }
 
 impl Sync {
