@@ -165,7 +165,12 @@ impl Aof {
     /// Has a rewrite begin that makes good what a sync has lost, if none is under way.
     pub(super) fn schedule_mending(&self) {
         let mut rewriting = self.rewriting();
-        rewriting.scheduled |= rewriting.task.is_none();
+        if rewriting.task.is_none() && !rewriting.scheduled {
+            rewriting.scheduled = true;
+            tracing::warn!(
+                "The AOF file can be synced again. A rewrite has to bring back what may have been lost before writes go on."
+            );
+        }
     }
 
     /// Whether it is to be tried if the disk can be synced again, after which a rewrite is to make good what was lost.

@@ -84,11 +84,12 @@ impl Aof {
             return false;
         }
         let text = system_text(error);
+        let is_to_be_logged = trouble.is_to_be_logged() || trouble.sync.is_none();
         if self.holds_replies() {
             tracing::warn!(
                 "Can't persist AOF for fsync error when the AOF fsync policy is 'always': {text}. Exiting..."
             );
-        } else if trouble.sync.is_none() || trouble.is_to_be_logged() {
+        } else if is_to_be_logged {
             tracing::warn!("Fail to fsync the AOF file: {text}");
         }
         trouble.sync = Some(text);
