@@ -502,6 +502,31 @@ fn a_client_can_wait_for_the_disk() {
     }
 }
 
+/// Before the first base is there, nothing counts as being on the disk; and nothing ever will where it is turned off again.
+#[test]
+fn who_waits_for_the_disk_waits_for_the_first_base() {
+    const NO_FILE: &str =
+        "-ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.";
+    let args = ["--rdb-key-save-delay", "100000"];
+    let server = Server::start(&args);
+    let (mut client, mut other) = (server.connect(), server.connect());
+    for key in 0..10 {
+        check(&mut client, &format!("SET key:{key} 1"), "+OK");
+    }
+    check(&mut client, "CONFIG SET appendonly yes", "+OK");
+    check(&mut client, "WAITAOF 1 0 1", "[:0, :0]");
+    client.send(&encode(&["WAITAOF", "1", "0", "0"]));
+    wait_until("it waits", || {
+        info_field(&mut other, "clients", "blocked_clients") == "1"
+    });
+    check(&mut other, "CONFIG SET appendonly no", "+OK");
+    assert_eq!(client.read().to_string(), NO_FILE);
+    check(&mut client, "CONFIG SET appendonly yes", "+OK");
+    check(&mut client, "WAITAOF 1 0 0", "[:1, :0]");
+    let server = server.kill_and_restart(&["--appendonly", "yes"]);
+    check(&mut server.connect(), "DBSIZE", ":10");
+}
+
 #[test]
 fn what_was_made_superfluous_is_kept_where_that_is_wanted() {
     let server = Server::start(&with(&["--aof-disable-auto-gc", "yes"]));

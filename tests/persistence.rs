@@ -229,6 +229,25 @@ fn changes_during_a_save_stay_counted() {
     check(&mut server.connect(), "MGET a b c", "[\"1\", \"1\", $-1]");
 }
 
+/// A background save goes where it was to go when it began.
+#[test]
+fn another_directory_does_not_make_a_save_fail_that_is_under_way() {
+    let server = Server::start(STAGED);
+    let mut client = server.connect();
+    let other = server.folder.0.join("other");
+    std::fs::create_dir(&other).expect("the folder is there");
+    check(&mut client, "MSET a 1 b 1", "+OK");
+    check(&mut client, "CONFIG SET rdb-key-save-delay 100000", "+OK");
+    check(&mut client, "BGSAVE", "+Background saving started");
+    let line = format!("CONFIG SET dir {}", other.display());
+    check(&mut client, &line, "+OK");
+    wait_for_end_of_save(&mut client);
+    assert_eq!(field(&mut client, "rdb_last_bgsave_status"), "ok");
+    assert!(server.folder.0.join("dump.rdb").exists());
+    let left = std::fs::read_dir(&other).expect("it is there").count();
+    assert_eq!(left, 0);
+}
+
 #[test]
 fn flushall_ends_a_save_and_saves_that_there_is_nothing() {
     let server = Server::start(STAGED);

@@ -128,12 +128,22 @@ fn what_is_no_command_of_a_file_is_refused() {
             "No command that changes data: 'SUBSCRIBE'",
         ),
         (&["SHUTDOWN"], "No command that changes data: 'SHUTDOWN'"),
+        (
+            &["MIGRATE 127.0.0.1 1 k 0 1"],
+            "No command that changes data: 'MIGRATE'",
+        ),
         (&["EXEC"], "MULTI and EXEC do not go together"),
         (&["MULTI", "MULTI"], "MULTI and EXEC do not go together"),
+        (&["SELECT 2", "SET k v"], "No such database"),
+        (
+            &["MULTI", "SELECT 2", "SET k v", "EXEC"],
+            "No such database",
+        ),
     ] {
         let mut file = File::new(&instance);
         let error = file.run(lines).expect_err("it is none");
         assert_eq!(error.to_string(), want);
+        assert_eq!(file.deadline_ms(0, "k"), 0, "nothing is made elsewhere");
     }
 }
 

@@ -42,6 +42,8 @@ pub enum ReplayError {
     Refused(Vec<u8>),
     /// EXEC without MULTI, or MULTI within one.
     Transaction,
+    /// A database that this server does not have is selected: what follows belongs into no other.
+    Database,
 }
 
 impl std::fmt::Display for ReplayError {
@@ -54,6 +56,7 @@ impl std::fmt::Display for ReplayError {
             ReplayError::Arity(name) => named(f, "Wrong number of arguments for", name),
             ReplayError::Refused(name) => named(f, "No command that changes data:", name),
             ReplayError::Transaction => f.write_str("MULTI and EXEC do not go together"),
+            ReplayError::Database => f.write_str("No such database"),
         }
     }
 }
@@ -93,6 +96,11 @@ impl<'i> Replay<'i> {
         self.queue.is_some()
     }
 
+    /// How many bytes of the transaction whose end has not come were copied.
+    pub fn copied_bytes(&self) -> usize {
+        self.queue.as_ref().map_or(0, CommandQueue::copied_bytes)
+    }
+
     /// How many commands have answered an error.
     pub fn failed(&self) -> u64 {
         self.failed
@@ -101,7 +109,7 @@ impl<'i> Replay<'i> {
     /// Repeats the next command on `db`; `now_ms` is the present. `db` must be nobody else's and have nobody who follows it.
     ///
     /// # Errors
-    /// If it is none; nothing has changed then.
+    /// If it is none; nothing has changed then, but by those before it in a transaction.
     pub fn run(
         &mut self,
         db: &mut Db,
@@ -116,7 +124,7 @@ impl<'i> Replay<'i> {
                 for at in 0..queue.len() {
                     let request = queue.get(at);
                     let command = self.find(request)?;
-                    self.execute(db, command, request, now_ms);
+                    self.execute(db, command, request, now_ms)?;
                 }
                 queue.clear(KEPT_BYTES);
                 self.spare = queue;
@@ -124,7 +132,7 @@ impl<'i> Replay<'i> {
             "MULTI" => return Err(ReplayError::Transaction),
             _ => match &mut self.queue {
                 Some(queue) => queue.push(request),
-                None => self.execute(db, command, request, now_ms),
+                None => self.execute(db, command, request, now_ms)?,
             },
         }
         Ok(())
@@ -146,7 +154,13 @@ impl<'i> Replay<'i> {
         }
     }
 
-    fn execute(&mut self, db: &mut Db, command: &Command, request: Request<'_>, now_ms: u64) {
+    fn execute(
+        &mut self,
+        db: &mut Db,
+        command: &Command,
+        request: Request<'_>,
+        now_ms: u64,
+    ) -> Result<(), ReplayError> {
         db.stop_clock(now_ms);
         if counts_from_now(command, request) {
             db.set_clock(now_ms);
@@ -168,15 +182,19 @@ impl<'i> Replay<'i> {
                 String::from_utf8_lossy(&error.wire_text()),
                 command.full_name,
             );
+            if command.spec.name == "SELECT" {
+                return Err(ReplayError::Database);
+            }
         }
+        Ok(())
     }
 }
 
 /// Whether a command may stand in a file. Beside those that are logged older servers have left scripts there, and what
-/// changes nothing does no harm; but a file must not subscribe, shut down or configure.
+/// changes nothing does no harm; but a file must not subscribe, shut down or configure, nor send keys to another server.
 fn may_be_logged(command: &Command) -> bool {
     let spec = command.spec;
-    command.is_repeated()
+    (command.is_repeated() && spec.name != "MIGRATE")
         || !spec.flags.has(Flags::NOSCRIPT)
         || spec.group == Group::Scripting
         || matches!(spec.name, "MULTI" | "EXEC" | "SELECT")

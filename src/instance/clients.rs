@@ -129,6 +129,9 @@ struct Outbox {
     blobs: Vec<Blob>,
 }
 
+/// The number of the client that stands for a file.
+const OF_FILE: u64 = u64::MAX;
+
 /// One client, as others see it.
 #[derive(Debug)]
 pub struct ClientHandle {
@@ -236,7 +239,12 @@ impl ClientHandle {
     pub fn of_file() -> Arc<Self> {
         let endpoint = Endpoint::default();
         let (limits, mail) = (Arc::default(), Arc::default());
-        Arc::new(ClientHandle::new(u64::MAX, endpoint, 0, limits, mail))
+        Arc::new(ClientHandle::new(OF_FILE, endpoint, 0, limits, mail))
+    }
+
+    /// Whether it is [`ClientHandle::of_file`].
+    pub fn is_of_file(&self) -> bool {
+        self.id == OF_FILE
     }
 
     /// What the client has told about itself.

@@ -63,10 +63,7 @@ fn leave_file(instance: &Instance, request: ShutdownRequest) -> bool {
         }
         tracing::warn!("Writing initial AOF. Exit anyway.");
     }
-    if aof::rewrite::is_running(instance) {
-        aof::rewrite::cancel(instance);
-        aof::rewrite::remove_temporary(instance);
-    }
+    aof::rewrite::cancel_at_end(instance);
     true
 }
 

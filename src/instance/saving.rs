@@ -40,6 +40,8 @@ const CANCEL_LIMIT: Duration = Duration::from_secs(2);
 pub struct Saving {
     state: Mutex<State>,
     ended: Arc<Notify>,
+    /// Whether the process ends at once, whatever is being saved in the foreground.
+    is_abandoned: AtomicBool,
 }
 
 /// What INFO shows of saves.
@@ -142,6 +144,7 @@ impl Saving {
                 background: None,
             }),
             ended: Arc::default(),
+            is_abandoned: AtomicBool::new(false),
         }
     }
 
@@ -365,9 +368,11 @@ pub fn path(config: &Config) -> PathBuf {
     target(config, String::new()).path
 }
 
-/// Removes what a save in the foreground has written, when the process ends in the middle of it.
-pub fn remove_temporary(disk: &dyn Disk) {
-    let _ = disk.remove(Path::new(&temporary_name()));
+/// Removes what a save in the foreground has written, as the process ends in the middle of it, and lets none begin.
+pub fn abandon(instance: &Instance) {
+    instance.saving.is_abandoned.store(true, Ordering::Release);
+    // There may be none.
+    let _ = instance.disk.remove(Path::new(&temporary_name()));
 }
 
 /// Saves the data set while everybody waits; whether that has succeeded.
@@ -377,14 +382,21 @@ pub fn save_now(db: &mut Db, instance: &Instance) -> bool {
     let snapshot = snapshot(db, instance, &config, unix_ms);
     let target = target(&config, temporary_name());
     let key_delay_us = config.rdb_key_save_delay_us();
+    let saving = &instance.saving;
+    let is_wanted = || !saving.is_abandoned.load(Ordering::Acquire);
     let each_key = || {
         if let Some(delay) = delay(key_delay_us) {
             std::thread::sleep(delay);
         }
-        Ok(())
+        match is_wanted() {
+            true => Ok(()),
+            false => Err(io::ErrorKind::Interrupted.into()),
+        }
     };
-    let saved = dataset::save(&*instance.disk, &target, snapshot, each_key, || true);
-    let saving = &instance.saving;
+    if !is_wanted() {
+        return false;
+    }
+    let saved = dataset::save(&*instance.disk, &target, snapshot, each_key, is_wanted);
     if let Err(error) = saved {
         log_failure(&target, &error);
         return false;
@@ -406,10 +418,11 @@ pub fn save_and_count(db: &mut Db, instance: &Instance) -> bool {
 }
 
 fn log_failure(target: &Target, error: &SaveError) {
-    let (temporary, path) = (target.temporary.display(), target.path.display());
+    let name = |path: &Path| path.file_name().unwrap_or_default().display().to_string();
+    let (temporary, path) = (name(&target.temporary), name(&target.path));
     let text = system_text(&error.source);
-    let folder = std::env::current_dir()
-        .map_or_else(|_| "unknown".to_owned(), |path| path.display().to_string());
+    let folder = target.directory().canonicalize();
+    let folder = folder.map_or_else(|_| "unknown".to_owned(), |path| path.display().to_string());
     match error.step {
         Step::Create => tracing::warn!(
             "Failed opening the temp RDB file {temporary} (in server root dir {folder}) for saving: {text}"
@@ -429,7 +442,11 @@ pub fn start(db: &mut Db, instance: &Instance) -> bool {
     let saving = &instance.saving;
     let snapshot = snapshot(db, instance, &config, unix_ms);
     let pid = std::process::id();
-    let target = target(&config, format!("temp-bgsave-{pid}.rdb"));
+    let mut target = target(&config, format!("temp-bgsave-{pid}.rdb"));
+    if let Ok(folder) = std::env::current_dir() {
+        // CONFIG SET dir may come before it is written.
+        target = target.within(&folder);
+    }
     let task = Arc::new(Task {
         phase: Mutex::new(Phase::Writing),
         moved: Condvar::new(),

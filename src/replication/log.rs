@@ -14,6 +14,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use crate::store::db::DbIndex;
 use crate::store::effects::{Effects, Readers};
 
+/// Whom the log is for: so far the append-only file alone takes from it.
+const READERS: Readers = Readers::FILE;
 /// A buffer of more bytes is not kept when it was taken.
 const KEPT_BYTES: usize = 1024 * 1024;
 
@@ -76,14 +78,14 @@ impl Log {
     /// Appends the effects of one unit, which happened at `now_ms`, and takes them out of `effects`. Those of a unit stand
     /// or fall together; those that have nothing to do with each other (`together` is false) stand alone.
     pub fn append(&self, effects: &mut Effects, together: bool, now_ms: u64) {
-        let readers = |readers: Readers| readers != Readers::NONE;
-        let count = effects.iter().filter(|effect| readers(effect.1)).count();
+        let is_read = |readers: Readers| readers.has(READERS);
+        let count = effects.iter().filter(|effect| is_read(effect.1)).count();
         if count > 0 {
             let mut state = self.state();
             state.note_time(now_ms / 1000);
             let mut left = count;
             let is_transaction = together && count > 1;
-            for (index, _, words) in effects.iter().filter(|effect| readers(effect.1)) {
+            for (index, _, words) in effects.iter().filter(|effect| is_read(effect.1)) {
                 state.select(index);
                 if is_transaction && left == count {
                     state.command([b"MULTI".as_slice()].into_iter());
@@ -248,6 +250,8 @@ mod tests {
         let log = Log::default();
         let mut effects = effects(&[]);
         effects.set_readers(Readers::NONE);
+        effects.say(0, [b"a".as_slice()]);
+        effects.set_readers(Readers::REPLICAS);
         effects.say(0, [b"a".as_slice()]);
         effects.set_readers(Readers::ALL);
         effects.say(0, [b"b".as_slice()]);

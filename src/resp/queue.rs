@@ -71,6 +71,11 @@ impl CommandQueue {
         self.ends.is_empty()
     }
 
+    /// Bytes of the words that are not shared.
+    pub fn copied_bytes(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// Bytes that the commands take.
     pub fn memory_bytes(&self) -> usize {
         self.buffer.capacity()
@@ -114,6 +119,11 @@ mod tests {
         queue.end_command();
         let set: Vec<Vec<u8>> = vec![b"set".to_vec(), Vec::new(), b"large".to_vec()];
         assert_eq!(words(&queue), [set.clone(), set, vec![b"ping".to_vec()]]);
+        assert_eq!(
+            queue.copied_bytes(),
+            2 * b"set".len() + b"ping".len(),
+            "what is shared is not copied"
+        );
         assert!(
             queue
                 .get(1)

@@ -401,9 +401,14 @@ impl Parser {
         for _ in b'0'..count {
             let (head, len) = match buffer[at..] {
                 [b'$', ones @ b'0'..=b'9', b'\r', b'\n', ..] => (4, ones - b'0'),
-                [b'$', tens @ b'1'..=b'9', ones @ b'0'..=b'9', b'\r', b'\n', ..] => {
-                    (5, (tens - b'0') * 10 + (ones - b'0'))
-                }
+                [
+                    b'$',
+                    tens @ b'1'..=b'9',
+                    ones @ b'0'..=b'9',
+                    b'\r',
+                    b'\n',
+                    ..,
+                ] => (5, (tens - b'0') * 10 + (ones - b'0')),
                 _ => (0, 0),
             };
             let start = at + head;

@@ -38,10 +38,27 @@ fn lock_in_time<'a>(db: &'a Mutex<Db>, instance: &Instance) -> Option<MutexGuard
     }
 }
 
+/// As [`lock`], for what shares its thread with others: while it waits they get their turn. On the main runtime these are
+/// the signals and new connections, and the data set may be in use for as long as it takes to save it.
+pub async fn lock_in_turns<'a>(
+    db: &'a Mutex<Db>,
+    instance: &Instance,
+) -> Option<MutexGuard<'a, Db>> {
+    loop {
+        if let Some(db) = db.try_lock_for(PATIENCE) {
+            return Some(db);
+        }
+        if instance.scripts.running.busy().is_some() {
+            return None;
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
 /// Does something with the data set, when no script has it.
 pub async fn when_free(db: &Mutex<Db>, instance: &Instance, work: impl FnOnce(&mut Db)) {
     loop {
-        if let Some(mut db) = lock(db, instance) {
+        if let Some(mut db) = lock_in_turns(db, instance).await {
             return work(&mut db);
         }
         instance.scripts.running.over().await;

@@ -1,7 +1,7 @@
 //! Periodic work: the expiry sweep, saves that are due, clients that idle too long, rates for INFO.
 //!
 //! Each is an interval task on the main runtime. The sweep takes the data set's lock for a bounded number of keys at a
-//! time, so a command never waits long behind it.
+//! time, so a command never waits long behind it. None holds up the others while it waits for the lock.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -74,7 +74,7 @@ async fn sweep_expired(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
             continue;
         }
         if tracking::needs_trim(&instance)
-            && let Some(mut db) = busy::lock(&db, &instance)
+            && let Some(mut db) = busy::lock_in_turns(&db, &instance).await
         {
             tracking::trim(&instance, &mut db, None);
         }
@@ -92,13 +92,13 @@ async fn sweep_expired(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
 
 async fn sweep_once(db: &Mutex<Db>, instance: &Instance, budget: Duration) {
     let start = Instant::now();
-    let Some(databases) = busy::lock(db, instance).map(|db| db.databases()) else {
+    let Some(databases) = (busy::lock_in_turns(db, instance).await).map(|db| db.databases()) else {
         return;
     };
     for index in 0..databases {
-        while sweep_step(db, instance, index) {
+        while sweep_step(db, instance, index).await {
             if start.elapsed() > budget {
-                if let Some(mut db) = busy::lock(db, instance) {
+                if let Some(mut db) = busy::lock_in_turns(db, instance).await {
                     db.stats.expire_time_cap_reached += 1;
                 }
                 return;
@@ -109,8 +109,8 @@ async fn sweep_once(db: &Mutex<Db>, instance: &Instance, budget: Duration) {
     }
 }
 
-fn sweep_step(db: &Mutex<Db>, instance: &Instance, index: usize) -> bool {
-    let Some(mut db) = busy::lock(db, instance) else {
+async fn sweep_step(db: &Mutex<Db>, instance: &Instance, index: usize) -> bool {
+    let Some(mut db) = busy::lock_in_turns(db, instance).await else {
         return false;
     };
     db.set_clock(clock::unix_ms());
@@ -135,7 +135,7 @@ async fn rewrite_when_due(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
         if !instance.cron_rests()
             && !instance.loading.is_loading()
             && rewrite::is_due(&instance)
-            && let Some(mut db) = busy::lock(&db, &instance)
+            && let Some(mut db) = busy::lock_in_turns(&db, &instance).await
         {
             rewrite::tend(&mut db, &instance);
         }
@@ -161,7 +161,7 @@ async fn save_when_due(db: Arc<Mutex<Db>>, instance: Arc<Instance>) {
             busy::when_free(&db, &instance, |db| saving::reap(db, &instance)).await;
         } else if !instance.cron_rests()
             && !instance.loading.is_loading()
-            && let Some(mut db) = busy::lock(&db, &instance)
+            && let Some(mut db) = busy::lock_in_turns(&db, &instance).await
         {
             saving::tend(&mut db, &instance);
         }

@@ -28,6 +28,7 @@ use tokio::task::JoinHandle;
 
 use crate::command::Registry;
 use crate::config::{Config, Param, SystemHost};
+use crate::instance::attention::ENDING;
 use crate::instance::{Instance, Rebind, aof, limits, random_id};
 use crate::store::alloc;
 use crate::store::db::Db;
@@ -132,12 +133,17 @@ impl Server {
             // Its end by abortion is no news.
             let _ = task.await;
         }
-        let outcome = match ending {
+        let mut outcome = match ending {
             Outcome::Graceful => signals.drain(&instance).await,
             at_once => at_once,
         };
         if outcome == Outcome::Graceful {
+            // Whoever is still there is not to be acknowledged what comes too late for the file.
+            instance.attention.raise(ENDING);
             instance.aof.close(&instance);
+            if instance.aof.is_lost() {
+                outcome = Outcome::Failed;
+            }
         }
         if let Some(path) = unix_path {
             remove_socket(&path, outcome);

@@ -62,15 +62,14 @@ impl Signals {
                 continue;
             }
             let request = request_of(name, instance);
-            let (db, instance) = (Arc::clone(db), Arc::clone(instance));
-            let disk = Arc::clone(&instance.disk);
-            let preparing = tokio::task::spawn_blocking(move || prepare(&db, &instance, request));
+            let (db, shared) = (Arc::clone(db), Arc::clone(instance));
+            let preparing = tokio::task::spawn_blocking(move || prepare(&db, &shared, request));
             tokio::select! {
                 prepared = preparing => if prepared.unwrap_or(false) {
                     return Outcome::Graceful;
                 },
                 _ = self.next() => {
-                    saving::remove_temporary(&*disk);
+                    saving::abandon(instance);
                     return insist();
                 }
             }

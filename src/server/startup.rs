@@ -11,7 +11,8 @@ use crate::store::db::Db;
 /// Whether the data set was loaded, once that is known.
 pub type Outcome = oneshot::Receiver<bool>;
 
-/// Begins to load the data set, on a thread of its own; nothing if there is no file.
+/// Begins to load the data set, on a thread of its own; nothing if there is no file. A first append-only file is begun at once:
+/// nobody who connects meanwhile is told to come back later.
 pub fn begin(db: &Arc<Mutex<Db>>, instance: &Arc<Instance>) -> std::io::Result<Option<Outcome>> {
     let appends = instance.config().appendonly();
     let path = saving::path(&instance.config());
@@ -22,6 +23,7 @@ pub fn begin(db: &Arc<Mutex<Db>>, instance: &Arc<Instance>) -> std::io::Result<O
     let (tell, outcome) = oneshot::channel();
     let (db, instance) = (Arc::clone(db), Arc::clone(instance));
     let fresh = db.lock().empty_copy();
+    let is_first = appends && aof::load::is_nothing(&instance);
     let load = move || {
         let finished = if appends {
             aof::open::load_and_open(&instance, fresh).map(|loaded| {
@@ -39,6 +41,10 @@ pub fn begin(db: &Arc<Mutex<Db>>, instance: &Arc<Instance>) -> std::io::Result<O
         // Where nobody waits for it the process is at its end.
         let _ = tell.send(finished.is_ok());
     };
+    if is_first {
+        load();
+        return Ok(Some(outcome));
+    }
     std::thread::Builder::new()
         .name("startup".to_owned())
         .spawn(load)?;

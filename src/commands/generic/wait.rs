@@ -64,6 +64,10 @@ pub static WAITAOF: CommandSpec = CommandSpec::new("WAITAOF", Group::Generic, wa
     .args(&[Arg::integer("numlocal"), Arg::integer("numreplicas"), Arg::integer("timeout")])
     .tips(TIPS);
 
+const NO_FILE: CommandError = CommandError::fixed(
+    "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
+);
+
 fn waitaof(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let mut args = Args::new(request, 1);
     let local = within(args.integer()?, 0, 1)?;
@@ -74,13 +78,12 @@ fn waitaof(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let deadline_ms = deadline_in_ms(context, args.bytes()?)?;
     let instance = context.instance;
     if local > 0 && !instance.aof.is_on() {
-        return Err(CommandError::fixed(
-            "ERR WAITAOF cannot be used when numlocal is set but appendonly is disabled.",
-        ));
+        return Err(NO_FILE);
     }
     // All that was written so far, and so what this client has written.
     let end = instance.log.end();
-    let is_here = instance.aof.is_on() && instance.aof.durable() >= end;
+    let is_here =
+        instance.aof.is_on() && instance.aof.durable().is_some_and(|durable| durable >= end);
     let in_vain = if is_here { here } else { nowhere };
     if local <= i64::from(is_here) && replicas == 0 {
         in_vain(&mut context.reply);
@@ -117,9 +120,14 @@ fn here(reply: &mut Reply<'_>) {
     reply.count(0);
 }
 
-/// Answers those who have waited for the disk, when more is on it than before.
+/// Answers those who have waited for the disk, when more is on it than before, or when the append-only file was turned off.
 pub fn answer_synced(db: &mut Db, instance: &Instance) {
-    let durable = instance.aof.durable();
+    if !instance.aof.is_on() {
+        return refuse_waiting(db, instance);
+    }
+    let Some(durable) = instance.aof.durable() else {
+        return;
+    };
     let mut answered = Vec::new();
     for (id, wait) in instance.waiters().on_disk(durable) {
         let replicas = parse_i64(wait.request.get(0).get(2));
@@ -137,5 +145,21 @@ pub fn answer_synced(db: &mut Db, instance: &Instance) {
             here(reply);
             Ok(())
         });
+    }
+}
+
+/// Tells those who have waited for the disk that there is no append-only file any more; who waits for replicas alone goes on.
+fn refuse_waiting(db: &mut Db, instance: &Instance) {
+    let mut refused = Vec::new();
+    for (id, wait) in instance.waiters().on_disk(u64::MAX) {
+        if parse_i64(wait.request.get(0).get(1)) == Some(0) {
+            wait.on = WaitsFor::Replicas;
+        } else {
+            refused.push(id);
+        }
+    }
+    instance.aof.set_sync_wanted(false);
+    for id in refused {
+        waiting::end_wait(db, instance, id, |_, _| Err(NO_FILE));
     }
 }

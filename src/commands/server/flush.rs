@@ -67,6 +67,18 @@ fn flushall(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         flush(context, index);
     }
     tracking::all_changed(context.instance, context.session.id());
+    if !context.session.handle.is_of_file() {
+        forget_file(context);
+    }
+    // Whoever repeats it may have keys where there was none here.
+    repeat(context, request);
+    context.reply.ok();
+    Ok(())
+}
+
+/// Has the data set's file be that of an empty one, where it is kept at all. Where the command is repeated from the append-only
+/// file, the data set that is loaded is not whole, and may never be.
+fn forget_file(context: &mut Context<'_>) {
     // What is being saved is not there any more, and must not come back at the next start.
     context.instance.saving.cancel();
     let saves = !context.instance.config().save_points().is_empty();
@@ -79,10 +91,6 @@ fn flushall(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         }
         _ => {}
     }
-    // Whoever repeats it may have keys where there was none here.
-    repeat(context, request);
-    context.reply.ok();
-    Ok(())
 }
 
 /// FLUSHDB [ASYNC | SYNC]

@@ -4,16 +4,19 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use super::directory::Directory;
+use super::sync::Turned;
 use super::{Aof, Failed, Ledger, State};
 use crate::config::error::system_text;
 use crate::instance::Instance;
 use crate::persist::aof::manifest::{BaseForm, Manifest};
 
-/// Gives the base at `temporary` its name, and writes the manifest with it. After an error all is as before.
+/// Gives the base at `temporary` its name, and writes the manifest with it; `turned` says what it has. After an error all is as
+/// before.
 pub(super) fn commit(
     instance: &Instance,
     temporary: &Path,
     form: BaseForm,
+    turned: Turned,
     is_cancelled: impl Fn() -> bool,
 ) -> Result<(), Failed> {
     let aof = &instance.aof;
@@ -48,6 +51,9 @@ pub(super) fn commit(
     *manifest = changed;
     if state == State::Waiting {
         aof.set_state(State::On);
+    }
+    if outcome.is_ok() && state != State::Off {
+        aof.base_counts(instance, turned);
     }
     count(aof, directory, manifest);
     // The manifest before must find its files.

@@ -3,9 +3,9 @@
 //! A manifest comes into its place whole or not at all: it is written under a temporary name, synced and renamed, and then the
 //! directory is synced. What fails is told to the log in Redis's words.
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Read};
-use std::os::unix::ffi::OsStrExt;
+use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -102,6 +102,16 @@ impl Directory {
         self.disk
             .create(&self.file(name))
             .map_err(|error| cannot_open(name, &error))
+    }
+
+    /// The names of all that is in it.
+    pub(super) fn names(&self) -> Result<Vec<Vec<u8>>, Failed> {
+        let names = self.disk.list(&self.path()).map_err(|error| {
+            let (name, text) = (self.shown(), system_text(&error));
+            tracing::warn!("Can't read append-only dir {name}: {text}");
+            Failed
+        })?;
+        Ok(names.into_iter().map(OsString::into_vec).collect())
     }
 
     /// The bytes of a file that must be there.

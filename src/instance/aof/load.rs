@@ -27,8 +27,8 @@ const DUMP: &[u8] = b"REDIS";
 const DUMP_VALKEY: &[u8] = b"VALKEY";
 /// A word of so many bytes is shared with the data set, not copied into it.
 const SHARED_BYTES: usize = 32 * 1024;
-/// A transaction with more bytes than this, beside such words, is none that was logged.
-const MAX_TRANSACTION_BYTES: u64 = 2 << 30;
+/// A command or transaction with more bytes than this, beside such words, is none that was logged.
+const MAX_UNIT_BYTES: usize = 2 << 30;
 
 /// What was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,13 +37,6 @@ pub enum Found {
     Nothing,
     /// One, which is loaded.
     Files,
-}
-
-/// How a file was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum End {
-    Whole,
-    Cut,
 }
 
 /// Reads the manifest, so that the files are known, on or not.
@@ -62,6 +55,16 @@ pub fn load_again(instance: &Instance, db: &mut Db) -> Result<Found, Failed> {
         ledger.manifest = ledger.directory.read_manifest()?;
     }
     load(instance, db)
+}
+
+/// Whether there is nothing to be loaded, from now or from former times.
+pub fn is_nothing(instance: &Instance) -> bool {
+    let ledger = instance.aof.ledger();
+    ledger.as_ref().is_some_and(|ledger| {
+        let directory = &ledger.directory;
+        let former = directory.disk().len(&directory.beside(directory.prefix()));
+        ledger.manifest.is_empty() && matches!(former, Ok(None))
+    })
 }
 
 /// Loads what the manifest names into `db`, which is empty.
@@ -87,11 +90,9 @@ pub fn load(instance: &Instance, db: &mut Db) -> Result<Found, Failed> {
     let last_written = sizes.iter().rposition(|&size| size > 0).unwrap_or(0);
     for (at, part) in manifest.read_order().enumerate().filter(|_| total > 0) {
         let begun = Instant::now();
-        let end = load_part(instance, directory, part, db)?;
-        if end == End::Cut && at < last_written {
-            tracing::warn!("Fatal error: the truncated file is not the last file");
-            return Err(Failed);
-        }
+        // What comes after it must not be joined to what came before the end of one that is not whole.
+        let may_cut = at >= last_written;
+        load_part(instance, directory, part, db, may_cut)?;
         let kind = match manifest.base {
             Some(_) if at == 0 => "base",
             _ => "incr",
@@ -146,12 +147,14 @@ fn upgrade(directory: &Directory, manifest: &mut Manifest) -> Result<(), Failed>
     Ok(())
 }
 
+/// Loads one of the files, which may be cut where it ends too early if `may_cut` says so.
 fn load_part(
     instance: &Instance,
     directory: &Directory,
     part: &Part,
     db: &mut Db,
-) -> Result<End, Failed> {
+    may_cut: bool,
+) -> Result<(), Failed> {
     let name = shown(part);
     let file = directory.disk().open(&directory.file(&part.name));
     let file = file.map_err(|error| {
@@ -174,9 +177,17 @@ fn load_part(
         .read_to_end(&mut head);
     begun.map_err(|error| cannot_read(&name, &error))?;
     let is_dump = head.starts_with(DUMP) || head.starts_with(DUMP_VALKEY);
+    let cut = |valid| match may_cut {
+        true => cut(instance, directory, part, valid),
+        false => {
+            tracing::warn!("Unexpected end of file reading the append only file {name}");
+            tracing::warn!("Fatal error: the truncated file is not the last file");
+            Err(Failed)
+        }
+    };
     let file = Cursor::new(head).chain(file);
     if !is_dump {
-        return load_commands(instance, directory, part, Reader::new(file, 0), db);
+        return load_commands(instance, &name, Reader::new(file, 0), db, cut);
     }
     let is_old = part.name == directory.prefix();
     tracing::info!(
@@ -197,7 +208,7 @@ fn load_part(
     if is_old {
         tracing::info!("Reading the remaining AOF tail...");
     }
-    load_commands(instance, directory, part, Reader::new(rest, position), db)
+    load_commands(instance, &name, Reader::new(rest, position), db, cut)
 }
 
 fn cannot_read(name: &str, error: &io::Error) -> Failed {
@@ -236,15 +247,14 @@ fn load_dump<R: Read + Send>(
         .map_err(|_| "its functions cannot be loaded".to_owned())
 }
 
-/// Repeats the commands of a file.
+/// Repeats the commands of a file. Where it ends too early, `cut` is called with the end of what was repeated.
 fn load_commands<R: Read>(
     instance: &Instance,
-    directory: &Directory,
-    part: &Part,
+    name: &str,
     mut reader: Reader<R>,
     db: &mut Db,
-) -> Result<End, Failed> {
-    let name = shown(part);
+    cut: impl FnOnce(u64) -> Result<(), Failed>,
+) -> Result<(), Failed> {
     let mut replay = Replay::new(instance);
     let mut queue = CommandQueue::default();
     // The end of the last command that has run, which is where the file may be cut.
@@ -254,11 +264,11 @@ fn load_commands<R: Read>(
             Ok(true) => {}
             Ok(false) if replay.is_within_transaction() => {
                 tracing::warn!("Revert incomplete MULTI/EXEC transaction in AOF file {name}");
-                return cut(instance, directory, part, valid);
+                return cut(valid);
             }
-            Ok(false) => return Ok(End::Whole),
-            Err(ReadError::CutOff) => return cut(instance, directory, part, valid),
-            Err(ReadError::Io(error)) => return Err(cannot_read(&name, &error)),
+            Ok(false) => return Ok(()),
+            Err(ReadError::CutOff) => return cut(valid),
+            Err(ReadError::Io(error)) => return Err(cannot_read(name, &error)),
             Err(ReadError::Format(offset)) => {
                 tracing::warn!(
                     "Bad file format reading the append only file {name} at offset {offset}: make a backup of your AOF file, \
@@ -268,9 +278,9 @@ fn load_commands<R: Read>(
             }
         }
         fill(&mut queue, reader.words());
-        let is_too_much = reader.offset() - valid > MAX_TRANSACTION_BYTES;
-        let run = match is_too_much && replay.is_within_transaction() {
-            true => Err("A transaction that is too large".to_owned()),
+        let is_too_much = queue.copied_bytes() + replay.copied_bytes() > MAX_UNIT_BYTES;
+        let run = match is_too_much {
+            true => Err("A command or transaction that is too large".to_owned()),
             false => replay
                 .run(db, queue.get(0), unix_ms())
                 .map_err(|error| error.to_string()),
@@ -299,7 +309,7 @@ fn fill(queue: &mut CommandQueue, words: &Words) {
 }
 
 /// Cuts a file that ends too early, where the configuration lets that be.
-fn cut(instance: &Instance, directory: &Directory, part: &Part, valid: u64) -> Result<End, Failed> {
+fn cut(instance: &Instance, directory: &Directory, part: &Part, valid: u64) -> Result<(), Failed> {
     let name = shown(part);
     if instance.config().aof_load_truncated() {
         tracing::warn!("!!! Warning: short read while loading the AOF file {name}!!!");
@@ -308,7 +318,7 @@ fn cut(instance: &Instance, directory: &Directory, part: &Part, valid: u64) -> R
         match file.and_then(|file| file.truncate(valid).and_then(|()| file.sync())) {
             Ok(()) => {
                 tracing::warn!("AOF {name} loaded anyway because aof-load-truncated is enabled");
-                return Ok(End::Cut);
+                return Ok(());
             }
             Err(error) => {
                 let text = system_text(&error);

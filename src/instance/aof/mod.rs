@@ -15,10 +15,11 @@
 //!   where writing may block, the thread does that, and the connections are served meanwhile.
 //!
 //! # Offsets
-//! All in the log: `written` is in files, `durable` is on the disk, up to `shown` replies may go out. They only grow.
+//! All in the log: `written` is in files, `durable` is on the disk, up to `shown` replies may go out. They only grow. What was
+//! synced but counts only once a base is there is `hidden` so long ([`sync`]).
 //!
 //! # Locks
-//! The data set's, then `files`, then `ledger` (the manifest), then the small ones. No call that waits for the disk is made under
+//! The data set's, then `files`, then `ledger` (the manifest), then `syncing`, then the small ones. No call that waits for the disk is made under
 //! the data set's, but for CONFIG SET.
 
 mod base;
@@ -30,6 +31,7 @@ pub mod load;
 pub mod open;
 pub mod rewrite;
 pub mod switch;
+mod sync;
 #[cfg(test)]
 mod tests;
 mod trouble;
@@ -84,7 +86,12 @@ pub struct Aof {
     busy: AtomicU32,
     written: AtomicU64,
     durable: AtomicU64,
+    hidden: AtomicU64,
     shown: AtomicU64,
+    /// Held by whoever syncs, until what has come of it is noted.
+    syncing: Mutex<()>,
+    /// Whether a sync has failed, and no base was written since.
+    is_broken: AtomicBool,
     moved: Notify,
     /// Held by the connection that syncs for all.
     committing: Mutex<()>,
@@ -134,7 +141,10 @@ impl Default for Aof {
             busy: AtomicU32::new(0),
             written: AtomicU64::new(0),
             durable: AtomicU64::new(0),
+            hidden: AtomicU64::new(0),
             shown: AtomicU64::new(0),
+            syncing: Mutex::default(),
+            is_broken: AtomicBool::new(false),
             moved: Notify::new(),
             committing: Mutex::default(),
             has_slow_disk: AtomicBool::new(false),
@@ -203,11 +213,6 @@ impl Aof {
     /// Waits so long before each write, for tests.
     pub fn set_delay(&self, us: u64) {
         self.delay_us.store(us, Ordering::Relaxed);
-    }
-
-    /// The offset in the log up to which all is on the disk.
-    pub fn durable(&self) -> u64 {
-        self.durable.load(Ordering::Acquire)
     }
 
     /// Whether replies may tell of what stands before this offset of the log.
@@ -288,14 +293,6 @@ impl Aof {
         !state.stops
     }
 
-    fn publish_durable(&self, offset: u64) {
-        self.durable.fetch_max(offset, Ordering::AcqRel);
-        self.show(offset);
-        if self.sync_wanted.load(Ordering::Acquire) {
-            self.synced.notify_one();
-        }
-    }
-
     /// Has [`Aof::synced`] resolve when more is on the disk; for a client that waits for that, under the data set's lock.
     pub fn wait_for_sync(&self) {
         self.sync_wanted.store(true, Ordering::Release);
@@ -352,5 +349,7 @@ impl Aof {
         self.set_state(State::Off);
         *self.files() = Files::default();
         self.moved.notify_waiters();
+        // Who waits for the disk waits in vain.
+        self.synced.notify_one();
     }
 }

@@ -45,6 +45,11 @@ pub(super) fn prepare(instance: &Instance, db: &Db) -> Result<(), Failed> {
     } = ledger.as_mut().ok_or(Failed)?;
     directory.make()?;
     let mut changed = manifest.clone();
+    if changed.increments.is_empty() {
+        // What no manifest names any more is nothing to go on with, and a person may want it back.
+        let names = directory.names()?;
+        changed.count_past(directory.prefix(), names.iter().map(Vec::as_slice));
+    }
     if changed.is_empty() {
         let base = Base::take(db, instance);
         let name = changed.add_base(directory.prefix(), base.form);
@@ -58,11 +63,14 @@ pub(super) fn prepare(instance: &Instance, db: &Db) -> Result<(), Failed> {
         tracing::info!("Creating AOF base file {name} on server start");
     }
     let is_new = changed.increments.is_empty();
-    let name = match changed.increments.last() {
-        Some(part) => part.name.clone(),
-        None => changed.add_increment(directory.prefix()),
+    let (name, file) = match changed.increments.last() {
+        Some(part) => (part.name.clone(), directory.open_at_end(&part.name)?),
+        None => {
+            let name = changed.add_increment(directory.prefix());
+            let file = directory.create(&name)?;
+            (name, file)
+        }
     };
-    let file = directory.open_at_end(&name)?;
     if changed != *manifest {
         directory.write_manifest(&changed)?;
         *manifest = changed;
@@ -88,7 +96,7 @@ pub(super) fn prepare(instance: &Instance, db: &Db) -> Result<(), Failed> {
     let start = instance.log.end();
     *aof.files() = Files::open(file, len, start);
     aof.written.store(start, Ordering::Release);
-    aof.publish_durable(start);
+    aof.publish_synced(start);
     aof.set_state(State::On);
     Ok(())
 }

@@ -5,12 +5,14 @@
 //! from then on. Meanwhile a thread of its own writes the base under a temporary name; when both are done it gives the base
 //! its name, writes a manifest that makes history of all that came before the mark, and removes that. Where anything fails,
 //! base and manifest stay as they were, and the new increment stays: nothing is lost. Who retries too often waits
-//! ([`Limit`]), so that failures do not make files without end.
+//! ([`Limit`]), so that failures do not make files without end. One that was called off may be in the middle of that: whoever
+//! calls it off waits so long ([`cancel`]), and no two ever write under the same temporary name.
 //!
 //! An append-only file that was just turned on has no files that count before its first base is there: its increment has a
 //! temporary name so long.
 
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -19,8 +21,8 @@ use std::time::{Duration, Instant};
 use super::base::Base;
 use super::directory::Directory;
 use super::files::Files;
+use super::sync::Turned;
 use super::{Aof, Busy, Failed, Ledger, State, locked};
-use crate::config::choices::AppendFsync;
 use crate::config::error::system_text;
 use crate::instance::{Instance, saving};
 use crate::persist::disk::DiskFile;
@@ -79,8 +81,8 @@ struct Task {
     cancelled: AtomicBool,
     /// The increment that counts once the base is there, if there is none before.
     first: Option<Arc<dyn DiskFile>>,
-    /// Whether the log goes into the new increment; nothing before it is known.
-    turned: Mutex<Option<bool>>,
+    /// Whether the log goes into the new increment, and from where on; nothing before it is known.
+    turned: Mutex<Option<Result<Turned, Failed>>>,
     moved: Condvar,
 }
 
@@ -89,23 +91,23 @@ impl Task {
         self.cancelled.load(Ordering::Acquire)
     }
 
-    fn set_turned(&self, turned: bool) {
+    fn set_turned(&self, turned: Result<Turned, Failed>) {
         locked(&self.turned).get_or_insert(turned);
         self.moved.notify_all();
     }
 
     fn cancel(&self) {
         self.cancelled.store(true, Ordering::Release);
-        self.set_turned(false);
+        self.set_turned(Err(Failed));
     }
 
     /// Waits until it is known whether the log goes into the new increment.
-    fn wait_turned(&self) -> bool {
+    fn wait_turned(&self) -> Result<Turned, Failed> {
         let turned = self
             .moved
             .wait_while(locked(&self.turned), |turned| turned.is_none());
         let turned = turned.unwrap_or_else(PoisonError::into_inner);
-        turned.unwrap_or(false) && !self.is_cancelled()
+        turned.unwrap_or(Err(Failed))
     }
 }
 
@@ -160,6 +162,23 @@ impl Aof {
         rewriting.failures = 0;
     }
 
+    /// Has a rewrite begin that makes good what a sync has lost, if none is under way.
+    pub(super) fn schedule_mending(&self) {
+        let mut rewriting = self.rewriting();
+        if rewriting.task.is_none() && !rewriting.scheduled {
+            rewriting.scheduled = true;
+            tracing::warn!(
+                "The AOF file can be synced again. A rewrite has to bring back what may have been lost before writes go on."
+            );
+        }
+    }
+
+    /// Whether it is to be tried if the disk can be synced again, after which a rewrite is to make good what was lost.
+    pub(super) fn awaits_sync(&self) -> bool {
+        let rewriting = self.rewriting();
+        self.is_broken() && !rewriting.scheduled && rewriting.task.is_none()
+    }
+
     pub(super) fn reset_rewrites(&self) {
         let mut rewriting = self.rewriting();
         (rewriting.rewrites, rewriting.failures) = (0, 0);
@@ -171,15 +190,23 @@ pub fn is_running(instance: &Instance) -> bool {
     instance.aof.rewriting().task.is_some()
 }
 
-/// Ends the rewrite under way, if there is one, and forgets one that is scheduled.
+/// Ends the rewrite under way, if there is one, and forgets one that is scheduled. One that is being committed is waited for.
 pub fn cancel(instance: &Instance) {
-    let mut rewriting = instance.aof.rewriting();
-    rewriting.scheduled = false;
-    if let Some(task) = rewriting.task.take() {
-        tracing::info!("Killing running AOF rewrite child: {}", std::process::id());
-        task.cancel();
+    instance.aof.rewriting().scheduled = false;
+    call_off(instance);
+}
+
+fn call_off(instance: &Instance) -> Option<Arc<Task>> {
+    let task = {
+        let mut rewriting = instance.aof.rewriting();
         rewriting.started = None;
-    }
+        rewriting.task.take()?
+    };
+    tracing::info!("Killing running AOF rewrite child: {}", std::process::id());
+    task.cancel();
+    // Whoever commits has it: from here on the task has, or never will.
+    drop(instance.aof.ledger());
+    Some(task)
 }
 
 /// Whether a rewrite is to begin: one that is scheduled, or because the files have grown.
@@ -193,14 +220,22 @@ pub fn is_due(instance: &Instance) -> bool {
         && !rewriting.limit.holds(failures, Instant::now())
 }
 
-/// Begins the rewrite that is due.
+/// Begins the rewrite that is due, unless something else has begun since that was seen.
 pub fn tend(db: &mut Db, instance: &Instance) {
+    if is_running(instance) || instance.saving.is_running() {
+        return;
+    }
     let is_scheduled = std::mem::take(&mut instance.aof.rewriting().scheduled);
     if !is_scheduled && let Some(percent) = growth(instance) {
         tracing::info!("Starting automatic rewriting of AOF on {percent}% growth");
     }
-    // A failure is in the log, and counted.
-    let _ = start(db, instance);
+    if start(db, instance).is_err() {
+        // The log says why. What was asked for, or is needed, is tried again.
+        let mut rewriting = instance.aof.rewriting();
+        rewriting.scheduled |= is_scheduled;
+        rewriting.has_failed = true;
+        rewriting.failures += 1;
+    }
 }
 
 /// By how many percent the files have grown since the last rewrite, where that is enough for another.
@@ -220,7 +255,7 @@ fn growth(instance: &Instance) -> Option<u64> {
     (percent >= u64::from(wanted)).then_some(percent)
 }
 
-/// Begins a rewrite.
+/// Begins a rewrite, where none is under way.
 pub fn start(db: &mut Db, instance: &Instance) -> Result<(), Failed> {
     let aof = &instance.aof;
     let state = aof.state();
@@ -244,12 +279,18 @@ pub fn start(db: &mut Db, instance: &Instance) -> Result<(), Failed> {
         number: rewriting.last_number,
         cancelled: AtomicBool::new(false),
         first,
-        turned: Mutex::new((state == State::Off).then_some(true)),
+        turned: Mutex::new((state == State::Off).then_some(Ok(Turned::default()))),
         moved: Condvar::new(),
     });
     let run = {
         let (task, shared) = (Arc::clone(&task), Arc::clone(&shared));
-        move || run(&shared, &task, base, &directory)
+        move || {
+            let run = AssertUnwindSafe(|| run(&shared, &task, base, &directory));
+            if catch_unwind(run).is_err() {
+                // Whatever has happened to it, it is over, and another one can begin.
+                end(&shared, &task, false);
+            }
+        }
     };
     let thread = std::thread::Builder::new().name("aof-rewrite".to_owned());
     if let Err(error) = thread.spawn(run) {
@@ -286,7 +327,10 @@ pub(super) fn turn(instance: &Instance, files: &mut Files, number: u64) {
             }
             None => turn_to_new(instance, files),
         };
-        task.set_turned(turned.is_ok());
+        task.set_turned(turned.map(|()| Turned {
+            offset: files.written(),
+            failed_syncs: aof.failed_syncs(),
+        }));
     }
     aof.clear_busy(Busy::TURNING);
 }
@@ -294,14 +338,8 @@ pub(super) fn turn(instance: &Instance, files: &mut Files, number: u64) {
 fn turn_to_new(instance: &Instance, files: &mut Files) -> Result<(), Failed> {
     let aof = &instance.aof;
     if let Some(file) = files.current() {
-        if let Err(error) = file.sync() {
-            if aof.policy() == AppendFsync::Always {
-                aof.lose();
-            }
-            aof.sync_failed(instance, &error);
-            return Err(Failed);
-        }
-        aof.publish_durable(files.written());
+        let synced = aof.sync(instance, &*file, files.written());
+        synced.map_err(|_| Failed)?;
     }
     let mut ledger = aof.ledger();
     let Ledger {
@@ -326,7 +364,7 @@ fn turn_to_new(instance: &Instance, files: &mut Files) -> Result<(), Failed> {
 /// The thread that writes the base.
 fn run(instance: &Instance, task: &Task, base: Base, directory: &Directory) {
     let form = base.form;
-    let temporary = temporary_base(directory);
+    let temporary = temporary_base(directory, task.number);
     let key_delay_us = instance.config().rdb_key_save_delay_us();
     let mut each_key = || {
         if let Some(delay) = saving::delay(key_delay_us) {
@@ -352,8 +390,11 @@ fn run(instance: &Instance, task: &Task, base: Base, directory: &Directory) {
         tracing::info!("Successfully created the temporary AOF base file {shown}");
     }
     let done = written
-        .and_then(|()| task.wait_turned().then_some(()).ok_or(Failed))
-        .and_then(|()| super::commit::commit(instance, &temporary, form, || task.is_cancelled()));
+        .and_then(|()| task.wait_turned())
+        .and_then(|turned| {
+            let is_cancelled = || task.is_cancelled();
+            super::commit::commit(instance, &temporary, form, turned, is_cancelled)
+        });
     if done.is_err() {
         // It may be gone, renamed or not.
         let _ = directory.disk().remove(&temporary);
@@ -361,18 +402,22 @@ fn run(instance: &Instance, task: &Task, base: Base, directory: &Directory) {
     end(instance, task, done.is_ok());
 }
 
-/// Removes what a rewrite has written that was cancelled because the process ends.
-pub fn remove_temporary(instance: &Instance) {
-    if let Some(ledger) = instance.aof.ledger().as_ref() {
+/// As [`cancel`], and removes what was written, as the process ends before the thread can do that.
+pub fn cancel_at_end(instance: &Instance) {
+    if let Some(task) = call_off(instance)
+        && let Some(ledger) = instance.aof.ledger().as_ref()
+    {
         let directory = &ledger.directory;
-        let _ = directory.disk().remove(&temporary_base(directory));
+        let temporary = temporary_base(directory, task.number);
+        // It may not have been made, or be gone.
+        let _ = directory.disk().remove(&temporary);
     }
 }
 
-/// The name of a base that is not whole.
-fn temporary_base(directory: &Directory) -> PathBuf {
+/// The name of a base that is not whole, which no other rewrite of this process has.
+fn temporary_base(directory: &Directory, number: u64) -> PathBuf {
     let pid = std::process::id();
-    directory.beside(format!("temp-rewriteaof-bg-{pid}.aof").as_bytes())
+    directory.beside(format!("temp-rewriteaof-bg-{pid}-{number}.aof").as_bytes())
 }
 
 fn end(instance: &Instance, task: &Task, succeeded: bool) {
@@ -388,6 +433,8 @@ fn end(instance: &Instance, task: &Task, succeeded: bool) {
     let took = rewriting.started.take().map(|started| started.elapsed());
     rewriting.last_took_s = took.map(|took| took.as_secs());
     rewriting.has_failed = !succeeded;
+    // A sync has failed that this one does not make good.
+    rewriting.scheduled |= aof.is_broken();
     if succeeded {
         rewriting.failures = 0;
         tracing::info!("Background AOF rewrite finished successfully");

@@ -31,8 +31,8 @@ pub fn turn_on(db: &mut Db, instance: &Instance, may_begin: bool) -> Result<(), 
     aof.counters.increment.store(0, Ordering::Relaxed);
     aof.counters.others.store(0, Ordering::Relaxed);
     aof.written.store(start, Ordering::Release);
-    aof.publish_durable(start);
     aof.set_state(State::Waiting);
+    aof.publish_synced(start);
     writer::start(instance).inspect_err(|_| aof.set_state(State::Off))?;
     db.effects.on = true;
     if !may_begin {

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use super::writer::{Rhythm, work};
 use super::{Aof, State, open, rewrite, switch, writer};
 use crate::command::Registry;
+use crate::config::choices::AppendFsync;
 use crate::config::{Config, Param, SystemHost};
 use crate::instance::Instance;
 use crate::instance::attention::FILE_FAILS;
@@ -86,11 +87,26 @@ impl Subject {
         if rewrite::start(&mut self.db, &self.instance).is_err() {
             return false;
         }
+        self.end_rewrite();
+        self.aof().rewrite_figures().is_last_ok
+    }
+
+    fn end_rewrite(&mut self) {
         while rewrite::is_running(&self.instance) {
             self.work();
             std::thread::yield_now();
         }
-        self.aof().rewrite_figures().is_last_ok
+    }
+
+    /// Lets the threads work for some seconds, and the rewrites that are due be done.
+    fn settle(&mut self) {
+        for _ in 0..4 {
+            self.work();
+            if rewrite::is_due(&self.instance) {
+                rewrite::tend(&mut self.db, &self.instance);
+            }
+            self.end_rewrite();
+        }
     }
 }
 
@@ -138,6 +154,11 @@ fn loses_nothing_shown(bring: impl Fn(&mut Subject)) {
             bring(&mut subject);
             if subject.aof().may_show(end) {
                 shown = number;
+            }
+            if subject.aof().is_lost() {
+                // What the file has is nothing now, and the process has ended.
+                assert!(shown < number);
+                return;
             }
             let there = found(&disk.cut_power());
             assert!(
@@ -204,9 +225,8 @@ fn what_was_written_without_always_is_there_when_the_process_ends_whatever_fails
                 );
                 subject.work();
             }
-            // A second later it has been tried again, with success.
-            subject.work();
-            subject.work();
+            // It has been tried again, with success.
+            subject.settle();
             assert!(!subject.refuses());
             assert_eq!(found(&disk.end_process()), 3);
             if policy == "everysec" {
@@ -230,12 +250,15 @@ fn a_rewrite_loses_nothing_whatever_fails() {
             subject.work();
             subject.rewrite();
             let end = subject.write(3);
-            subject.work();
-            subject.work();
+            subject.settle();
+            // The process that has lost something does not live on for so long.
             if subject.aof().may_show(end) {
                 assert_eq!(found(&disk.cut_power()), 3);
             }
-            assert!(subject.aof().is_lost() || found(&disk.end_process()) == 3);
+            if !subject.aof().is_lost() {
+                assert!(subject.aof().may_show(end) && !subject.refuses());
+                assert_eq!(found(&disk.end_process()), 3);
+            }
         });
     }
 }
@@ -316,18 +339,236 @@ fn with_always_a_write_that_fails_is_not_shown_and_one_that_is_not_synced_is_the
     let end = subject.write(2);
     subject.work();
     assert!(!subject.aof().may_show(end) && subject.aof().is_lost());
+    // The process ends; until then it must not be told otherwise.
+    disk.fail_syncs(false);
+    for _ in 0..3 {
+        subject.work();
+        assert!(!writer::commit(&subject.instance));
+        assert!(!subject.aof().may_show(end));
+    }
 }
 
 #[test]
-fn with_everysec_a_sync_that_fails_stops_writes_until_one_succeeds() {
+fn a_sync_that_fails_stops_writes_until_a_new_base_has_what_it_has_lost() {
+    let disk = SimulatedDisk::default();
+    let mut subject = Subject::start(&disk, "everysec").expect("nothing fails yet");
+    disk.fail_syncs(true);
+    let end = subject.write(1);
+    subject.work();
+    subject.work();
+    assert!(subject.refuses() && !subject.aof().is_lost());
+    assert!(!subject.aof().rewrite_figures().is_scheduled);
+    disk.fail_syncs(false);
+    subject.work();
+    assert!(subject.refuses(), "it is synced, but without what was lost");
+    assert!(subject.aof().durable() < Some(end));
+    assert!(subject.aof().rewrite_figures().is_scheduled);
+    subject.settle();
+    assert!(!subject.refuses() && subject.aof().durable() >= Some(end));
+    assert_eq!(found(&disk.cut_power()), 1);
+}
+
+#[test]
+fn replies_that_wait_for_the_disk_after_a_failure_wait_for_the_new_base() {
+    let disk = SimulatedDisk::default();
+    let mut subject = Subject::start(&disk, "everysec").expect("nothing fails yet");
+    disk.fail_syncs(true);
+    let end = subject.write(1);
+    subject.work();
+    subject.aof().set_policy(AppendFsync::Always);
+    disk.fail_syncs(false);
+    for _ in 0..3 {
+        subject.work();
+        assert!(!writer::commit(&subject.instance), "it is the thread's");
+        assert!(!subject.aof().may_show(end));
+    }
+    subject.settle();
+    assert!(subject.aof().may_show(end) && !subject.aof().is_lost());
+    assert_eq!(found(&disk.cut_power()), 1);
+}
+
+#[test]
+fn a_sync_that_fails_after_a_base_was_begun_needs_another_one() {
     let disk = SimulatedDisk::default();
     let mut subject = Subject::start(&disk, "everysec").expect("nothing fails yet");
     disk.fail_syncs(true);
     subject.write(1);
     subject.work();
-    assert!(subject.refuses() && !subject.aof().is_lost());
     disk.fail_syncs(false);
     subject.work();
+    disk.fail_at(disk.calls() + 1, Failure::Fails);
+    rewrite::tend(&mut subject.db, &subject.instance);
+    subject.end_rewrite();
+    // It may be that the base could not be written, or that the log could not go on in another file.
+    let figures = subject.aof().rewrite_figures();
+    assert!(subject.refuses() && figures.is_scheduled && !figures.is_last_ok);
+    subject.settle();
     assert!(!subject.refuses());
     assert_eq!(found(&disk.cut_power()), 1);
+}
+
+#[test]
+fn without_a_rhythm_a_sync_that_fails_is_tried_again_all_the_same() {
+    let disk = SimulatedDisk::default();
+    let mut subject = Subject::start(&disk, "no").expect("nothing fails yet");
+    subject.write(1);
+    disk.fail_syncs(true);
+    // Somebody waits for the disk, and leaves.
+    subject.aof().wait_for_sync();
+    subject.work();
+    subject.aof().set_sync_wanted(false);
+    assert!(subject.refuses());
+    disk.fail_syncs(false);
+    subject.settle();
+    assert!(!subject.refuses());
+}
+
+#[test]
+fn turning_it_off_while_the_first_base_gets_its_name_turns_it_off() {
+    let disk = SimulatedDisk::default();
+    let mut subject = Subject::start(&disk, "everysec").expect("nothing fails");
+    switch::turn_off(&mut subject.db, &subject.instance);
+    disk.hold_renames(true);
+    switch::turn_on(&mut subject.db, &subject.instance, true).expect("nothing fails");
+    disk.wait_for_rename();
+    std::thread::scope(|scope| {
+        let instance = Arc::clone(&subject.instance);
+        let turning = scope.spawn(|| switch::turn_off(&mut subject.db, &subject.instance));
+        // Either it waits for the rewrite that it has called off, or it is over too soon.
+        while rewrite::is_running(&instance) && !turning.is_finished() {
+            std::thread::yield_now();
+        }
+        disk.hold_renames(false);
+    });
+    while Arc::strong_count(&subject.instance) > 1 {
+        std::thread::yield_now();
+    }
+    assert_eq!(subject.aof().state(), State::Off);
+    switch::turn_on(&mut subject.db, &subject.instance, true).expect("nothing fails");
+    assert_eq!(subject.aof().rewrite_figures().rewrites, 2);
+    subject.aof().close(&subject.instance);
+}
+
+#[test]
+fn a_file_that_ends_too_early_before_others_is_left_as_it_is() {
+    let disk = SimulatedDisk::default();
+    let folder = Path::new("/data/appendonlydir");
+    let whole = b"*3\r\n$3\r\nSET\r\n$1\r\nn\r\n$1\r\n1\r\n";
+    let torn = &whole[..whole.len() - 3];
+    let manifest = b"file a seq 1 type i\nfile b seq 2 type i\n";
+    disk.put(folder.join("appendonly.aof.manifest"), manifest);
+    for (name, bytes) in [("a", torn), ("b", whole)] {
+        disk.put(folder.join(name), bytes);
+    }
+    for _ in 0..2 {
+        assert!(Subject::start(&disk, "everysec").is_none());
+        assert_eq!(disk.bytes(folder.join("a")).as_deref(), Some(torn));
+    }
+    // As the last one with anything in it, it is cut.
+    disk.put(folder.join("b"), b"");
+    assert!(Subject::start(&disk, "everysec").is_some());
+    assert_eq!(disk.bytes(folder.join("a")).as_deref(), Some(&b""[..]));
+}
+
+#[test]
+fn files_whose_manifest_is_gone_are_left_as_they_are() {
+    let disk = SimulatedDisk::default();
+    let folder = Path::new("/data/appendonlydir");
+    let names = ["appendonly.aof.1.base.rdb", "appendonly.aof.1.incr.aof"];
+    for name in names {
+        disk.put(folder.join(name), b"what a person may want back");
+    }
+    let mut subject = Subject::start(&disk, "everysec").expect("nothing fails");
+    subject.write(1);
+    assert!(subject.rewrite());
+    assert_eq!(found(&disk.end_process()), 1);
+    for name in names {
+        let there = disk.bytes(folder.join(name));
+        assert_eq!(there.as_deref(), Some(&b"what a person may want back"[..]));
+    }
+}
+
+#[test]
+fn flushall_in_a_file_leaves_the_snapshot_alone() {
+    let disk = SimulatedDisk::default();
+    let folder = Path::new("/data/appendonlydir");
+    let manifest = b"file a seq 1 type i\n";
+    disk.put(folder.join("appendonly.aof.manifest"), manifest);
+    disk.put(folder.join("a"), b"*1\r\n$8\r\nFLUSHALL\r\n");
+    disk.put("dump.rdb", b"what a person may want back");
+    let subject = Subject::start(&disk, "everysec").expect("it is whole");
+    assert!(!subject.instance.config().save_points().is_empty());
+    let there = disk.bytes("dump.rdb");
+    assert_eq!(there.as_deref(), Some(&b"what a person may want back"[..]));
+}
+
+#[test]
+fn a_first_increment_is_none_that_is_history() {
+    let disk = SimulatedDisk::default();
+    let mut subject = Subject::start(&disk, "everysec").expect("nothing fails");
+    assert!(subject.rewrite());
+    // As a rewrite leaves it while there is no append-only file, and the history is kept.
+    let folder = Path::new("/data/appendonlydir");
+    let manifest = b"file appendonly.aof.2.base.rdb seq 2 type b\nfile appendonly.aof.1.incr.aof seq 1 type h\n";
+    disk.put(folder.join("appendonly.aof.manifest"), manifest);
+    let old = b"*3\r\n$3\r\nSET\r\n$1\r\nn\r\n$1\r\n7\r\n";
+    disk.put(folder.join("appendonly.aof.1.incr.aof"), old);
+    let mut subject = Subject::start(&disk, "everysec").expect("it is whole");
+    subject.write(2);
+    subject.work();
+    assert_eq!(found(&disk.cut_power()), 2);
+}
+
+#[test]
+fn what_waits_for_a_busy_file_has_a_bound() {
+    let disk = SimulatedDisk::default();
+    let mut subject = Subject::start(&disk, "everysec").expect("nothing fails");
+    subject.aof().set_busy(super::Busy::SYNCING);
+    let end = subject.write(1);
+    assert!(subject.aof().figures(&subject.instance.log).buffered >= end);
+    let long = vec![b'x'; usize::try_from(writer::MAX_WAITING_BYTES).expect("it fits")];
+    let effects = &mut subject.db.effects;
+    effects.say(0, [b"SET".as_slice(), b"long", &long]);
+    subject.instance.log.append(effects, true, 0);
+    writer::write_out(&subject.instance);
+    assert_eq!(subject.aof().figures(&subject.instance.log).buffered, 0);
+}
+
+#[test]
+fn a_rewrite_does_not_begin_beside_another() {
+    let disk = SimulatedDisk::default();
+    let mut subject = Subject::start(&disk, "everysec").expect("nothing fails");
+    subject.write(1);
+    subject.aof().schedule_rewrite();
+    assert!(rewrite::is_due(&subject.instance));
+    // A client's BGREWRITEAOF comes before the lock is had.
+    rewrite::start(&mut subject.db, &subject.instance).expect("nothing fails");
+    rewrite::tend(&mut subject.db, &subject.instance);
+    assert_eq!(subject.aof().rewrite_figures().rewrites, 1);
+    subject.end_rewrite();
+}
+
+#[test]
+fn a_first_base_that_cannot_be_begun_is_tried_again() {
+    let disk = SimulatedDisk::default();
+    let mut subject = Subject::start(&disk, "everysec").expect("nothing fails yet");
+    switch::turn_off(&mut subject.db, &subject.instance);
+    switch::turn_on(&mut subject.db, &subject.instance, false).expect("it is scheduled");
+    disk.fail_at(disk.calls() + 1, Failure::Fails);
+    rewrite::tend(&mut subject.db, &subject.instance);
+    let figures = subject.aof().rewrite_figures();
+    assert!(figures.is_scheduled && !figures.is_running && !figures.is_last_ok);
+    assert_eq!(figures.failures, 1);
+    let end = subject.write(1);
+    assert_eq!(subject.aof().durable(), None, "there is no base yet");
+    rewrite::tend(&mut subject.db, &subject.instance);
+    while subject.aof().state() == State::Waiting {
+        std::thread::yield_now();
+    }
+    while subject.aof().durable() < Some(end) {
+        subject.aof().wait_for_sync();
+        std::thread::yield_now();
+    }
+    assert_eq!(found(&disk.cut_power()), 1);
+    subject.aof().close(&subject.instance);
 }

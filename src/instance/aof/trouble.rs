@@ -1,5 +1,5 @@
 //! What is wrong with the append-only file: while it cannot be written or synced, writes are refused. It is tried again each
-//! second, and when it succeeds, all is as before.
+//! second. When it can be written, all is as before; after a sync that has failed a new base is needed as well ([`super::sync`]).
 
 use std::time::{Duration, Instant};
 
@@ -17,6 +17,7 @@ const LOG_PERIOD: Duration = Duration::from_secs(30);
 pub(super) struct Trouble {
     write: Option<String>,
     sync: Option<String>,
+    failed_syncs: u64,
     logged: Option<Instant>,
 }
 
@@ -76,22 +77,46 @@ impl Aof {
         self.end(instance, trouble);
     }
 
-    pub(super) fn sync_failed(&self, instance: &Instance, error: &std::io::Error) {
+    /// Notes that a sync has failed; false where the append-only file was turned off meanwhile, as nobody would end that trouble.
+    pub(super) fn sync_failed(&self, instance: &Instance, error: &std::io::Error) -> bool {
         let mut trouble = locked(&self.trouble);
+        if !self.is_on() {
+            return false;
+        }
         let text = system_text(error);
-        if trouble.sync.is_none() || trouble.is_to_be_logged() {
+        let is_to_be_logged = trouble.is_to_be_logged() || trouble.sync.is_none();
+        if self.holds_replies() {
+            tracing::warn!(
+                "Can't persist AOF for fsync error when the AOF fsync policy is 'always': {text}. Exiting..."
+            );
+        } else if is_to_be_logged {
             tracing::warn!("Fail to fsync the AOF file: {text}");
         }
         trouble.sync = Some(text);
-        drop(trouble);
+        trouble.failed_syncs += 1;
+        self.set_broken(true);
         instance.attention.raise(FILE_FAILS);
+        true
     }
 
-    pub(super) fn sync_succeeded(&self, instance: &Instance) {
+    /// How many syncs have failed so far.
+    pub(super) fn failed_syncs(&self) -> u64 {
+        locked(&self.trouble).failed_syncs
+    }
+
+    /// Ends the trouble with syncs, as a base is there that was begun when `failed_syncs` of them had failed; whether that can be:
+    /// another one may have failed since.
+    pub(super) fn mend(&self, instance: &Instance, failed_syncs: u64) -> bool {
         let mut trouble = locked(&self.trouble);
-        if trouble.sync.take().is_some() {
-            self.end(instance, trouble);
+        if trouble.failed_syncs != failed_syncs {
+            return false;
         }
+        if trouble.sync.take().is_some() {
+            tracing::warn!("AOF fsync error looks solved, the server can write again.");
+        }
+        self.set_broken(false);
+        self.end(instance, trouble);
+        true
     }
 
     fn end(&self, instance: &Instance, mut trouble: std::sync::MutexGuard<'_, Trouble>) {
@@ -106,7 +131,12 @@ impl Aof {
 
     /// Forgets the errors of a file that is written no more.
     pub(super) fn forget_trouble(&self, instance: &Instance) {
-        *locked(&self.trouble) = Trouble::default();
+        let mut trouble = locked(&self.trouble);
+        *trouble = Trouble {
+            failed_syncs: trouble.failed_syncs,
+            ..Trouble::default()
+        };
+        self.set_broken(false);
         self.clear_busy(Busy::FAILING);
         instance.attention.lower(FILE_FAILS);
     }

@@ -14,6 +14,8 @@ use crate::persist::disk::DiskFile;
 
 /// How often the file is synced, and what has failed is tried again.
 const PERIOD: Duration = Duration::from_secs(1);
+/// So many bytes wait for a file that is busy. For more of them a connection waits, lest they fill the memory.
+pub(super) const MAX_WAITING_BYTES: u64 = 64 * 1024 * 1024;
 /// A sync that takes longer is told to the log.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// With `always`, a disk that takes longer is waited for by the thread, and connections are served meanwhile. To hand the work
@@ -23,10 +25,14 @@ const SHORT_SYNC: Duration = Duration::from_millis(2);
 /// Writes what is in the log, unless that may block; for a connection, before its replies go out.
 pub fn write_out(instance: &Instance) {
     let aof = &instance.aof;
-    if aof.written.load(Ordering::Acquire) >= instance.log.end() {
+    let (written, end) = (aof.written.load(Ordering::Acquire), instance.log.end());
+    if written >= end {
         return;
     }
-    if aof.holds_replies() || aof.is_busy() {
+    // What comes while writing fails is no more than what was under way: writes are refused.
+    let is_failing = aof.busy.load(Ordering::Acquire) & Busy::FAILING != 0;
+    let may_wait = is_failing || end - written <= MAX_WAITING_BYTES;
+    if aof.holds_replies() || (aof.is_busy() && may_wait) {
         return aof.ask_writer();
     }
     let mut files = aof.files();
@@ -40,7 +46,8 @@ pub fn write_out(instance: &Instance) {
 /// they are told.
 pub fn commit(instance: &Instance) -> bool {
     let aof = &instance.aof;
-    if aof.is_busy() || aof.is_lost() || aof.has_slow_disk.load(Ordering::Relaxed) {
+    let is_up_to_thread = aof.is_lost() || aof.is_broken();
+    if aof.is_busy() || is_up_to_thread || aof.has_slow_disk.load(Ordering::Relaxed) {
         aof.ask_writer();
         return false;
     }
@@ -67,9 +74,11 @@ fn write_and_sync(instance: &Instance) -> bool {
     let file = files.current();
     drop(files);
     match file {
-        Some(file) if end > aof.durable() && !rests(instance) => {
+        Some(file) if end > aof.synced_up_to() && !rests(instance) => {
             sync_now(instance, &Sync { file, end });
         }
+        // A sync that has failed meanwhile is told by the next look.
+        _ if aof.is_broken() => {}
         _ => aof.show(end),
     }
     true
@@ -169,13 +178,15 @@ pub(super) fn work(
     let Some(sync) = sync else {
         return aof.show(aof.written.load(Ordering::Acquire));
     };
-    let is_due = sync.end > aof.durable();
+    let is_due = sync.end > aof.synced_up_to() || (is_tick && aof.awaits_sync());
     match aof.policy() {
-        AppendFsync::Always if rests(instance) => aof.show(sync.end),
+        AppendFsync::Always if rests(instance) && !aof.is_broken() => aof.show(sync.end),
         AppendFsync::Always if is_due => sync_now(instance, &sync),
+        // What a sync has lost is not there because it is synced no more.
+        AppendFsync::Always if aof.is_broken() => {}
         AppendFsync::Always => aof.show(sync.end),
         // Without a rhythm of its own the file is synced for those who wait for it.
-        AppendFsync::No if !aof.sync_wanted.load(Ordering::Acquire) => {}
+        AppendFsync::No if !(aof.sync_wanted.load(Ordering::Acquire) || aof.is_broken()) => {}
         AppendFsync::Everysec if !is_tick || rests(instance) => {}
         AppendFsync::Everysec | AppendFsync::No if is_due => {
             if aof.busy.load(Ordering::Acquire) & Busy::SYNCING == 0 {
@@ -214,22 +225,12 @@ fn tell_delay(instance: &Instance, rhythm: &mut Rhythm, now: Instant) {
 
 /// Syncs while replies wait for it.
 fn sync_now(instance: &Instance, sync: &Sync) {
-    let aof = &instance.aof;
     let start = Instant::now();
-    match sync.file.sync() {
-        Ok(()) => {
-            let is_slow = start.elapsed() > SHORT_SYNC;
-            aof.has_slow_disk.store(is_slow, Ordering::Relaxed);
-            aof.publish_durable(sync.end);
-            aof.sync_succeeded(instance);
-        }
-        Err(error) => {
-            tracing::warn!(
-                "Can't persist AOF for fsync error when the AOF fsync policy is 'always': {}. Exiting...",
-                system_text(&error)
-            );
-            aof.lose();
-        }
+    // A failure is noted, and the end.
+    if instance.aof.sync(instance, &*sync.file, sync.end).is_ok() {
+        let is_slow = start.elapsed() > SHORT_SYNC;
+        let has_slow_disk = &instance.aof.has_slow_disk;
+        has_slow_disk.store(is_slow, Ordering::Relaxed);
     }
 }
 
@@ -237,13 +238,8 @@ impl Sync {
     /// Syncs while others write on.
     pub(super) fn run(&self, instance: &Instance) {
         let aof = &instance.aof;
-        match self.file.sync() {
-            Ok(()) => {
-                aof.publish_durable(self.end);
-                aof.sync_succeeded(instance);
-            }
-            Err(error) => aof.sync_failed(instance, &error),
-        }
+        // A failure is noted, and tried again.
+        let _ = aof.sync(instance, &*self.file, self.end);
         aof.clear_busy(Busy::SYNCING);
         // What came meanwhile was left to the thread.
         aof.ask_writer();
@@ -285,9 +281,9 @@ fn sync_all(instance: &Instance, jobs: &Receiver<Sync>) {
     }
 }
 
-/// Writes what is left, whatever else is under way.
-pub fn flush(instance: &Instance) {
-    advance_and_turn(instance, &mut instance.aof.files());
+/// Writes what is left, whatever else is under way; whether that has succeeded.
+pub fn flush(instance: &Instance) -> bool {
+    advance_and_turn(instance, &mut instance.aof.files())
 }
 
 /// Writes and syncs what is left, when the threads have ended.
@@ -299,8 +295,6 @@ pub(super) fn finish(instance: &Instance) {
     let Some(file) = files.current() else {
         return;
     };
-    match file.sync() {
-        Ok(()) => aof.publish_durable(end),
-        Err(error) => tracing::warn!("Fail to fsync the AOF file: {}", system_text(&error)),
-    }
+    // A failure is in the log, and there is nothing else to be done.
+    let _ = aof.sync(instance, &*file, end);
 }

@@ -11,6 +11,8 @@ use crate::text::words;
 /// The longest line, with its end: a name of 255 bytes, the most that file systems have, fits with four characters for each.
 /// Redis reads no more than 1024.
 const MAX_LINE_BYTES: usize = 1100;
+/// The highest number that is read, beyond which there is room to count on.
+const MAX_SEQ: i64 = i64::MAX / 2;
 /// A manifest that is longer is not read.
 pub const MAX_BYTES: u64 = 16 * 1024 * 1024;
 
@@ -206,10 +208,28 @@ impl Manifest {
         self.base.iter().chain(&self.increments)
     }
 
+    /// Gives no number from now on that one of these files has by its name: they are of a manifest that is gone.
+    pub fn count_past<'n>(&mut self, prefix: &[u8], names: impl Iterator<Item = &'n [u8]>) {
+        for name in names {
+            let rest = name
+                .strip_prefix(prefix)
+                .and_then(|rest| rest.strip_prefix(b"."));
+            let Some(rest) = rest else {
+                continue;
+            };
+            let seq = leading_number(rest).min(MAX_SEQ);
+            if rest.ends_with(b".incr.aof") {
+                self.increment_seq = self.increment_seq.max(seq);
+            } else if rest.ends_with(b".base.rdb") || rest.ends_with(b".base.aof") {
+                self.base_seq = self.base_seq.max(seq);
+            }
+        }
+    }
+
     /// Takes a file of that name, which is written already, as the base; the one before becomes history.
     pub fn adopt_base(&mut self, name: &[u8]) {
         self.history.splice(0..0, self.base.take());
-        self.base_seq = self.base_seq.saturating_add(1);
+        self.base_seq += 1;
         self.base = Some(Part {
             name: name.to_vec(),
             seq: self.base_seq,
@@ -218,26 +238,38 @@ impl Manifest {
 
     /// Adds a base, named after `prefix`, and returns its name; the one before becomes history.
     pub fn add_base(&mut self, prefix: &[u8], form: BaseForm) -> Vec<u8> {
-        let seq = self.base_seq.saturating_add(1);
         let end = match form {
             BaseForm::Rdb => "rdb",
             BaseForm::Commands => "aof",
         };
-        let name = [prefix, format!(".{seq}.base.{end}").as_bytes()].concat();
+        let name_of = |seq| [prefix, format!(".{seq}.base.{end}").as_bytes()].concat();
+        while self.is_history(&name_of(self.base_seq + 1)) {
+            self.base_seq += 1;
+        }
+        let name = name_of(self.base_seq + 1);
         self.adopt_base(&name);
         name
     }
 
     /// Adds an increment, named after `prefix`, and returns its name.
     pub fn add_increment(&mut self, prefix: &[u8]) -> Vec<u8> {
-        self.increment_seq = self.increment_seq.saturating_add(1);
-        let seq = self.increment_seq;
-        let name = [prefix, format!(".{seq}.incr.aof").as_bytes()].concat();
-        self.increments.push(Part {
-            name: name.clone(),
-            seq,
-        });
+        let name_of = |seq| [prefix, format!(".{seq}.incr.aof").as_bytes()].concat();
+        while self.is_history(&name_of(self.increment_seq + 1)) {
+            self.increment_seq += 1;
+        }
+        self.increment_seq += 1;
+        let part = Part {
+            name: name_of(self.increment_seq),
+            seq: self.increment_seq,
+        };
+        let name = part.name.clone();
+        self.increments.push(part);
         name
+    }
+
+    /// Whether a file of that name is to be removed. Where no increment is left, nothing else tells which numbers were given.
+    fn is_history(&self, name: &[u8]) -> bool {
+        self.history.iter().any(|part| part.name == name)
     }
 
     /// Makes history of the increments that a new base has made superfluous: all but the last `kept` ones.
@@ -266,7 +298,7 @@ fn parse_line(line: &[u8]) -> Result<(Kind, Part), Fault> {
     match (name, letter) {
         // A name that is empty, or one of the two that every directory has, is that of no file.
         (Some(name), _) if matches!(name.as_slice(), b"" | b"." | b"..") => Err(Fault::Format),
-        (Some(name), Some(letter)) if seq != 0 => {
+        (Some(name), Some(letter)) if (1..=MAX_SEQ).contains(&seq) => {
             let kind = Kind::of_letter(letter).ok_or(Fault::Type)?;
             Ok((kind, Part { name, seq }))
         }
@@ -355,6 +387,10 @@ mod tests {
                 "at line 1, 'file a seq 0 type b': Invalid AOF manifest file format",
             ),
             (
+                "file a seq 9223372036854775807 type i\n",
+                "at line 1, 'file a seq 9223372036854775807 type i': Invalid AOF manifest file format",
+            ),
+            (
                 "file ../a seq 1 type b\n",
                 "at line 1, 'file ../a seq 1 type b': File can't be a path, just a filename",
             ),
@@ -396,9 +432,37 @@ mod tests {
         assert_eq!(again, manifest);
     }
 
+    #[test]
+    fn no_name_is_given_that_a_file_without_a_manifest_has() {
+        let names = [
+            "f.7.incr.aof",
+            "f.3.base.aof",
+            "f.x.base.rdb",
+            "g.9.incr.aof",
+            "f.manifest",
+            "f",
+            "f.99999999999999999999.incr",
+            "f.-5.base.rdb",
+        ];
+        let mut manifest = Manifest::default();
+        manifest.count_past(b"f", names.iter().map(|name| name.as_bytes()));
+        assert_eq!(manifest.add_increment(b"f"), b"f.8.incr.aof");
+        assert_eq!(manifest.add_base(b"f", BaseForm::Rdb), b"f.4.base.rdb");
+    }
+
+    #[test]
+    fn no_name_is_given_that_a_file_of_the_history_has() {
+        let text = "file f.3.base.rdb seq 3 type b\nfile f.1.incr.aof seq 1 type h\n\
+                    file f.4.base.rdb seq 4 type h\nfile f.2.incr.aof seq 2 type h\n";
+        let mut manifest = Manifest::parse(text.as_bytes()).expect("it is well formed");
+        assert_eq!(manifest.add_increment(b"f"), b"f.3.incr.aof");
+        assert_eq!(manifest.add_base(b"f", BaseForm::Rdb), b"f.5.base.rdb");
+        assert_eq!(manifest.base.as_ref().map(|base| base.seq), Some(5));
+    }
+
     proptest! {
         #[test]
-        fn any_name_comes_back(name in "[^\\x00/]{1,20}", seq in 1_i64..) {
+        fn any_name_comes_back(name in "[^\\x00/]{1,20}", seq in 1..=MAX_SEQ) {
             prop_assume!(name != "." && name != "..");
             let part = Part { name: name.into_bytes(), seq };
             let manifest = Manifest {

@@ -1,13 +1,15 @@
 //! [`SimulatedDisk`]: a file system in memory for tests, whose calls can be made to fail, and whose power can be cut.
 //!
 //! After [`SimulatedDisk::cut_power`] there is what was synced: of a file the bytes at its last sync, of a directory the names
-//! at its last sync.
+//! at its last sync. What a sync of a file has failed to bring to the disk no later sync brings there, as the system holds it
+//! for written: zeros stand in its place.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::io::{self, Cursor, Read};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use super::{Disk, DiskFile};
 
@@ -22,7 +24,7 @@ pub enum Failure {
 
 /// A file system in memory.
 #[derive(Clone, Debug, Default)]
-pub struct SimulatedDisk(Arc<Mutex<State>>);
+pub struct SimulatedDisk(Arc<Mutex<State>>, Arc<Condvar>);
 
 #[derive(Debug, Default)]
 struct State {
@@ -34,6 +36,10 @@ struct State {
     failing: Option<(u64, Failure)>,
     /// Whether syncs fail.
     syncs_fail: bool,
+    /// Whether renaming waits.
+    holds_renames: bool,
+    /// How many wait for that.
+    held: usize,
     /// Bytes that can still be written, where there is a limit.
     room: Option<usize>,
 }
@@ -42,6 +48,22 @@ struct State {
 struct Content {
     bytes: Vec<u8>,
     synced: Vec<u8>,
+    /// What syncs have failed to bring to the disk.
+    lost: Vec<Range<usize>>,
+}
+
+impl Content {
+    fn sync(&mut self) {
+        self.synced.clone_from(&self.bytes);
+        for lost in &self.lost {
+            let end = lost.end.min(self.synced.len());
+            self.synced[lost.start.min(end)..end].fill(0);
+        }
+    }
+
+    fn lose(&mut self) {
+        self.lost.push(self.synced.len()..self.bytes.len());
+    }
 }
 
 #[derive(Debug)]
@@ -74,6 +96,18 @@ impl SimulatedDisk {
         locked(&self.0).syncs_fail = fail;
     }
 
+    /// Has whoever renames a file wait, or go on.
+    pub fn hold_renames(&self, hold: bool) {
+        locked(&self.0).holds_renames = hold;
+        self.1.notify_all();
+    }
+
+    /// Waits until somebody waits in renaming.
+    pub fn wait_for_rename(&self) {
+        let waited = self.1.wait_while(locked(&self.0), |state| state.held == 0);
+        drop(waited);
+    }
+
     /// Leaves room for so many bytes, or for any number.
     pub fn set_room(&self, bytes: Option<usize>) {
         locked(&self.0).room = bytes;
@@ -91,6 +125,7 @@ impl SimulatedDisk {
         let content = Arc::new(Mutex::new(Content {
             bytes: bytes.to_vec(),
             synced: bytes.to_vec(),
+            lost: Vec::new(),
         }));
         let path = path.into();
         let mut state = locked(&self.0);
@@ -172,19 +207,25 @@ impl DiskFile for SimulatedFile {
     }
 
     fn sync(&self) -> io::Result<()> {
-        let state = self.disk.call().map_err(|(error, _)| error)?;
-        if state.syncs_fail {
-            return Err(failed());
-        }
+        let called = self.disk.call().map_err(|(error, _)| error);
         let mut content = locked(&self.content);
-        content.synced = content.bytes.clone();
+        if !called.as_ref().is_ok_and(|state| !state.syncs_fail) {
+            content.lose();
+            return called.and(Err(failed()));
+        }
+        content.sync();
         Ok(())
     }
 
     fn truncate(&self, len: u64) -> io::Result<()> {
         let _state = self.disk.call().map_err(|(error, _)| error)?;
         let len = usize::try_from(len).map_err(io::Error::other)?;
-        locked(&self.content).bytes.truncate(len);
+        let mut content = locked(&self.content);
+        content.bytes.truncate(len);
+        // What is written there anew is another matter.
+        for lost in &mut content.lost {
+            lost.end = lost.end.min(len);
+        }
         Ok(())
     }
 }
@@ -218,6 +259,11 @@ impl Disk for SimulatedDisk {
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut state = self.call().map_err(|(error, _)| error)?;
+        state.held += 1;
+        self.1.notify_all();
+        let waited = self.1.wait_while(state, |state| state.holds_renames);
+        state = waited.unwrap_or_else(PoisonError::into_inner);
+        state.held -= 1;
         let content = state.names.remove(from).ok_or(io::ErrorKind::NotFound)?;
         state.names.insert(to.to_owned(), content);
         Ok(())
@@ -278,6 +324,23 @@ mod tests {
         disk.rename(a, b).expect("it can be renamed");
         assert_eq!(disk.bytes(b).as_deref(), Some(&b"onetwo"[..]));
         assert_eq!(disk.cut_power().bytes(b), None);
+    }
+
+    #[test]
+    fn what_a_sync_has_failed_to_bring_to_the_disk_no_later_one_does() {
+        let disk = SimulatedDisk::default();
+        let path = Path::new("d/a");
+        disk.put(path, b"one");
+        let file = disk.append(path).expect("it is there");
+        write_all(&*file, b"two").expect("it can be written");
+        disk.fail_syncs(true);
+        assert!(file.sync().is_err());
+        disk.fail_syncs(false);
+        write_all(&*file, b"three").expect("it can be written");
+        file.sync().expect("it can be synced");
+        let there = disk.cut_power().bytes(path);
+        assert_eq!(there.as_deref(), Some(&b"one\0\0\0three"[..]));
+        assert_eq!(disk.bytes(path).as_deref(), Some(&b"onetwothree"[..]));
     }
 
     #[test]

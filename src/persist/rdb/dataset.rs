@@ -176,8 +176,16 @@ impl Target {
         }
     }
 
+    /// The same in the directory `folder`, whichever the working directory is later.
+    pub fn within(&self, folder: &Path) -> Self {
+        Target {
+            path: folder.join(&self.path),
+            temporary: folder.join(&self.temporary),
+        }
+    }
+
     /// The directory of both.
-    fn directory(&self) -> &Path {
+    pub fn directory(&self) -> &Path {
         match self.path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent,
             _ => Path::new("."),

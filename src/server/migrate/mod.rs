@@ -18,7 +18,7 @@ use super::busy;
 use super::clock;
 use crate::command::{Flags, waiting};
 use crate::commands::generic::migrate;
-use crate::instance::attention::READY_KEYS;
+use crate::instance::attention::{ENDING, READY_KEYS};
 use crate::instance::migrations::{Failure, Migration, Order, Parcel, Target};
 use crate::instance::{Instance, tracking};
 use crate::store::db::Db;
@@ -168,7 +168,10 @@ async fn settle(db: &Mutex<Db>, instance: &Instance, migration: Migration) {
     while migration.is_some() {
         let end_of_pause = instance.end_of_pause();
         busy::when_free(db, instance, |db| {
-            if !instance.pause().holds(Flags::WRITE) {
+            if instance.attention.has(ENDING) {
+                // The data set was saved for the last time, with the keys in it: nobody is told that they are gone.
+                migration = None;
+            } else if !instance.pause().holds(Flags::WRITE) {
                 db.set_clock(clock::unix_ms());
                 if let Some(migration) = migration.take() {
                     migrate::carried(db, instance, migration);

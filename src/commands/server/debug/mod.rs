@@ -245,7 +245,7 @@ fn string_match(context: &mut Context<'_>, request: Request<'_>) -> CommandResul
 }
 
 /// Values of keys that are there are kept, and what is made does not count as a change, so that tests can tell it from
-/// their own.
+/// their own. Nor does it get into the log of writes, as in Redis: a rewrite of the append-only file has it.
 fn populate(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let mut args = Args::new(request, 2);
     let keys = positive(&mut args)?;

@@ -51,11 +51,13 @@ pub(super) fn load_append_only(context: &mut Context<'_>, _request: Request<'_>)
             "ERR This Redis command is not allowed from script",
         ));
     }
-    writer::flush(instance);
+    let failed = CommandError::fixed("ERR Error trying to load the AOF files, check server logs");
+    if !writer::flush(instance) {
+        // What is not in the files would be gone from here, and come to them later.
+        return Err(failed);
+    }
     let mut fresh = db.empty_copy();
-    aof::load::load_again(instance, &mut fresh).map_err(|_| {
-        CommandError::fixed("ERR Error trying to load the AOF files, check server logs")
-    })?;
+    aof::load::load_again(instance, &mut fresh).map_err(|_| failed)?;
     replace(db, instance, fresh);
     db.dirty = 0;
     for index in 0..db.databases() {
