@@ -146,8 +146,8 @@ impl Mail {
         self.take().iter().for_each(|client| client.wake());
     }
 
-    /// Writes to those of a batch's receivers that were blocked, or wakes them where that is not to be done `at_once`; listeners
-    /// go to `post_box`. True if nobody who was blocked had to be woken.
+    /// Writes to those of a batch's receivers that were blocked, and gives listeners to `post_box`; all are woken instead where
+    /// that is not to be done `at_once`. True if nobody who was blocked had to be woken.
     pub fn deliver(
         &self,
         mut receivers: Vec<Arc<ClientHandle>>,
@@ -162,7 +162,7 @@ impl Mail {
                     client.wake();
                     all = false;
                 }
-            } else if client.is_listener() {
+            } else if at_once && client.is_listener() {
                 listeners
                     .get_or_insert_with(|| post_box.waiting())
                     .push_back(client);

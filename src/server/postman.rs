@@ -15,25 +15,15 @@ pub async fn run(post_box: Arc<PostBox>, instance: Arc<Instance>) {
     loop {
         post_box.called().await;
         loop {
-            log_first(&instance).await;
+            if instance.aof.is_on() {
+                // What messages tell of goes before them into the append-only file.
+                writer::write_out(&instance);
+            }
             match post_box.deliver_some(&mut slice) {
                 Left::Nothing => break,
                 Left::Now => {}
                 Left::Later => tokio::task::yield_now().await,
             }
         }
-    }
-}
-
-/// Has what messages may tell of written to the append-only file; with `always`, synced.
-async fn log_first(instance: &Instance) {
-    let aof = &instance.aof;
-    if !aof.is_on() {
-        return;
-    }
-    if aof.holds_replies() {
-        aof.show_up_to(instance.log.end(), instance).await;
-    } else {
-        writer::write_out(instance);
     }
 }
