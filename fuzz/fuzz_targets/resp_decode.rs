@@ -7,7 +7,7 @@
 //! which one byte stands for a long run, so that a short input reaches the large arguments.
 #![no_main]
 
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, BufMut, BytesMut};
 use libfuzzer_sys::fuzz_target;
 use ruddle::resp::{Decoded, Limits, ProtocolError, RespCodec};
 use tokio_util::codec::Decoder;
@@ -46,7 +46,20 @@ fn decode(input: &[u8], limits: Limits, sizes: [usize; 2]) -> Outcome {
     while !rest.is_empty() && outcome.fault.is_none() {
         let (piece, later) = rest.split_at(sizes[turn % 2].min(rest.len()));
         (rest, turn) = (later, turn + 1);
-        buffer.extend_from_slice(&expand(piece));
+        let expanded = expand(piece);
+        let mut bytes = expanded.as_slice();
+        // As a connection reads on after `Decoded::Large`; other turns leave it to the read buffer.
+        while turn % 3 == 0 && codec.wanted() > 0 && !bytes.is_empty() {
+            let read = codec.read_wanted(|room| {
+                let count = room.remaining_mut().min(bytes.len());
+                let (head, tail) = bytes.split_at(count);
+                room.put_slice(head);
+                bytes = tail;
+                count
+            });
+            assert!(read > Some(0), "what is wanted has room");
+        }
+        buffer.extend_from_slice(bytes);
         drain(&mut codec, &mut buffer, &mut outcome);
     }
     outcome
@@ -75,6 +88,7 @@ fn drain(codec: &mut RespCodec, buffer: &mut BytesMut, outcome: &mut Outcome) {
                 );
                 buffer.advance(taken);
             }
+            Decoded::Large => return,
             Decoded::Fault(fault) => {
                 outcome.fault = Some(fault);
                 return;

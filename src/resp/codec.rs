@@ -7,6 +7,7 @@
 
 use std::io;
 
+use bytes::buf::Limit;
 use bytes::{Buf, Bytes, BytesMut};
 use tokio_util::codec::{Decoder, Encoder};
 
@@ -16,12 +17,16 @@ use super::request::{Limits, Parser, ProtocolError, Request};
 pub const READ_BUFFER: usize = 16 * 1024;
 /// Room for reading that a connection gets whose peer fills the buffer.
 const READ_BUFFER_BUSY: usize = 64 * 1024;
+/// So much of a large argument must have yet to come for it to be read into its own buffer.
+const READ_STRAIGHT: usize = 16 * 1024;
 
 /// What [`RespCodec`] found.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Decoded {
     /// So many complete commands; [`RespCodec::request`] gives each.
     Batch(usize),
+    /// Much of a large argument has yet to come: [`RespCodec::read_wanted`] reads it without a detour by the read buffer.
+    Large,
     /// The peer broke the protocol: answer and close.
     Fault(ProtocolError),
 }
@@ -72,6 +77,19 @@ impl RespCodec {
         self.parser.finish_batch()
     }
 
+    /// How many more bytes the large argument wants that is being read.
+    pub fn wanted(&self) -> usize {
+        self.parser.wanted()
+    }
+
+    /// Calls `read` with room for them; see [`Parser::read_wanted`].
+    pub fn read_wanted<R>(
+        &mut self,
+        read: impl FnOnce(&mut Limit<&mut Vec<u8>>) -> R,
+    ) -> Option<R> {
+        self.parser.read_wanted(read)
+    }
+
     /// Bytes of arguments that the codec holds beside the read buffer.
     pub fn argument_bytes(&self) -> usize {
         self.parser.argument_bytes()
@@ -98,6 +116,9 @@ impl Decoder for RespCodec {
                 // Nothing complete is in the buffer; drop what was skipped (empty lines, `*0`).
                 let skipped = self.parser.finish_batch();
                 buffer.advance(skipped);
+                if self.parser.wanted() >= READ_STRAIGHT {
+                    return Ok(Some(Decoded::Large));
+                }
                 let room = if filled || self.parser.wanted() > 0 {
                     READ_BUFFER_BUSY
                 } else {

@@ -11,7 +11,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use bytes::BytesMut;
+use bytes::buf::Limit;
+use bytes::{BufMut, BytesMut};
 
 use crate::text::number::parse_i64;
 use crate::text::words;
@@ -374,6 +375,22 @@ impl Parser {
             (Some(have), Some(len)) => len - have.len(),
             _ => 0,
         }
+    }
+
+    /// Calls `read` with room for the rest of the argument that is being gathered, to fill it straight from where it comes.
+    /// None where no argument is.
+    pub fn read_wanted<R>(
+        &mut self,
+        read: impl FnOnce(&mut Limit<&mut Vec<u8>>) -> R,
+    ) -> Option<R> {
+        let wanted = self.wanted();
+        let have = self.partial.gathering.as_mut()?;
+        if have.capacity() == have.len() {
+            // Doubling, as in `gather`.
+            have.reserve_exact(have.capacity().min(wanted));
+        }
+        let room = wanted.min(have.capacity() - have.len());
+        Some(read(&mut have.limit(room)))
     }
 
     fn end_command(&mut self) {

@@ -4,10 +4,12 @@
 //! until the peer leaves, breaks the protocol, is killed, or the server shuts down. The data set's lock is
 //! held in [`Connection::execute_batch`] alone, which does not await.
 
+use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::task::Poll;
 
 use bytes::{Buf, BytesMut};
 use futures_util::StreamExt;
@@ -132,7 +134,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             let offer = handle.is_listener().then(|| handle.socket.offer());
             let decoded = tokio::select! {
                 biased;
-                decoded = self.framed.next() => decoded,
+                decoded = next(&mut self.framed) => decoded,
                 () = woken.as_mut() => {
                     drop(offer);
                     woken.set(handle.woken());
@@ -151,6 +153,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             let next = match decoded {
                 None => return Ok(()),
                 Some(Err(error)) => return Err(error),
+                Some(Ok(Decoded::Large)) => continue,
                 Some(Ok(Decoded::Batch(_))) => self.run_batch(&handle, woken.as_mut()).await?,
                 Some(Ok(Decoded::Fault(fault))) => self.answer_fault(fault).await?,
             };
@@ -482,6 +485,43 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         };
         figures.protocol.store(version, Ordering::Relaxed);
     }
+}
+
+/// What has come next: commands, or a fault of the peer.
+async fn next<S: AsyncRead + AsyncWrite + Unpin>(
+    framed: &mut Framed<S, RespCodec>,
+) -> Option<io::Result<Decoded>> {
+    loop {
+        match framed.next().await {
+            Some(Ok(Decoded::Large)) => match read_large(framed).await {
+                Ok(true) => {}
+                Ok(false) => return None,
+                Err(error) => return Some(Err(error)),
+            },
+            other => return other,
+        }
+    }
+}
+
+/// Reads the rest of a large argument into its own buffer, without a detour by the read buffer; false if the peer has left.
+/// What was read stays with the codec when this is dropped.
+async fn read_large<S: AsyncRead + AsyncWrite + Unpin>(
+    framed: &mut Framed<S, RespCodec>,
+) -> io::Result<bool> {
+    while framed.codec().wanted() > 0 {
+        let read = poll_fn(|context| {
+            // Framed lends its codec and its stream one at a time.
+            let mut codec = std::mem::take(framed.codec_mut());
+            let polled = codec
+                .read_wanted(|room| std::pin::pin!(framed.get_mut().read_buf(room)).poll(context));
+            *framed.codec_mut() = codec;
+            polled.unwrap_or(Poll::Ready(Ok(0)))
+        });
+        if read.await? == 0 {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Counts commands that were executed, and what they have answered beside large values.

@@ -1,5 +1,7 @@
 //! The codec on streams: where a stream is cut makes no difference, and a fault ends it.
 
+use bytes::BufMut;
+
 use super::*;
 
 /// Everything that a stream decodes to when it arrives in `pieces`.
@@ -10,13 +12,32 @@ struct Outcome {
 }
 
 fn decode<'a>(pieces: impl IntoIterator<Item = &'a [u8]>) -> Outcome {
+    decode_by(pieces, false)
+}
+
+/// As [`decode`]; what large arguments want is read `straight` into them.
+fn decode_by<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, straight: bool) -> Outcome {
     let mut codec = RespCodec::new(Limits::default());
     let mut buffer = BytesMut::new();
     let mut outcome = Outcome::default();
-    for piece in pieces {
+    for mut piece in pieces {
+        while straight && codec.wanted() > 0 && !piece.is_empty() {
+            let read = codec.read_wanted(|room| {
+                let count = room.remaining_mut().min(piece.len());
+                let (head, tail) = piece.split_at(count);
+                room.put_slice(head);
+                piece = tail;
+                count
+            });
+            assert!(read > Some(0), "there is room for what is wanted");
+        }
         buffer.extend_from_slice(piece);
         while let Some(decoded) = codec.decode(&mut buffer).expect("decoding does no I/O") {
             match decoded {
+                Decoded::Large => {
+                    assert!(codec.wanted() >= READ_STRAIGHT);
+                    break;
+                }
                 Decoded::Batch(commands) => {
                     assert_eq!(commands, codec.batch_len());
                     let words = |index| {
@@ -65,6 +86,7 @@ fn a_cut_at_any_byte_makes_no_difference() {
         if !inside || cut % 1009 == 0 {
             let (head, tail) = stream.split_at(cut);
             assert_eq!(decode([head, tail]), whole, "cut at {cut}");
+            assert_eq!(decode_by([head, tail], true), whole, "cut at {cut}");
         }
     }
 }
@@ -75,6 +97,8 @@ fn pieces_of_any_size_make_no_difference() {
     let whole = decode([stream.as_slice()]);
     for size in [1, 2, 3, 7, 100, 4096, 16 * 1024] {
         assert_eq!(decode(stream.chunks(size)), whole, "pieces of {size}");
+        let straight = decode_by(stream.chunks(size), true);
+        assert_eq!(straight, whole, "pieces of {size}");
     }
 }
 
@@ -143,4 +167,18 @@ fn garbage_never_panics() {
     proptest!(|(stream in stream, size in 1usize..40)| {
         prop_assert_eq!(decode(stream.chunks(size)), decode([stream.as_slice()]));
     });
+}
+
+#[test]
+fn a_value_of_megabytes_is_read_straight_into_its_own_buffer() {
+    let value: Vec<u8> = (0..5_000_000u32).map(|at| (at / 1024) as u8).collect();
+    let mut stream = b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$5000000\r\n".to_vec();
+    stream.extend_from_slice(&value);
+    stream.extend_from_slice(b"\r\n");
+    for size in [READ_BUFFER, 1_000_000, stream.len()] {
+        let outcome = decode_by(stream.chunks(size), true);
+        assert_eq!(outcome.fault, None);
+        assert_eq!(outcome.commands.len(), 1, "pieces of {size}");
+        assert!(outcome.commands[0][2] == value);
+    }
 }
