@@ -371,27 +371,41 @@ fn run(
     if !counted {
         count(context, &text);
     }
+    fail(context);
     Ok(())
 }
 
 /// Writes the result of a script.
 fn answer(context: &mut Context<'_>, value: &Value, protocol: Protocol) -> CommandResult {
     let mark = context.reply.mark();
-    let mut errors = Vec::new();
-    let written = convert::to_reply(value, &mut context.reply, protocol, &mut |text: &[u8]| {
-        errors.push(text.to_vec());
-    });
+    let (mut fails, mut uncounted) = (false, Vec::new());
+    let mut on_error = |text: &[u8], counted: bool| {
+        fails = true;
+        if !counted {
+            uncounted.push(text.to_vec());
+        }
+    };
+    let written = convert::to_reply(value, &mut context.reply, protocol, &mut on_error);
     if let Err(error) = written {
         context.reply.rewind(mark);
         return Err(CommandError::err(error));
     }
-    for text in errors {
+    for text in uncounted {
         count(context, &text);
+    }
+    if fails {
+        fail(context);
     }
     Ok(())
 }
 
-/// Counts an error that a script has answered, for the script's command.
+/// Counts a call of the script's command as failed: its answer holds an error, whoever has counted that.
+fn fail(context: &Context<'_>) {
+    let counters = &context.instance.stats.commands[context.command.id];
+    counters.failed.add(1);
+}
+
+/// Counts an error that a script itself has made.
 fn count(context: &Context<'_>, text: &[u8]) {
     // A text of one word has no code.
     let code = match text.iter().take(MAX_CODE).position(|&byte| byte == b' ') {
@@ -400,7 +414,6 @@ fn count(context: &Context<'_>, text: &[u8]) {
     };
     let stats = &context.instance.stats;
     stats.count_error(&String::from_utf8_lossy(code));
-    stats.commands[context.command.id].failed.add(1);
 }
 
 /// The text of a script's error with its code.
