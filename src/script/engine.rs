@@ -7,7 +7,6 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use mlua::chunk::ChunkMode;
 use mlua::{Function, Lua, Table, Value};
 
 use super::cache::Cache;
@@ -208,17 +207,14 @@ impl EvalVm {
         }
         let failed = |text: &[u8]| CommandError::Quoting([b"ERR ", text].concat());
         let (flags, code) = flags::split(body).map_err(|text| failed(&text))?;
-        let chunk = self
-            .lua
-            .load(code)
-            .set_name("@user_script")
-            .set_mode(ChunkMode::Text);
+        let compiling =
+            |text: &[u8]| failed(&[b"Error compiling script (new function): ", text].concat());
+        let chunk = sandbox::compile(&self.lua, code, "@user_script");
         let key = chunk
-            .into_function()
-            .and_then(|function| self.lua.create_registry_value(function))
-            .map_err(|error| {
-                let text = compile_text(&error);
-                failed(format!("Error compiling script (new function): {text}").as_bytes())
+            .map_err(|text| compiling(&text))
+            .and_then(|function| {
+                let kept = self.lua.create_registry_value(function);
+                kept.map_err(|error| compiling(error.to_string().as_bytes()))
             })?;
         if let Some(gone) = self.scripts.add(body, flags, key) {
             evicted.fetch_add(1, Ordering::Relaxed);
@@ -430,13 +426,5 @@ pub(super) fn failure_text(value: &Value) -> Vec<u8> {
                 .unwrap_or_else(|_| other.type_name().to_owned());
             format!("ERR {text}").into_bytes()
         }
-    }
-}
-
-/// What is wrong with a script's text, in the compiler's words.
-pub(super) fn compile_text(error: &mlua::Error) -> String {
-    match error {
-        mlua::Error::SyntaxError { message, .. } => message.clone(),
-        other => other.to_string(),
     }
 }
