@@ -198,6 +198,27 @@ fn a_scheduled_save_comes() {
 }
 
 #[test]
+fn snapshots_are_counted_where_redis_counts_forks() {
+    let server = Server::start(&["--appendonly", "yes"]);
+    let mut client = server.connect();
+    let forks = |client: &mut Connection| info_field(client, "stats", "total_forks");
+    check(&mut client, "CONFIG RESETSTAT", "+OK");
+    check(&mut client, "SET a 1", "+OK");
+    check(&mut client, "SAVE", "+OK");
+    assert_eq!(forks(&mut client), "0", "no snapshot is needed for it");
+    check(&mut client, "BGSAVE", "+Background saving started");
+    assert_eq!(forks(&mut client), "1");
+    wait_for_end_of_save(&mut client);
+    let started = "+Background append only file rewriting started";
+    check(&mut client, "BGREWRITEAOF", started);
+    assert_eq!(forks(&mut client), "2");
+    check(&mut client, "CONFIG RESETSTAT", "+OK");
+    assert_eq!(forks(&mut client), "0");
+    let took = info_field(&mut client, "stats", "latest_fork_usec");
+    assert_eq!(took, "0");
+}
+
+#[test]
 fn a_save_point_saves() {
     let server = Server::start(&["--save", "1 2"]);
     let mut client = server.connect();

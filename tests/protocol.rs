@@ -191,6 +191,49 @@ fn inline_commands_are_split_and_unquoted() {
     }
 }
 
+#[test]
+fn errors_quote_a_request_byte_for_byte() {
+    let server = Server::start(&[]);
+    let words = |words: &[&[u8]]| encode(words);
+    for (request, want) in [
+        (
+            words(&[b"HELLO", b"3", b"\xff"]),
+            &b"-ERR Syntax error in HELLO option '\xff'"[..],
+        ),
+        (
+            words(&[b"HELLO", b"3", b"a\0b"]),
+            b"-ERR Syntax error in HELLO option 'a'",
+        ),
+        (
+            words(&[b"CLIENT", b"LIST", b"TYPE", b"\xc3"]),
+            b"-ERR Unknown client type '\xc3'",
+        ),
+        (
+            words(&[b"CONFIG", b"SET", b"\xe9", b"1"]),
+            b"-ERR Unknown option or number of arguments for CONFIG SET - '\xe9'",
+        ),
+        (
+            words(&[b"EXPIRE", b"k", b"1", b"\xfe"]),
+            b"-ERR Unsupported option \xfe",
+        ),
+        (
+            words(&[b"EVAL", b"return \xe9", b"0"]),
+            b"-ERR Error compiling script (new function): user_script:1: unexpected symbol near '\xe9'",
+        ),
+        (
+            words(&[b"EVAL", b"\x1bLua", b"0"]),
+            b"-ERR Error compiling script (new function): user_script:1: unexpected symbol near 'char(27)'",
+        ),
+        (
+            words(&[b"FUNCTION", b"LOAD", b"#!lua name=x\n\xff()"]),
+            b"-ERR Error compiling function: user_function:2: unexpected symbol near '\xff'",
+        ),
+    ] {
+        let want = [want, b"\r\n"].concat().escape_ascii().to_string();
+        assert_eq!(answers(&server, [&request[..]]), want);
+    }
+}
+
 const NO_AUTH: &str = "-NOAUTH Authentication required.\\r\\n";
 
 #[test]

@@ -464,6 +464,34 @@ fn errors_are_counted_once() {
     }
 }
 
+#[test]
+fn a_script_that_answers_an_error_has_failed_whoever_made_the_error() {
+    let server = Server::start(&[]);
+    let mut client = server.connect();
+    // What the script does, and how often the server counts it as failed, and errors in all.
+    for (body, failed, errors) in [
+        ("return redis.call(\"select\", 99)", 1, 1),
+        ("return redis.pcall(\"select\", 99)", 1, 1),
+        ("return {1, redis.pcall(\"nosuch\")}", 1, 1),
+        ("return redis.call(\"nosuch\")", 1, 1),
+        ("return {err = \"MY own\"}", 1, 1),
+        ("error(\"x\")", 1, 1),
+        ("redis.pcall(\"select\", 99) return 1", 0, 1),
+        ("return 1", 0, 0),
+    ] {
+        client.run("CONFIG RESETSTAT");
+        client.run(&format!("EVAL '{body}' 0"));
+        let info = client.run("INFO everything").to_string();
+        let mut lines = info.split("\\r\\n");
+        let counts = lines.find(|line| line.starts_with("cmdstat_eval:"));
+        let counts = counts.expect("it was called");
+        let want = format!("rejected_calls=0,failed_calls={failed}");
+        assert!(counts.ends_with(&want), "{body}: {counts}");
+        let want = format!("total_error_replies:{errors}\\r\\n");
+        assert!(info.contains(&want), "{body}");
+    }
+}
+
 /// Waits until commands are answered with BUSY, or are not any more.
 fn wait_for_busy(client: &mut Connection, busy: bool) {
     let start = Instant::now();

@@ -167,6 +167,32 @@ fn debug_is_refused_unless_the_configuration_allows_it() {
 }
 
 #[test]
+fn debug_tells_how_a_table_is_filled() {
+    let server = Server::start(DEBUG);
+    let mut client = server.connect();
+    let head = "Hash table 0 stats (main hash table):\n";
+    let none = format!("{head}No stats available for empty dictionaries\n");
+    let nothing = format!("[Dictionary HT]\n{none}[Expires HT]\n{none}");
+    assert_eq!(text(client.run("DEBUG HTSTATS 0 full")), nothing);
+    client.run("CONFIG SET set-max-listpack-entries 0");
+    client.run("SADD one member");
+    let full = text(client.run("DEBUG HTSTATS-KEY one FULL"));
+    for line in [
+        " table size: 1\n number of elements: 1\n",
+        " different slots: 1\n max chain length: 1\n avg chain length (counted): 1.00\n",
+        " Chain length distribution:\n   1: 1 (100.00%)\n",
+    ] {
+        assert!(full.contains(line), "{line} in {full}");
+    }
+    client.run("DEBUG POPULATE 1000");
+    let short = text(client.run("DEBUG HTSTATS 0"));
+    assert!(short.contains("number of elements: 1001\n"), "{short}");
+    assert!(!short.contains("chain"), "{short}");
+    let full = text(client.run("DEBUG HTSTATS 0 full"));
+    assert!(full.contains(" max chain length: "), "{full}");
+}
+
+#[test]
 fn debug_refuses_unknown_forms_and_wrong_values() {
     let unknown = |word: &str| {
         format!(

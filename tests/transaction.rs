@@ -86,6 +86,13 @@ fn an_error_while_queueing_aborts() {
             ("MULTI", "+OK"),
             ("SHUTDOWN", "-ERR Command not allowed inside a transaction"),
             ("DISCARD", "+OK"),
+            ("MULTI", "+OK"),
+            // An answer that is left out would break that of EXEC.
+            (
+                "CLIENT REPLY SKIP",
+                "-ERR Command not allowed inside a transaction",
+            ),
+            ("EXEC", ABORTED),
             (
                 "EXEC x",
                 "-EXECABORT Transaction discarded because of: wrong number of arguments for 'exec' command",

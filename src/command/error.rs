@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::fmt;
 
 use crate::script::running::Kind;
+use crate::text::words::until_nul;
 
 /// What a handler returns: its reply is written, or there is an error to write.
 pub type CommandResult = Result<(), CommandError>;
@@ -106,6 +107,12 @@ impl CommandError {
     /// An error with the code ERR.
     pub fn err(text: impl fmt::Display) -> Self {
         CommandError::Other(Cow::Owned(format!("ERR {text}")))
+    }
+
+    /// An error with the code ERR that quotes a word of the request, byte for byte up to a zero byte.
+    pub fn quoting(before: &str, word: &[u8], after: &str) -> Self {
+        let (before, after) = (before.as_bytes(), after.as_bytes());
+        CommandError::Quoting([b"ERR ", before, until_nul(word), after].concat())
     }
 
     /// An error whose whole text is known.

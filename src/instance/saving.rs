@@ -440,7 +440,9 @@ pub fn start(db: &mut Db, instance: &Instance) -> bool {
     let config = instance.config();
     let unix_ms = super::unix_ms();
     let saving = &instance.saving;
+    let started = Instant::now();
     let snapshot = snapshot(db, instance, &config, unix_ms);
+    instance.stats.count_snapshot(started.elapsed());
     let pid = std::process::id();
     let mut target = target(&config, format!("temp-bgsave-{pid}.rdb"));
     if let Ok(folder) = std::env::current_dir() {

@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 /// The most error codes that are counted apart; further ones are not kept, so that no client can grow the table.
 const MAX_ERROR_CODES: usize = 128;
@@ -70,6 +71,10 @@ pub struct Stats {
     pub batches: Counter,
     /// Time that sweeps for expired keys have taken, in microseconds.
     pub sweep_us: AtomicU64,
+    /// Snapshots taken for the background, where Redis forks.
+    pub snapshots: Counter,
+    /// How long taking the last of them held everybody up, in microseconds.
+    pub snapshot_us: AtomicU64,
     /// The most memory that was in use at a time.
     pub peak_memory: AtomicUsize,
     /// Commands a second, lately.
@@ -95,6 +100,8 @@ impl Stats {
             error_replies: Counter::default(),
             batches: Counter::default(),
             sweep_us: AtomicU64::new(0),
+            snapshots: Counter::default(),
+            snapshot_us: AtomicU64::new(0),
             peak_memory: AtomicUsize::new(0),
             ops_per_second: AtomicU64::new(0),
             input_rate: AtomicU64::new(0),
@@ -112,6 +119,13 @@ impl Stats {
         } else if errors.len() < MAX_ERROR_CODES {
             errors.insert(code.to_owned(), 1);
         }
+    }
+
+    /// Counts a snapshot that was taken for a background save or rewrite, and notes how long that took.
+    pub fn count_snapshot(&self, took: Duration) {
+        self.snapshots.add(1);
+        let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        self.snapshot_us.store(took_us, Ordering::Relaxed);
     }
 
     /// The counts of error replies by code.
@@ -137,6 +151,7 @@ impl Stats {
             &self.net_input,
             &self.net_output,
             &self.batches,
+            &self.snapshots,
         ] {
             counter.reset();
         }
@@ -145,6 +160,7 @@ impl Stats {
             &self.rejected_connections,
             &self.query_limit_disconnections,
             &self.sweep_us,
+            &self.snapshot_us,
         ] {
             total.store(0, Ordering::Relaxed);
         }

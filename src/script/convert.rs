@@ -192,11 +192,11 @@ fn single(lua: &Lua, field: &str, value: Value) -> Result<Value> {
     Ok(Value::Table(table))
 }
 
-/// Errors within a result: whether they are to be counted is the caller's business.
-pub type OnError<'a> = &'a mut dyn FnMut(&[u8]);
+/// Told of each error within a result: its text, and whether it was counted when a command answered it.
+pub type OnError<'a> = &'a mut dyn FnMut(&[u8], bool);
 
-/// Writes a script's result. `protocol` is what the script has chosen with `redis.setresp`; `on_error` is told the
-/// text of each error that has not been counted yet.
+/// Writes a script's result. `protocol` is what the script has chosen with `redis.setresp`; `on_error` is told of
+/// each error.
 ///
 /// # Errors
 /// Out of memory.
@@ -239,7 +239,7 @@ impl Writer<'_, '_> {
 
     fn table(&mut self, table: &Table, depth: usize) -> Result<()> {
         if depth > MAX_DEPTH || self.reply.pending_bytes() > self.limit {
-            (self.on_error)(LIMIT);
+            (self.on_error)(LIMIT, false);
             self.reply.error(LIMIT);
             return Ok(());
         }
@@ -248,9 +248,7 @@ impl Writer<'_, '_> {
                 table.raw_get("ignore_error_stats_update")?,
                 Value::Boolean(true)
             );
-            if !counted {
-                (self.on_error)(&text.as_bytes());
-            }
+            (self.on_error)(&text.as_bytes(), counted);
             self.reply.error(&text.as_bytes());
             return Ok(());
         }

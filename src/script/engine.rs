@@ -7,7 +7,6 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use mlua::chunk::ChunkMode;
 use mlua::{Function, Lua, Table, Value};
 
 use super::cache::Cache;
@@ -208,17 +207,14 @@ impl EvalVm {
         }
         let failed = |text: &[u8]| CommandError::Quoting([b"ERR ", text].concat());
         let (flags, code) = flags::split(body).map_err(|text| failed(&text))?;
-        let chunk = self
-            .lua
-            .load(code)
-            .set_name("@user_script")
-            .set_mode(ChunkMode::Text);
+        let compiling =
+            |text: &[u8]| failed(&[b"Error compiling script (new function): ", text].concat());
+        let chunk = sandbox::compile(&self.lua, code, "@user_script");
         let key = chunk
-            .into_function()
-            .and_then(|function| self.lua.create_registry_value(function))
-            .map_err(|error| {
-                let text = compile_text(&error);
-                failed(format!("Error compiling script (new function): {text}").as_bytes())
+            .map_err(|text| compiling(&text))
+            .and_then(|function| {
+                let kept = self.lua.create_registry_value(function);
+                kept.map_err(|error| compiling(error.to_string().as_bytes()))
             })?;
         if let Some(gone) = self.scripts.add(body, flags, key) {
             evicted.fetch_add(1, Ordering::Relaxed);
@@ -371,27 +367,41 @@ fn run(
     if !counted {
         count(context, &text);
     }
+    fail(context);
     Ok(())
 }
 
 /// Writes the result of a script.
 fn answer(context: &mut Context<'_>, value: &Value, protocol: Protocol) -> CommandResult {
     let mark = context.reply.mark();
-    let mut errors = Vec::new();
-    let written = convert::to_reply(value, &mut context.reply, protocol, &mut |text: &[u8]| {
-        errors.push(text.to_vec());
-    });
+    let (mut fails, mut uncounted) = (false, Vec::new());
+    let mut on_error = |text: &[u8], counted: bool| {
+        fails = true;
+        if !counted {
+            uncounted.push(text.to_vec());
+        }
+    };
+    let written = convert::to_reply(value, &mut context.reply, protocol, &mut on_error);
     if let Err(error) = written {
         context.reply.rewind(mark);
         return Err(CommandError::err(error));
     }
-    for text in errors {
+    for text in uncounted {
         count(context, &text);
+    }
+    if fails {
+        fail(context);
     }
     Ok(())
 }
 
-/// Counts an error that a script has answered, for the script's command.
+/// Counts a call of the script's command as failed: its answer holds an error, whoever has counted that.
+fn fail(context: &Context<'_>) {
+    let counters = &context.instance.stats.commands[context.command.id];
+    counters.failed.add(1);
+}
+
+/// Counts an error that a script itself has made.
 fn count(context: &Context<'_>, text: &[u8]) {
     // A text of one word has no code.
     let code = match text.iter().take(MAX_CODE).position(|&byte| byte == b' ') {
@@ -400,7 +410,6 @@ fn count(context: &Context<'_>, text: &[u8]) {
     };
     let stats = &context.instance.stats;
     stats.count_error(&String::from_utf8_lossy(code));
-    stats.commands[context.command.id].failed.add(1);
 }
 
 /// The text of a script's error with its code.
@@ -417,13 +426,5 @@ pub(super) fn failure_text(value: &Value) -> Vec<u8> {
                 .unwrap_or_else(|_| other.type_name().to_owned());
             format!("ERR {text}").into_bytes()
         }
-    }
-}
-
-/// What is wrong with a script's text, in the compiler's words.
-pub(super) fn compile_text(error: &mlua::Error) -> String {
-    match error {
-        mlua::Error::SyntaxError { message, .. } => message.clone(),
-        other => other.to_string(),
     }
 }

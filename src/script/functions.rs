@@ -8,7 +8,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use mlua::chunk::ChunkMode;
 use mlua::{Lua, RegistryKey, Table, Value};
 
 use super::flags::{self, LibraryHead, ScriptFlags};
@@ -278,16 +277,12 @@ impl FunctionVm {
 
     /// Runs a library's code, which registers its functions.
     fn load(&self, head: &LibraryHead<'_>, code: &[u8]) -> LoadResult<Library> {
-        let chunk = self
-            .lua
-            .load(head.code)
-            .set_name("@user_function")
-            .set_mode(ChunkMode::Text)
-            .set_environment(self.environment.clone());
-        let chunk = chunk.into_function().map_err(|error| {
-            let text = super::engine::compile_text(&error);
-            [b"Error compiling function: ".as_slice(), text.as_bytes()].concat()
-        })?;
+        let failed = |text: &[u8]| [b"Error compiling function: ", text].concat();
+        let chunk = sandbox::compile(&self.lua, head.code, "@user_function")
+            .map_err(|text| failed(&text))?;
+        chunk
+            .set_environment(self.environment.clone())
+            .map_err(|error| failed(error.to_string().as_bytes()))?;
         let registered = self.run_loading(&chunk)?;
         if registered.is_empty() {
             return Err(b"No functions registered".to_vec());

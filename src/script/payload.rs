@@ -41,7 +41,7 @@ impl fmt::Display for Fault {
             Fault::Footer => "DUMP payload version or checksum are wrong",
             Fault::NotAFunction => "given type is not a function",
             Fault::OldLibrary => "Pre-GA function format not supported",
-            Fault::Broken => "Failed loading library code",
+            Fault::Broken => "Failed loading library payload",
         })
     }
 }

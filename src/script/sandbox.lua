@@ -226,4 +226,6 @@ for name in next, store do globals[name] = nil end
 protect_strict(store, globals)
 getmetatable('').__metatable = protect { __index = store.string }
 
-return store, contents, protect, protect_strict
+local function compile(code, name) return raw_loadstring(as_text(code), name) end
+
+return store, contents, protect, protect_strict, compile

@@ -42,6 +42,7 @@ const PROTECT_STRICT: &str = "ruddle.protect_strict";
 /// The level of the script's function in a Rust function that a function of the sandbox's called, which in turn was
 /// called by another in its last statement: such a call leaves a level of its own.
 const BEHIND_TAIL_CALL: usize = 3;
+const COMPILE: &str = "ruddle.compile";
 const HANDLER: &str = "ruddle.handler";
 
 /// The collector begins anew when memory has grown to so many percent of what was left the last time. An interpreter's own
@@ -117,6 +118,26 @@ pub fn behind(lua: &Lua, table: &Table) -> Result<Table> {
             .raw_get::<Option<Table>>(table)?
             .unwrap_or_else(|| table.clone())),
         None => Ok(table.clone()),
+    }
+}
+
+/// Compiles source text, whose chunk has this name for errors.
+///
+/// It is Lua's own function that does it, as mlua would take the bytes of an error for UTF-8.
+///
+/// # Errors
+/// What is wrong with the text, in the compiler's words.
+pub fn compile(lua: &Lua, code: &[u8], name: &str) -> std::result::Result<Function, Vec<u8>> {
+    let compiled = lua
+        .named_registry_value::<Function>(COMPILE)
+        .and_then(|compile| {
+            let code = lua.create_string(code)?;
+            compile.call::<(Option<Function>, Option<LuaString>)>((code, name))
+        });
+    match compiled {
+        Ok((Some(chunk), _)) => Ok(chunk),
+        Ok((None, problem)) => Err(problem.map_or_else(Vec::new, |text| text.as_bytes().to_vec())),
+        Err(error) => Err(error.to_string().into_bytes()),
     }
 }
 
@@ -273,6 +294,9 @@ fn described(found: &Table) -> Result<Failure> {
     })
 }
 
+/// What the part that is written in Lua returns.
+type Prelude = (Table, Table, Function, Function, Function);
+
 /// Runs the part that is written in Lua and keeps what it returns.
 fn install_prelude(lua: &Lua, next_match: Function) -> Result<()> {
     let globals = lua.globals();
@@ -281,24 +305,24 @@ fn install_prelude(lua: &Lua, next_match: Function) -> Result<()> {
         .load(PRELUDE)
         .set_name(raise::INTERNAL_SOURCE)
         .into_function()?;
-    let (store, contents, protect, protect_strict): (Table, Table, Function, Function) = prelude
-        .call((
-            globals,
-            lua.create_function(move |lua, (name, original): (String, Function)| {
-                forward(lua, name, original, pcall.clone())
-            })?,
-            lua.create_function(|lua, _: MultiValue| Err::<(), _>(raise::error(lua, READ_ONLY)))?,
-            lua.create_function(|lua, _: MultiValue| Err::<(), _>(raise::plain(lua, READ_ONLY)))?,
-            lua.create_function(|lua, arguments: Variadic<Value>| missing_global(lua, &arguments))?,
-            lua.create_function(|lua, problem: Value| opened(lua, problem))?,
-            lua.create_function(|lua, problem: Value| Err::<(), _>(rethrown(lua, problem)))?,
-            lua.create_function(|lua, text: LuaString| moved(lua, &text))?,
-            next_match,
-        ))?;
+    let (store, contents, protect, protect_strict, compile): Prelude = prelude.call((
+        globals,
+        lua.create_function(move |lua, (name, original): (String, Function)| {
+            forward(lua, name, original, pcall.clone())
+        })?,
+        lua.create_function(|lua, _: MultiValue| Err::<(), _>(raise::error(lua, READ_ONLY)))?,
+        lua.create_function(|lua, _: MultiValue| Err::<(), _>(raise::plain(lua, READ_ONLY)))?,
+        lua.create_function(|lua, arguments: Variadic<Value>| missing_global(lua, &arguments))?,
+        lua.create_function(|lua, problem: Value| opened(lua, problem))?,
+        lua.create_function(|lua, problem: Value| Err::<(), _>(rethrown(lua, problem)))?,
+        lua.create_function(|lua, text: LuaString| moved(lua, &text))?,
+        next_match,
+    ))?;
     lua.set_named_registry_value(STORE, store)?;
     lua.set_named_registry_value(CONTENTS, contents)?;
     lua.set_named_registry_value(PROTECT, protect)?;
     lua.set_named_registry_value(PROTECT_STRICT, protect_strict)?;
+    lua.set_named_registry_value(COMPILE, compile)?;
     install_handler(lua)
 }
 
@@ -361,9 +385,10 @@ fn missing_global(lua: &Lua, arguments: &[Value]) -> Result<()> {
         let text = "Second argument to luaProtectedTableError must be a string or number";
         return Err(raise::error(lua, text));
     };
-    let name = name.to_string_lossy();
-    let text = format!("Script attempted to access nonexistent global variable '{name}'");
-    Err(raise::error(lua, &text))
+    let name = name.as_bytes();
+    let start = b"Script attempted to access nonexistent global variable '";
+    let text = [start, &name[..], b"'"].concat();
+    Err(raise::error_bytes(lua, &text))
 }
 
 /// An error as a script is to see it.

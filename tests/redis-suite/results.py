@@ -1,6 +1,7 @@
 """The kept lists: what is expected to pass, what is left out and why, the denominators.
 
 expected.tsv   unit, test: the tests that pass with this server; a loss fails the check
+known.tsv      unit, test, reason: tests that fail, and why they may
 skip.tsv       unit, test, reason: tests that are not started, because with a command that is
                not there yet they stall their unit or spoil the tests after them
 reference.tsv  unit, tests, seconds: what Redis's own server passes, and how long it takes
@@ -8,6 +9,7 @@ reference.tsv  unit, tests, seconds: what Redis's own server passes, and how lon
 A name may stand more than once in a unit: the suite loops over encodings without saying so
 in every name. So sets of tests are counters of names.
 """
+import re
 from collections import Counter, defaultdict
 
 
@@ -42,14 +44,26 @@ def write_expected(path, expected):
                 f.write('%s\t%s\n' % (unit, test))
 
 
-def read_skip(path):
-    """Unit -> names of tests that are not to be started."""
-    skip = defaultdict(list)
+def read_reasons(path):
+    """Unit -> names of tests that are not to be started, or are known to fail, each there for a reason."""
+    tests = defaultdict(list)
     for unit, test, reason in rows(path, 3):
         if not reason.strip():
-            raise ValueError('%s: no reason to leave out %s: %s' % (path, unit, test))
-        skip[unit].append(test)
-    return skip
+            raise ValueError('%s: no reason for %s: %s' % (path, unit, test))
+        tests[unit].append(test)
+    return tests
+
+
+def names(entry, test):
+    """Whether an entry of such a list, a name or / and a regular expression, names the test."""
+    if entry.startswith('/'):
+        return re.search(entry[1:], test) is not None
+    return entry == test
+
+
+def unknown(result, known):
+    """The tests of a result that failed although no entry of the unit names them."""
+    return [test for test in result.err if not any(names(entry, test) for entry in known)]
 
 
 def read_reference(path):

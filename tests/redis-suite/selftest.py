@@ -97,11 +97,17 @@ class Lists(unittest.TestCase):
         with tempfile.NamedTemporaryFile('w') as f:
             f.write('unit/a\tblocks\twaits for BLPOP\n')
             f.flush()
-            self.assertEqual(results.read_skip(f.name), {'unit/a': ['blocks']})
+            self.assertEqual(results.read_reasons(f.name), {'unit/a': ['blocks']})
             f.write('unit/a\tother\t \n')
             f.flush()
             with self.assertRaises(ValueError):
-                results.read_skip(f.name)
+                results.read_reasons(f.name)
+
+    def test_what_fails_is_known_by_name_or_by_pattern(self):
+        result = harness.Result('unit/a')
+        result.err = ['SCAN (1)', 'SCAN [x', 'other']
+        self.assertEqual(results.unknown(result, ['/^SCAN \\(', 'SCAN [x']), ['other'])
+        self.assertEqual(results.unknown(result, []), result.err)
 
     def test_a_line_is_left_out_wherever_it_stands_alone(self):
         with tempfile.TemporaryDirectory() as top:
@@ -118,9 +124,12 @@ class Lists(unittest.TestCase):
         here = os.path.dirname(os.path.abspath(__file__))
         reference = results.read_reference(os.path.join(here, 'reference.tsv'))
         expected = results.read_expected(os.path.join(here, 'expected.tsv'))
-        results.read_skip(os.path.join(here, 'skip.tsv'))
+        results.read_reasons(os.path.join(here, 'skip.tsv'))
+        known = results.read_reasons(os.path.join(here, 'known.tsv'))
         for unit, tests in expected.items():
             self.assertLessEqual(sum(tests.values()), reference[unit][0], unit)
+            both = [t for t in tests if any(results.names(entry, t) for entry in known[unit])]
+            self.assertEqual(both, [], 'it passes, and is known to fail')
 
 
 class Processes(unittest.TestCase):

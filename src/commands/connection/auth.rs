@@ -96,10 +96,11 @@ impl<'a> Greeting<'a> {
                 check_name(name)?;
                 greeting.name = Some(name);
             } else {
-                return Err(CommandError::err(format_args!(
-                    "Syntax error in HELLO option '{}'",
-                    String::from_utf8_lossy(option)
-                )));
+                return Err(CommandError::quoting(
+                    "Syntax error in HELLO option '",
+                    option,
+                    "'",
+                ));
             }
         }
         Ok(greeting)

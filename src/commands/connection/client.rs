@@ -195,17 +195,17 @@ static SETINFO: CommandSpec = subcommand("SETINFO", setinfo)
 
 fn setinfo(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let (attribute, value) = (request.get(2), request.get(3));
-    let shown = String::from_utf8_lossy(attribute);
     let is = |name: &str| attribute.eq_ignore_ascii_case(name.as_bytes());
     if !is("lib-name") && !is("lib-ver") {
-        return Err(CommandError::err(format_args!(
-            "Unrecognized option '{shown}'"
-        )));
+        return Err(CommandError::quoting(
+            "Unrecognized option '",
+            attribute,
+            "'",
+        ));
     }
     if !is_printable_word(value) {
-        return Err(CommandError::err(format_args!(
-            "{shown} cannot contain spaces, newlines or special characters."
-        )));
+        let rest = " cannot contain spaces, newlines or special characters.";
+        return Err(CommandError::quoting("", attribute, rest));
     }
     let mut names = context.session.handle.names();
     let place = if is("lib-name") {

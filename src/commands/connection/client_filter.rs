@@ -35,12 +35,7 @@ impl ClientType {
         ]
         .into_iter()
         .find_map(|(known, kind)| name.eq_ignore_ascii_case(known.as_bytes()).then_some(kind))
-        .ok_or_else(|| {
-            CommandError::err(format_args!(
-                "Unknown client type '{}'",
-                String::from_utf8_lossy(name)
-            ))
-        })
+        .ok_or_else(|| CommandError::quoting("Unknown client type '", name, "'"))
     }
 
     /// The type of `client`.
@@ -284,10 +279,7 @@ fn property<'a>(
     Ok(Some(match option {
         b"TYPE" => Property::Type(ClientType::by_name(value)?),
         b"USER" if value == DEFAULT_USER => Property::User(value),
-        b"USER" => {
-            let name = String::from_utf8_lossy(value);
-            return Err(CommandError::err(format_args!("No such user '{name}'")));
-        }
+        b"USER" => return Err(CommandError::quoting("No such user '", value, "'")),
         b"ADDR" => Property::Address(value),
         b"LADDR" => Property::LocalAddress(value),
         b"IP" => Property::Ip(value),

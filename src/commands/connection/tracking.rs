@@ -130,17 +130,21 @@ const SWITCHED_OPT: CommandError = CommandError::fixed(
 );
 
 fn overlap_error(overlap: Overlap<'_>) -> CommandError {
-    let shown = |prefix| String::from_utf8_lossy(until_nul(prefix)).into_owned();
-    let which = if overlap.exists {
-        "an existing"
+    let which: &[u8] = if overlap.exists {
+        b"an existing"
     } else {
-        "another provided"
+        b"another provided"
     };
-    CommandError::err(format_args!(
-        "Prefix '{}' overlaps with {which} prefix '{}'. Prefixes for a single client must not overlap.",
-        shown(overlap.prefix),
-        shown(overlap.other)
-    ))
+    let parts: [&[u8]; 7] = [
+        b"ERR Prefix '",
+        until_nul(overlap.prefix),
+        b"' overlaps with ",
+        which,
+        b" prefix '",
+        until_nul(overlap.other),
+        b"'. Prefixes for a single client must not overlap.",
+    ];
+    CommandError::Quoting(parts.concat())
 }
 
 fn set_tracking(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {

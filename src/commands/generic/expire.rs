@@ -156,8 +156,8 @@ impl Condition {
             {
                 *option = true;
             } else {
-                let word = String::from_utf8_lossy(args.bytes()?).into_owned();
-                return Err(CommandError::err(format_args!("Unsupported option {word}")));
+                let word = args.bytes()?;
+                return Err(CommandError::quoting("Unsupported option ", word, ""));
             }
         }
         if nx && (xx || gt || lt) {

@@ -274,8 +274,7 @@ impl SetOptions {
                 options.choose(Ttl::At(deadline_ms))?;
             } else {
                 let word = args.bytes().map_err(|_| context.wrong_arity())?;
-                let word = String::from_utf8_lossy(word);
-                return Err(CommandError::err(format_args!("unknown argument: {word}")));
+                return Err(CommandError::quoting("unknown argument: ", word, ""));
             }
         }
     }

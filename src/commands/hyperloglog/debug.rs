@@ -49,10 +49,11 @@ fn pfdebug(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         let changed = make_dense(context, key)?;
         context.reply.flag(changed);
     } else {
-        let form = String::from_utf8_lossy(form);
-        return Err(CommandError::err(format_args!(
-            "Unknown PFDEBUG subcommand '{form}'"
-        )));
+        return Err(CommandError::quoting(
+            "Unknown PFDEBUG subcommand '",
+            form,
+            "'",
+        ));
     }
     Ok(())
 }

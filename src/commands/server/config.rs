@@ -214,7 +214,7 @@ fn refusal(error: ConfigSetError) -> CommandError {
         "ERR"
     };
     let message = error.message();
-    CommandError::Other(format!("{code} {}", String::from_utf8_lossy(&message)).into())
+    CommandError::Quoting([code.as_bytes(), b" ", &message].concat())
 }
 
 /// CONFIG RESETSTAT

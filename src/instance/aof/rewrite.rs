@@ -272,7 +272,9 @@ pub fn start(db: &mut Db, instance: &Instance) -> Result<(), Failed> {
         }
         State::On | State::Off => None,
     };
+    let started = Instant::now();
     let base = Base::take(db, instance);
+    instance.stats.count_snapshot(started.elapsed());
     let mut rewriting = aof.rewriting();
     rewriting.last_number += 1;
     let task = Arc::new(Task {

@@ -37,7 +37,7 @@ pub use guard::Slot;
 pub(in crate::store) use node::prefetch;
 pub use node::{HashSeed, KeyHash, NO_DEADLINE, Node, NodeRef};
 pub use parts::{Part, Parts};
-pub use walk::{DueBudget, Iter, Swept, TableStats};
+pub use walk::{Chains, DueBudget, Iter, Swept, TableStats};
 
 use directory::Directory;
 use segment::{Place, Segment};

@@ -274,8 +274,28 @@ impl<N: Node> Segment<N> {
         self.header().buckets
     }
 
+    /// Buckets that elements have as their home; all of a crowded segment is one.
+    pub(super) fn home_count(&self) -> usize {
+        self.geometry().homes.max(1)
+    }
+
     pub(super) fn is_crowded(&self) -> bool {
         self.geometry().homes == 0
+    }
+
+    /// How many elements are at home in each bucket, wherever they lie; a crowded segment is one home.
+    pub(super) fn home_counts(&self) -> Vec<usize> {
+        let geometry = self.geometry();
+        if geometry.homes == 0 {
+            return vec![self.count()];
+        }
+        let mut counts = vec![0; geometry.homes];
+        for bucket in self.buckets() {
+            for slot in bucket.used() {
+                counts[geometry.home(bucket.window(slot))] += 1;
+            }
+        }
+        counts
     }
 
     pub(super) fn allocated_bytes(&self) -> usize {

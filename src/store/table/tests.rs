@@ -517,6 +517,27 @@ fn memory_follows_the_number_of_elements_both_ways() {
 }
 
 #[test]
+fn every_element_is_counted_in_the_chain_of_its_home() {
+    for mask in MASKS {
+        let live = Live::default();
+        let mut table = TestTable::new(Masked(mask));
+        assert_eq!((table.chains().used(), table.chains().longest()), (0, 0));
+        for number in 0..3000 {
+            drop(table.insert(node_of(number, 0, &live)));
+        }
+        let (chains, stats) = (table.chains(), table.stats());
+        let elements: usize = chains.by_length.iter().map(|(len, n)| len * n).sum();
+        assert_eq!(elements, 3000, "{mask:x}");
+        let homes: usize = chains.by_length.values().sum();
+        assert_eq!(homes, stats.homes, "{mask:x}");
+        assert!(chains.used() <= homes && chains.longest() * chains.used() >= 3000);
+        if mask == 0 {
+            assert_eq!((chains.used(), chains.longest()), (1, 3000), "one hash");
+        }
+    }
+}
+
+#[test]
 fn samples_are_fair() {
     for count in [3u32, 40, 2500] {
         let live = Live::default();

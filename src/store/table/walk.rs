@@ -3,10 +3,12 @@
 //! Positions are hashes: the first elements of a table are those with the smallest hash. A walk keeps a position,
 //! never a pointer, so it can stop anywhere and go on after the table has changed.
 
+use std::collections::BTreeMap;
+
 use super::bucket::SLOTS;
 use super::node::{Node, NodeRef};
 use super::segment::{Place, Segment};
-use super::{KeyHash, NO_DEADLINE, Table};
+use super::{KeyHash, NO_DEADLINE, Root, Table};
 
 /// Bits of a position that a scan's cursor leaves out; no segment's buckets are told apart by them.
 const CURSOR_SHIFT: u32 = 16;
@@ -50,12 +52,34 @@ pub struct TableStats {
     pub crowded_segments: usize,
     /// Cache lines that hold elements.
     pub buckets: usize,
+    /// Buckets that elements have as their home; all of a crowded segment is one.
+    pub homes: usize,
     /// Slots for elements, used or free.
     pub slots: usize,
     /// Bits of hash that the deepest segment's elements share.
     pub deepest: u32,
     /// Bytes allocated by the table, without its elements.
     pub bytes: usize,
+}
+
+/// How a table's elements are spread over their homes. What has one home is a chain: a look-up may have to tell all of
+/// it apart.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Chains {
+    /// Number of chains by their length; those of length 0 are homes of nothing.
+    pub by_length: BTreeMap<usize, usize>,
+}
+
+impl Chains {
+    /// Homes of at least one element.
+    pub fn used(&self) -> usize {
+        self.by_length.range(1..).map(|(_, chains)| chains).sum()
+    }
+
+    /// Elements of the longest chain.
+    pub fn longest(&self) -> usize {
+        self.by_length.keys().next_back().copied().unwrap_or(0)
+    }
 }
 
 /// Iterates over the elements in order of hash prefix; see [`Table::iter`].
@@ -344,11 +368,23 @@ impl<N: Node, H: KeyHash> Table<N, H> {
                 stats.segments += 1;
                 stats.crowded_segments += usize::from(segment.is_crowded());
                 stats.buckets += segment.bucket_count();
+                stats.homes += segment.home_count();
                 stats.bytes += segment.allocated_bytes();
                 stats.deepest = stats.deepest.max(segment.depth());
             }
         }
         stats.slots = stats.buckets * SLOTS;
         stats
+    }
+
+    /// How the elements are spread over their homes; looks at every bucket.
+    pub fn chains(&self) -> Chains {
+        let mut chains = Chains::default();
+        for page in self.root.iter().flat_map(Root::children) {
+            for length in page.children().flat_map(Segment::home_counts) {
+                *chains.by_length.entry(length).or_default() += 1;
+            }
+        }
+        chains
     }
 }

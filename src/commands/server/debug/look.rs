@@ -2,6 +2,7 @@
 //!
 //! They look at what lies there, expired or not, and leave no trace.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use crate::command::{Args, CommandError, CommandResult, Context};
@@ -11,7 +12,7 @@ use crate::resp::Request;
 use crate::store::db::{EntryRef, Keyspace};
 use crate::store::encoding::flat::Item;
 use crate::store::entry::{Object, Value};
-use crate::store::table::{Table, TableStats};
+use crate::store::table::{Chains, KeyHash, Node, Table, TableStats};
 use crate::store::types::hash::Hash;
 use crate::store::types::list::{ChunkRef, List};
 use crate::text::number::parse_i64;
@@ -158,7 +159,8 @@ fn length_bytes(length: usize) -> usize {
     }
 }
 
-/// The form is Redis's, the figures are those of this server's table: `table size` is the slots that it has room for.
+/// The form is Redis's, the figures are those of this server's table: `table size` is its home buckets, and a chain is
+/// what has one home.
 pub(super) fn htstats(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let index = Args::new(request, 2).integer()?;
     let index = usize::try_from(index)
@@ -170,31 +172,60 @@ pub(super) fn htstats(context: &mut Context<'_>, request: Request<'_>) -> Comman
     let keyspace = context.db.keyspace(index);
     let text = format!(
         "[Dictionary HT]\n{}[Expires HT]\n{}",
-        table_text(keyspace.table().stats()),
+        table_text(keyspace.table(), is_full(request)),
         expires_text(keyspace)
     );
     context.reply.verbatim("txt", text.as_bytes());
     Ok(())
 }
 
+/// Whether chains are asked for too, which takes a look at every element's bucket.
+fn is_full(request: Request<'_>) -> bool {
+    request.len() > 3 && request.get(3).eq_ignore_ascii_case(b"full")
+}
+
 const EMPTY: &str =
     "Hash table 0 stats (main hash table):\nNo stats available for empty dictionaries\n";
+/// Longer chains are counted with those of this length.
+const LONGEST_TOLD: usize = 50;
 
-fn table_text(stats: TableStats) -> String {
+fn table_text<N: Node, H: KeyHash>(table: &Table<N, H>, full: bool) -> String {
+    let stats = table.stats();
     if stats.elements == 0 {
         return EMPTY.to_owned();
     }
-    format!(
-        "Hash table 0 stats (main hash table):\n table size: {}\n number of elements: {}\n segments: {}\n \
-         crowded segments: {}\n buckets: {}\n deepest segment, bits: {}\n bytes: {}\n",
-        stats.slots,
-        stats.elements,
-        stats.segments,
-        stats.crowded_segments,
-        stats.buckets,
-        stats.deepest,
-        stats.bytes
-    )
+    let mut text = format!(
+        "Hash table 0 stats (main hash table):\n table size: {}\n number of elements: {}\n",
+        stats.homes, stats.elements
+    );
+    if full {
+        append_chains(&table.chains(), stats, &mut text).expect("writing to a string cannot fail");
+    }
+    text
+}
+
+fn append_chains(chains: &Chains, stats: TableStats, text: &mut String) -> std::fmt::Result {
+    let used = chains.used();
+    let average = stats.elements as f64 / used as f64;
+    writeln!(text, " different slots: {used}")?;
+    writeln!(text, " max chain length: {}", chains.longest())?;
+    writeln!(text, " avg chain length (counted): {average:.2}")?;
+    writeln!(text, " avg chain length (computed): {average:.2}")?;
+    writeln!(text, " Chain length distribution:")?;
+    let mut told = BTreeMap::<usize, usize>::new();
+    for (&length, &count) in &chains.by_length {
+        *told.entry(length.min(LONGEST_TOLD)).or_default() += count;
+    }
+    for (length, count) in told {
+        let percent = count as f64 * 100.0 / stats.homes as f64;
+        writeln!(text, "   {length}: {count} ({percent:.2}%)")?;
+    }
+    writeln!(text, " segments: {}", stats.segments)?;
+    writeln!(text, " crowded segments: {}", stats.crowded_segments)?;
+    writeln!(text, " buckets: {}", stats.buckets)?;
+    writeln!(text, " slots: {}", stats.slots)?;
+    writeln!(text, " deepest segment, bits: {}", stats.deepest)?;
+    writeln!(text, " bytes: {}", stats.bytes)
 }
 
 /// Deadlines are in the entries; there is no table of them.
@@ -206,18 +237,19 @@ fn expires_text(keyspace: &Keyspace) -> String {
 }
 
 pub(super) fn htstats_key(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
-    let stats = match entry(context, request)?.value() {
-        Value::Object(Object::Set(set)) => set.table().map(Table::stats),
-        Value::Object(Object::Hash(hash)) => hash.table_stats(),
-        Value::Object(Object::SortedSet(set)) => set.table().map(Table::stats),
+    let table = match entry(context, request)?.value() {
+        Value::Object(Object::Set(set)) => set.table(),
+        Value::Object(Object::Hash(hash)) => hash.table(),
+        Value::Object(Object::SortedSet(set)) => set.table(),
         _ => None,
     };
-    let Some(stats) = stats else {
+    let Some(table) = table else {
         return Err(CommandError::fixed(
             "ERR The value stored at the specified key is not represented using an hash table",
         ));
     };
-    context.reply.verbatim("txt", table_text(stats).as_bytes());
+    let text = table_text(table, is_full(request));
+    context.reply.verbatim("txt", text.as_bytes());
     Ok(())
 }
 

@@ -1,7 +1,7 @@
 //! The sections of INFO: each writes its fields as they are now.
 //!
-//! Fields of what this server does not do (forks, modules, clusters, defragmentation) are there with the value that
-//! says so, because clients expect the field.
+//! Fields of what this server does not do (modules, clusters, defragmentation) are there with the value that says so,
+//! because clients expect the field. Those of forks are about the snapshots that take their place.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -382,8 +382,11 @@ fn stats_of_other_parts(page: &mut Page, context: &Context<'_>) {
         ("pubsub_channels", topics(Kind::Channel)),
         ("pubsub_patterns", topics(Kind::Pattern)),
         ("pubsubshard_channels", topics(Kind::Shard)),
-        ("latest_fork_usec", 0),
-        ("total_forks", 0),
+        (
+            "latest_fork_usec",
+            stats.snapshot_us.load(Ordering::Relaxed),
+        ),
+        ("total_forks", stats.snapshots.get()),
         ("migrate_cached_sockets", cached_connections),
         ("slave_expires_tracked_keys", 0),
         ("active_defrag_hits", 0),

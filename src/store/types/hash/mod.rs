@@ -27,7 +27,7 @@ use triomphe::Arc;
 
 use crate::store::encoding::flat::Item;
 use crate::store::member::{Member, Word};
-use crate::store::table::{self, DueBudget, HashSeed, NO_DEADLINE, NodeRef, Table, TableStats};
+use crate::store::table::{self, DueBudget, HashSeed, NO_DEADLINE, NodeRef, Table};
 use block::Block;
 pub use builder::Builder;
 
@@ -347,14 +347,6 @@ impl Hash {
         match self.form() {
             Form::Small(block) => Some(block.entries()),
             Form::Large(_) => None,
-        }
-    }
-
-    /// Figures of a large hash's table.
-    pub fn table_stats(&self) -> Option<TableStats> {
-        match self.form() {
-            Form::Small(_) => None,
-            Form::Large(large) => Some(large.table.stats()),
         }
     }
 

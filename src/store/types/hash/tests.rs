@@ -192,7 +192,7 @@ fn large_hashes_are_estimated_from_samples() {
     let hash = filled(2000);
     let (whole, sampled) = (hash.memory_bytes(0), hash.memory_bytes(100));
     assert!(whole.abs_diff(sampled) < whole / 20, "{whole} {sampled}");
-    assert!(filled(2000).listpack_entries().is_none() && hash.table_stats().is_some());
+    assert!(filled(2000).listpack_entries().is_none() && hash.table().is_some());
 }
 
 #[test]
