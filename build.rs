@@ -20,7 +20,8 @@ fn main() {
     {
         return;
     }
-    if !WITHOUT_SCRIPTS.iter().any(|linker| flags.contains(linker)) {
+    let mut words = flags.split(|character: char| !character.is_alphanumeric());
+    if !words.any(|word| WITHOUT_SCRIPTS.contains(&word)) {
         let folder = variable("CARGO_MANIFEST_DIR");
         println!("cargo:rustc-link-arg-bin=ruddle=-Wl,-T,{folder}/linker/startup.ld");
     }
