@@ -12,7 +12,8 @@ FROM rust:1-alpine AS build
 RUN apk add --no-cache build-base
 WORKDIR /build
 COPY .cargo .cargo
-COPY Cargo.toml Cargo.lock ./
+COPY Cargo.toml Cargo.lock build.rs ./
+COPY linker linker
 COPY src src
 COPY benches benches
 RUN cargo build --release --locked --bins \

@@ -12,7 +12,8 @@ use std::sync::Arc;
 use common::{Connection, Folder, Reply, Server};
 use ruddle::persist::rdb::file::{Access, Key, Reader, Record};
 use ruddle::persist::rdb::input::Input;
-use ruddle::persist::rdb::{crc64, kind, opcode, payload};
+use ruddle::persist::rdb::{kind, opcode, payload};
+use ruddle::store::crc64;
 use ruddle::store::db::EncodingLimits;
 use ruddle::store::entry::NEVER;
 

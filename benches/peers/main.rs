@@ -4,10 +4,11 @@
 //! tables to standard output, progress to standard error. The first figure that counts is the CPU time that a server
 //! uses for an operation: on a machine that also runs the load generator, throughput says as much of the generator.
 //!
-//! Life cycle: [`options`] says what to measure, [`load`], [`exchange`], [`footprint`], [`growth`] and [`snapshots`] measure it with the help of [`server`]
-//! (processes) and [`client`] (a connection), [`report`] writes it down. A new load case is a line in
+//! Life cycle: [`options`] says what to measure, [`load`], [`exchange`], [`footprint`], [`growth`], [`snapshots`] and
+//! [`background`] measure it with the help of [`server`] (processes) and [`client`] (a connection), [`report`] writes it down. A new load case is a line in
 //! `options::CASES`, a new peer a name in `server::PEERS`. Runs on Linux, whose accounting of processes it reads.
 
+mod background;
 mod client;
 mod exchange;
 mod footprint;
@@ -44,6 +45,7 @@ fn main() -> Result<ExitCode> {
         start_up,
         inserts,
         saves,
+        rewrites,
     ] {
         // A part that fails costs its own tables alone.
         if let Err(error) = part(&programs, &options.plan(), &mut report) {
@@ -115,6 +117,14 @@ fn saves(programs: &[Program], plan: &Plan, report: &mut Report) -> Result<()> {
     if let Some(keys) = plan.save_keys {
         let saves = snapshots::measure(programs, keys, plan.save_rounds)?;
         report.saves(programs, plan, keys, &saves);
+    }
+    Ok(())
+}
+
+fn rewrites(programs: &[Program], plan: &Plan, report: &mut Report) -> Result<()> {
+    if let Some(keys) = plan.save_keys {
+        let rewrites = background::rewrites(programs, keys)?;
+        report.rewrites(programs, keys, &rewrites);
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ pub(crate) struct Options {
     /// Load cases to run, such as get-100,set-16 (all by default)
     #[arg(long, value_delimiter = ',', value_parser = case_named)]
     cases: Vec<&'static Case>,
-    /// Keys loaded before the load cases, and the range of their random keys
+    /// Keys loaded before the load cases, and the range of their random keys; keys that are saved, loaded and rewritten
     #[arg(long, value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
     keys: Option<u64>,
     /// Requests of each run of each load case, instead of the case's own number
@@ -44,7 +44,7 @@ pub(crate) struct Options {
     /// Measure the slowest batch of an ever growing keyspace, and nothing that is not also asked for
     #[arg(long)]
     only_insert: bool,
-    /// Measure saving and loading, and nothing that is not also asked for
+    /// Measure saving, loading and rewriting the append-only file, and nothing that is not also asked for
     #[arg(long)]
     only_save: bool,
     /// Exit with status 1 when a limit is missed
@@ -80,7 +80,7 @@ pub(crate) struct Plan {
     pub(crate) insert_keys: Option<u64>,
     /// How often that is done.
     pub(crate) insert_runs: u32,
-    /// Keys that are saved and loaded, unless that is not asked for.
+    /// Keys that are saved, loaded and rewritten, unless that is not asked for.
     pub(crate) save_keys: Option<u64>,
     /// Saves and loads to take the median of.
     pub(crate) save_rounds: u32,
@@ -125,11 +125,11 @@ impl Options {
                 5_000_000
             }),
             insert_runs: if self.quick { 1 } else { 2 },
-            save_keys: (all || self.only_save).then_some(if self.quick {
+            save_keys: (all || self.only_save).then_some(self.keys.unwrap_or(if self.quick {
                 500_000
             } else {
                 5_000_000
-            }),
+            })),
             save_rounds: if self.quick { 2 } else { 3 },
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use crate::background::{self, Background, Work};
 use crate::exchange::HandOvers;
 use crate::footprint::{FILLS, INSERT_BATCH, Inserts, Start};
 use crate::growth::Growth;
@@ -16,6 +17,9 @@ const START_LIMIT_MS: f64 = 5.0;
 const IDLE_LIMIT_BYTES: f64 = 6e6;
 /// Milliseconds of the slowest batch while the keyspace grows.
 const INSERT_LIMIT_MS: f64 = 2.0;
+
+/// Milliseconds by which work in the background may lengthen a light client's longest wait.
+const MORE_WAIT_LIMIT_MS: f64 = 2.0;
 
 /// The text of the report, and how many limits it saw missed.
 #[derive(Debug, Default)]
@@ -299,21 +303,51 @@ impl Report {
         line("CPU time of start and loading, s", None, |saves| {
             saves.load_cpu_s
         });
-        line("BGSAVE under writes, s", None, |saves| saves.background_s);
+        let background: Vec<_> = saves.iter().map(|saves| &saves.background).collect();
+        self.background(&background::SAVE, &background);
+    }
+
+    /// What a rewrite of the append-only file costs.
+    pub(crate) fn rewrites(&mut self, programs: &[Program], keys: u64, rewrites: &[Background]) {
+        self.line("\n### Rewriting the append-only file\n");
+        self.line(&format!(
+            "{keys} keys with {VALUE_BYTES}-byte values, `appendonly yes`, `appendfsync everysec`, one rewrite; the clients are those \
+             of the snapshots.\n"
+        ));
+        self.figure_heading("Figure", programs);
+        let rewrites: Vec<_> = rewrites.iter().collect();
+        self.background(&background::REWRITE, &rewrites);
+    }
+
+    /// The lines that work in the background has in its table.
+    fn background(&mut self, work: &Work, servers: &[&Background]) {
+        let command = work.command;
+        let mut line = |name: String, limit, of: fn(&Background) -> f64| {
+            let figures: Vec<_> = servers.iter().map(|server| of(server)).collect();
+            self.figure_line(&name, &figures, |figure| format!("{figure:.2}"), limit);
+        };
+        line(format!("{command} under writes, s"), None, |figures| {
+            figures.took_s
+        });
         line(
-            "light client's longest wait under writes, ms",
+            "light client's longest wait under writes, ms".to_owned(),
             None,
-            |saves| saves.calm_worst_ms,
+            |figures| figures.calm_worst_ms,
         );
-        let calm_ms = saves[0].calm_worst_ms;
-        line("the same during BGSAVE, ms", Some(calm_ms + 2.0), |saves| {
-            saves.saving_worst_ms
+        let (calm_ms, data_bytes) = (servers[0].calm_worst_ms, servers[0].data_bytes);
+        line(
+            format!("the same during {command}, ms"),
+            Some(calm_ms + MORE_WAIT_LIMIT_MS),
+            |figures| figures.busy_worst_ms,
+        );
+        line("data set, MB".to_owned(), None, |figures| {
+            figures.data_bytes / 1e6
         });
-        line("data set, MB", None, |saves| saves.data_bytes / 1e6);
-        let tenth = saves[0].data_bytes / 1e7;
-        line("on top during BGSAVE, MB", Some(tenth), |saves| {
-            saves.extra_bytes / 1e6
-        });
+        line(
+            format!("on top during {command}, MB"),
+            Some(data_bytes / 1e7),
+            |figures| figures.extra_bytes / 1e6,
+        );
     }
 
     /// The head of a table with a column for each server.

@@ -1,5 +1,5 @@
-//! Servers under measurement: found, started with persistence off on a port of their own, sampled, and killed
-//! when dropped.
+//! Servers under measurement: found, started on a port of their own, mostly with persistence off, sampled, and killed when
+//! dropped.
 //!
 //! To add a peer, add its program's name to [`PEERS`]. What is read of a process comes from Linux: its
 //! CPU clock (all its threads, also those that have ended) and `/proc/PID/status`.
@@ -64,9 +64,42 @@ impl Program {
         })
     }
 
-    /// Starts the program and waits for its first PONG.
+    /// Starts the program with persistence off and waits for its first PONG.
     pub(crate) fn start(&self) -> Result<Server> {
-        Server::start(self)
+        self.start_with(Persistence::Off)
+    }
+
+    /// The same with such persistence.
+    pub(crate) fn start_with(&self, persistence: Persistence) -> Result<Server> {
+        Server::start(self, persistence)
+    }
+}
+
+/// What a server writes of its own accord.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Persistence {
+    /// Nothing.
+    Off,
+    /// An append-only file, synced each second, rewritten when that is asked for.
+    AppendOnly,
+}
+
+impl Persistence {
+    /// The parameters that say so, for every server.
+    fn arguments(self) -> &'static [&'static str] {
+        match self {
+            Persistence::Off => &["--save", "", "--appendonly", "no"],
+            Persistence::AppendOnly => &[
+                "--save",
+                "",
+                "--appendonly",
+                "yes",
+                "--appendfsync",
+                "everysec",
+                "--auto-aof-rewrite-percentage",
+                "0",
+            ],
+        }
     }
 }
 
@@ -101,10 +134,11 @@ pub(crate) struct Server {
     cpu_clock: ClockId,
     folder: PathBuf,
     program: PathBuf,
+    persistence: Persistence,
 }
 
 impl Server {
-    fn start(program: &Program) -> Result<Server> {
+    fn start(program: &Program, persistence: Persistence) -> Result<Server> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let serial = COUNT.fetch_add(1, Ordering::Relaxed);
         let folder =
@@ -112,7 +146,7 @@ impl Server {
         fs::create_dir_all(&folder)?;
         let port = free_port()?;
         let started = Instant::now();
-        let process = spawn(&program.path, port, &folder)?;
+        let process = spawn(&program.path, port, &folder, persistence)?;
         let cpu_clock = ClockId::pid_cpu_clock_id(Pid::from_raw(process.id().cast_signed()))?;
         let mut server = Server {
             port,
@@ -121,6 +155,7 @@ impl Server {
             cpu_clock,
             folder,
             program: program.path.clone(),
+            persistence,
         };
         server
             .wait_for_pong(started, START_TIMEOUT)
@@ -133,7 +168,7 @@ impl Server {
         self.process.kill()?;
         self.process.wait()?;
         let started = Instant::now();
-        self.process = spawn(&self.program, self.port, &self.folder)?;
+        self.process = spawn(&self.program, self.port, &self.folder, self.persistence)?;
         let pid = Pid::from_raw(self.process.id().cast_signed());
         self.cpu_clock = ClockId::pid_cpu_clock_id(pid)?;
         self.wait_for_pong(started, LOAD_TIMEOUT)
@@ -195,12 +230,12 @@ impl Drop for Server {
     }
 }
 
-/// Starts a program with persistence off; it loads what is in the folder.
-fn spawn(program: &Path, port: u16, folder: &Path) -> Result<Child> {
+/// Starts a program; it loads what is in the folder.
+fn spawn(program: &Path, port: u16, folder: &Path, persistence: Persistence) -> Result<Child> {
     let log = File::create(folder.join("log"))?;
     Command::new(program)
         .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
-        .args(["--save", "", "--appendonly", "no"])
+        .args(persistence.arguments())
         .arg("--dir")
         .arg(folder)
         .stdin(Stdio::null())

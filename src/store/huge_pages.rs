@@ -59,8 +59,9 @@ impl Collapser {
 
 /// A heap that grows from so much memory on, as much is loaded, is worth huge pages at once.
 const FILLING_FROM: usize = 64 * 1024 * 1024;
-/// After so much growth there may be new mappings.
-const FILLING_STEP: usize = 256 * 1024 * 1024;
+/// After so much growth there may be new mappings: a quarter of the first arenas' size (`.cargo/config.toml`), so that little
+/// of a new one is filled before it is seen.
+const FILLING_STEP: usize = 32 * 1024 * 1024;
 /// Smaller mappings than this are no part of the heap's arenas: stacks of threads, say.
 const MIN_ARENA: usize = 64 * 1024 * 1024;
 

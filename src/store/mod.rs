@@ -7,6 +7,7 @@
 //! * [`types`]: the collections, made of flat buffers ([`encoding`]) while small and of table and tree when large.
 //! * [`access`]: what an entry remembers of its uses.
 //! * [`journal`]: what has happened to keys that somebody follows.
+//! * [`crc64`]: the checksum of files and payloads.
 //! * [`alloc`]: the allocator's wrapper that counts the memory in use.
 //! * [`huge_pages`]: asks the kernel for huge pages where the heap is full.
 //!
@@ -15,6 +16,7 @@
 
 pub mod access;
 pub mod alloc;
+pub mod crc64;
 pub mod db;
 pub mod effects;
 pub mod encoding;

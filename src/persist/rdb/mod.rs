@@ -7,7 +7,7 @@
 //! * [`read`], [`mod@write`]: a value of any type.
 //! * [`input`], [`output`]: lengths and strings, of which everything is made; [`source`]: where the bytes come from.
 //! * [`listpack`], [`legacy`]: small collections in one string, today's and former ones.
-//! * [`lzf`], [`crc64`]: compression and checksum.
+//! * [`lzf`]: compression. The checksum is the store's [`crc64`](crate::store::crc64).
 //!
 //! # The format
 //! (From Redis's `rdb.h` and `rdb.c`.) A **length** is one of
@@ -22,7 +22,7 @@
 //!
 //! A **string** is a length and its bytes, or one of those forms. A **value** is a [`kind`] in one byte and what that kind
 //! says. A **file** is a magic word with a version of four digits (`REDIS0010`; Valkey 9 writes `VALKEY080`), records, each
-//! an [`opcode`] or a key (kind, name, value), and after the last opcode a [`crc64`] in eight bytes, of all in front of it.
+//! an [`opcode`] or a key (kind, name, value), and after the last opcode a [`crc64`](crate::store::crc64) in eight bytes, of all in front of it.
 //!
 //! # What is not trusted
 //! Everything that is read. Nothing in the input panics, makes a loop without end or an allocation that is not paid for by
@@ -34,7 +34,6 @@
 //! To add a kind, add its number here, its arm in [`read`] and, if it is ever to be written, in [`mod@write`], with the version
 //! from which on readers know it.
 
-pub mod crc64;
 pub mod dataset;
 pub mod file;
 pub mod input;

@@ -7,7 +7,8 @@ use super::input::Input;
 use super::output::Output;
 use super::read::{Loaded, read_value};
 use super::write::{kind_of, version_of, write_value};
-use super::{Error, VERSION_VALKEY, crc64};
+use super::{Error, VERSION_VALKEY};
+use crate::store::crc64;
 use crate::store::db::EncodingLimits;
 use crate::store::entry::Value;
 

@@ -2,7 +2,8 @@
 
 use std::io::{ErrorKind, Read};
 
-use super::{Error, crc64};
+use super::Error;
+use crate::store::crc64;
 
 /// A file is read in pieces of so many bytes.
 const PIECE_BYTES: usize = 64 << 10;

@@ -3,9 +3,10 @@
 use std::io::{self, Write};
 
 use super::{Access, MAGIC};
+use crate::persist::rdb::opcode;
 use crate::persist::rdb::output::Output;
 use crate::persist::rdb::write::{kind_of, write_value};
-use crate::persist::rdb::{crc64, opcode};
+use crate::store::crc64;
 use crate::store::entry::{NEVER, Value};
 
 /// Bytes that are written at once.
