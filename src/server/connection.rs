@@ -21,12 +21,13 @@ use tokio_util::codec::Framed;
 use super::busy;
 use super::clock;
 use super::dispatch::Gate;
+use super::pending::{publish_pending, raise, write_pending};
 use super::prefetch;
 use crate::command::session::Parked;
 use crate::command::{Flags, Group, Session};
 use crate::instance::aof::writer;
 use crate::instance::attention::{BROADCASTS, ENDING, FILE_FAILS};
-use crate::instance::clients::{ClientFigures, ClientHandle, IDLE_BUFFER_MS, Registration};
+use crate::instance::clients::{ClientHandle, IDLE_BUFFER_MS, Registration};
 use crate::instance::mail::PostBox;
 use crate::instance::output::UNCOUNTED_BYTES;
 use crate::instance::{Instance, tracking};
@@ -598,69 +599,9 @@ fn is_over(instance: &Instance, session: &mut Session) -> bool {
     is_over
 }
 
-/// Writes `buffer` with the large values of `blobs` in their places.
-async fn write_pending<S: AsyncWrite + Unpin>(
-    stream: &mut S,
-    buffer: &[u8],
-    blobs: &[Blob],
-    figures: &ClientFigures,
-) -> io::Result<()> {
-    let mut written = 0;
-    for blob in blobs {
-        write_bytes(stream, &buffer[written..blob.at], &figures.output_bytes).await?;
-        write_bytes(stream, &blob.bytes, &figures.output_value_bytes).await?;
-        lower(&figures.output_values, 1);
-        written = blob.at;
-    }
-    write_bytes(stream, &buffer[written..], &figures.output_bytes).await?;
-    stream.flush().await
-}
-
-/// Writes `bytes`; `waiting` is lowered by what the peer has room for, as it has it.
-async fn write_bytes<S: AsyncWrite + Unpin>(
-    stream: &mut S,
-    mut bytes: &[u8],
-    waiting: &AtomicUsize,
-) -> io::Result<()> {
-    while !bytes.is_empty() {
-        let written = stream.write(bytes).await?;
-        if written == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
-        lower(waiting, written);
-        bytes = &bytes[written..];
-    }
-    Ok(())
-}
-
-/// Tells others how much waits to be written; returns the bytes.
-fn publish_pending(figures: &ClientFigures, buffered: usize, blobs: &[Blob]) -> usize {
-    let values: usize = blobs.iter().map(|blob| blob.bytes.len()).sum();
-    figures.output_bytes.store(buffered, Ordering::Relaxed);
-    figures.output_values.store(blobs.len(), Ordering::Relaxed);
-    figures.output_value_bytes.store(values, Ordering::Relaxed);
-    raise(&figures.output_peak_bytes, buffered);
-    buffered + values
-}
-
-/// Lowers a figure that only its connection changes.
-fn lower(figure: &AtomicUsize, by: usize) {
-    figure.store(
-        figure.load(Ordering::Relaxed).saturating_sub(by),
-        Ordering::Relaxed,
-    );
-}
-
 /// Adds to a figure that only its connection changes.
 fn add(total: &AtomicU64, by: usize) {
     total.store(total.load(Ordering::Relaxed) + by as u64, Ordering::Relaxed);
-}
-
-/// Raises a figure that only its connection raises to `value`.
-fn raise(peak: &AtomicUsize, value: usize) {
-    if value > peak.load(Ordering::Relaxed) {
-        peak.store(value, Ordering::Relaxed);
-    }
 }
 
 /// Reads nothing and writes one error line, for a peer that is not let in.

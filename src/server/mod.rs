@@ -11,6 +11,7 @@ pub mod dispatch;
 pub mod io_threads;
 pub mod listener;
 pub mod migrate;
+pub mod pending;
 pub mod postman;
 pub mod prefetch;
 pub mod rebind;
