@@ -16,6 +16,7 @@ use crate::store::member::Member;
 use crate::store::table::Table;
 use crate::store::types::sorted_set::{Ahead, Move};
 use crate::text::double;
+use crate::text::short::same;
 
 /// How many commands are looked at ahead.
 pub const WINDOW: usize = 16;
@@ -38,7 +39,7 @@ pub fn look_ahead<'a, 'r>(
     for (slot, request) in requests.clone().enumerate().take(WINDOW) {
         let name = request.get(0);
         let command = match last {
-            Some((known, command)) if known == name => command,
+            Some((known, command)) if same(known, name) => command,
             _ => match gate.instance.registry.find(name) {
                 Some(command) => command,
                 None => continue,
@@ -49,7 +50,7 @@ pub fn look_ahead<'a, 'r>(
         if let Some(at) = word(command.first_key, request) {
             let key = request.get(at);
             let hash = match last_key {
-                Some((known, hash)) if known == key => hash,
+                Some((known, hash)) if same(known, key) => hash,
                 _ => gate.db.prefetch_bucket(index, key),
             };
             last_key = Some((key, hash));

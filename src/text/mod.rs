@@ -1,4 +1,5 @@
-//! Texts that every layer reads by the same rules: numbers, quoted words, key patterns, doubles.
+//! Texts that every layer reads by the same rules: numbers, quoted words, key patterns, doubles, and whether
+//! short ones are the same.
 //!
 //! A leaf: it uses nothing else of the crate.
 
@@ -6,4 +7,5 @@ pub mod double;
 pub mod long_double;
 pub mod number;
 pub mod pattern;
+pub mod short;
 pub mod words;

@@ -29,6 +29,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering, fence};
 
 use super::bucket::{Bucket, POINTER_MASK, SLOTS, tag_of};
 use super::node::{NO_DEADLINE, Node, NodeRef, prefetch};
+use crate::text::short::same;
 
 /// Lines (header and buckets) of the sizes that a segment has: four to each doubling, as allocators have them. The largest is one of
 /// which the allocator wastes nothing, and a table of a million elements consists of it.
@@ -412,7 +413,8 @@ impl<N: Node> Segment<N> {
     #[inline]
     fn find_in(bucket: &Bucket<N>, tag: u8, window: u16, key: &[u8]) -> Option<usize> {
         bucket.matching(tag).find(|&slot| {
-            bucket.window(slot) == window && bucket.node(slot).is_some_and(|node| node.key() == key)
+            bucket.window(slot) == window
+                && bucket.node(slot).is_some_and(|node| same(node.key(), key))
         })
     }
 
