@@ -26,7 +26,8 @@ mod tests {
         let text: Vec<u8> = (0..40).collect();
         for len in 0..text.len() {
             let text = &text[..len];
-            assert!(same(text, &text.to_vec()));
+            let copy = text.to_vec();
+            assert!(same(text, &copy));
             for at in 0..len {
                 let mut other = text.to_vec();
                 other[at] ^= 0x20;
