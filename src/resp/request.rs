@@ -409,35 +409,42 @@ impl Parser {
     /// another one is next.
     #[inline]
     fn read_short(&mut self, buffer: &[u8], limits: Limits) -> bool {
-        let mut at = self.partial.at;
-        let first_span = self.partial.first_span;
-        let [b'*', count @ b'1'..=b'9', b'\r', b'\n', ..] = buffer[at..] else {
+        let [b'*', count @ b'1'..=b'9', b'\r', b'\n', rest @ ..] = &buffer[self.partial.at..]
+        else {
             return false;
         };
-        at += 4;
-        for _ in b'0'..count {
-            let (head, len) = match buffer[at..] {
-                [b'$', ones @ b'0'..=b'9', b'\r', b'\n', ..] => (4, ones - b'0'),
+        let mut rest = rest;
+        for _ in b'0'..*count {
+            let (len, value) = match rest {
+                [b'$', ones @ b'0'..=b'9', b'\r', b'\n', value @ ..] => (ones - b'0', value),
                 [
                     b'$',
                     tens @ b'1'..=b'9',
                     ones @ b'0'..=b'9',
                     b'\r',
                     b'\n',
-                    ..,
-                ] => (5, (tens - b'0') * 10 + (ones - b'0')),
-                _ => (0, 0),
+                    value @ ..,
+                ] => ((tens - b'0') * 10 + (ones - b'0'), value),
+                _ => return self.is_not_short(),
             };
-            let start = at + head;
-            at = start + usize::from(len) + 2;
-            if head == 0 || at > buffer.len() || i64::from(len) > limits.max_bulk {
-                self.spans.truncate(first_span);
-                return false;
+            let Some(next) = value.get(usize::from(len) + 2..) else {
+                return self.is_not_short();
+            };
+            if i64::from(len) > limits.max_bulk {
+                return self.is_not_short();
             }
+            let start = buffer.len() - value.len();
             self.spans.push(Span::new(start, len.into()));
+            rest = next;
         }
-        self.partial.at = at;
+        self.partial.at = buffer.len() - rest.len();
         true
+    }
+
+    #[cold]
+    fn is_not_short(&mut self) -> bool {
+        self.spans.truncate(self.partial.first_span);
+        false
     }
 
     fn step(&mut self, buffer: &mut BytesMut, limits: Limits) -> Result<Step, ProtocolError> {

@@ -6,7 +6,6 @@ use std::ptr::NonNull;
 
 use super::bucket::{pack, unpack, window_of};
 use super::node::{Node, NodeRef};
-use super::segment::Place;
 use super::{Root, lower_bounds};
 
 /// An element of a table, borrowed for changing it. It reads as `&N`, and as `&mut N` it may be changed or be
@@ -33,13 +32,12 @@ enum State {
 }
 
 impl<'a, N: Node> Slot<'a, N> {
-    /// The guard of the element at `place` of the segment for `hash`.
+    /// The guard of the element that `slot` of the segment for `hash` holds.
     ///
     /// # Safety
     /// The path from the root to the segment has no other owner, and the table is borrowed mutably for `'a`.
     #[inline]
-    pub(super) unsafe fn new(root: &'a Root<N>, hash: u64, place: Place) -> Self {
-        let slot = root.get(hash).get(hash).slot_pointer(place);
+    pub(super) unsafe fn new(root: &'a Root<N>, hash: u64, slot: NonNull<*mut u8>) -> Self {
         // SAFETY: the slot is within the segment's allocation, which the table keeps.
         let pointer = unpack(unsafe { slot.read() });
         Slot {

@@ -134,9 +134,18 @@ impl<N: Node, H: KeyHash> Table<N, H> {
     /// [`get_mut`](Table::get_mut) with the key's hash at hand.
     #[inline]
     pub fn get_mut_hashed(&mut self, hash: u64, key: &[u8]) -> Option<Slot<'_, N>> {
-        let place = self.segment(hash)?.find(hash, key)?;
-        self.unshare(hash);
-        Some(self.slot(hash, place))
+        let root = self.root.as_ref()?;
+        let page = root.get(hash);
+        let segment = page.get(hash);
+        let place = segment.find(hash, key)?;
+        if !(root.is_unique() && page.is_unique() && segment.is_unique()) {
+            self.copy_path(hash);
+            return Some(self.slot(hash, place));
+        }
+        let slot = segment.slot_pointer(place);
+        let root = self.root.as_ref()?;
+        // SAFETY: the path is not shared, and the guard borrows the table mutably.
+        Some(unsafe { Slot::new(root, hash, slot) })
     }
 
     /// The element with this key; if there is none, the one that `make` makes is inserted first.
@@ -257,8 +266,9 @@ impl<N: Node, H: KeyHash> Table<N, H> {
             .root
             .as_ref()
             .expect("the place was found below a root");
+        let slot = root.get(hash).get(hash).slot_pointer(place);
         // SAFETY: the callers have unshared the path, and the guard borrows the table mutably.
-        unsafe { Slot::new(root, hash, place) }
+        unsafe { Slot::new(root, hash, slot) }
     }
 
     /// Makes root, page and segment for a hash this table's own.

@@ -249,6 +249,7 @@ impl<N: Node> Segment<N> {
     }
 
     /// Where the pointer of an element lies, for a guard that outlives the borrow.
+    #[inline]
     pub(super) fn slot_pointer(&self, place: Place) -> NonNull<*mut u8> {
         assert!(place.bucket < self.buckets().len());
         // SAFETY: the bucket is within the allocation, as just checked.
@@ -410,12 +411,17 @@ impl<N: Node> Segment<N> {
         None
     }
 
-    #[inline]
+    #[inline(always)]
     fn find_in(bucket: &Bucket<N>, tag: u8, window: u16, key: &[u8]) -> Option<usize> {
-        bucket.matching(tag).find(|&slot| {
-            bucket.window(slot) == window
+        // A loop of its own: the closure of an iterator's `find` would not be inlined.
+        for slot in bucket.matching(tag) {
+            if bucket.window(slot) == window
                 && bucket.node(slot).is_some_and(|node| same(node.key(), key))
-        })
+            {
+                return Some(slot);
+            }
+        }
+        None
     }
 
     #[cold]
