@@ -412,8 +412,8 @@ impl<N: Node> Segment<N> {
     }
 
     #[inline(always)]
+    #[expect(clippy::manual_find, reason = "the closure would not be inlined")]
     fn find_in(bucket: &Bucket<N>, tag: u8, window: u16, key: &[u8]) -> Option<usize> {
-        // A loop of its own: the closure of an iterator's `find` would not be inlined.
         for slot in bucket.matching(tag) {
             if bucket.window(slot) == window
                 && bucket.node(slot).is_some_and(|node| same(node.key(), key))
