@@ -258,11 +258,13 @@ impl ClientHandle {
         self.unix || self.addr.parse().is_ok_and(is_loopback)
     }
 
-    /// Makes the connection close: now if it is idle or waits for its peer to read, else when its batch is done.
-    pub fn kill(&self) {
-        self.killed.store(true, Ordering::Release);
+    /// Makes the connection close: now if it is idle or waits for its peer to read, else when its batch is done. False if it was
+    /// to close already.
+    pub fn kill(&self) -> bool {
+        let is_first = !self.killed.swap(true, Ordering::AcqRel);
         self.wake.notify_one();
         self.killing.notify_one();
+        is_first
     }
 
     /// Resolves when the connection is to close; for the connection alone.
@@ -418,7 +420,8 @@ impl ClientHandle {
 
     #[cold]
     fn close_for_output(&self, counted_bytes: usize) {
-        if self.is_killed() {
+        // The connection and the timer may both have come to this.
+        if !self.kill() {
             return;
         }
         tracing::warn!(
@@ -432,7 +435,6 @@ impl ClientHandle {
             self.subscriptions.count(Kind::Shard),
         );
         self.limits.disconnections.fetch_add(1, Ordering::Relaxed);
-        self.kill();
         self.empty_outbox();
     }
 

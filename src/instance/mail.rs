@@ -110,7 +110,15 @@ pub struct Mail {
     /// Whether a batch runs that will deliver. Set under the data set's lock.
     collects: AtomicBool,
     has_any: AtomicBool,
-    receivers: Mutex<Vec<Arc<ClientHandle>>>,
+    receivers: Mutex<Vec<Receiver>>,
+}
+
+/// A client that a batch has put something out for.
+#[derive(Debug)]
+pub struct Receiver {
+    client: Arc<ClientHandle>,
+    /// Whether it was blocked then; what it waited for is what was put out.
+    was_blocked: bool,
 }
 
 impl Mail {
@@ -126,13 +134,16 @@ impl Mail {
             return false;
         }
         self.has_any.store(true, Ordering::Relaxed);
-        self.receivers().push(Arc::clone(client));
+        self.receivers().push(Receiver {
+            client: Arc::clone(client),
+            was_blocked: client.is_parked(),
+        });
         true
     }
 
     /// Ends the collection and answers whom it has brought. Called under the data set's lock.
     #[inline]
-    pub fn take(&self) -> Vec<Arc<ClientHandle>> {
+    pub fn take(&self) -> Vec<Receiver> {
         self.collects.store(false, Ordering::Relaxed);
         if !self.has_any.load(Ordering::Relaxed) {
             return Vec::new();
@@ -141,37 +152,43 @@ impl Mail {
         std::mem::take(&mut self.receivers())
     }
 
-    /// Wakes all, as the batch that runs will not end soon. Called under the data set's lock.
+    /// Wakes all, as the batch that runs will not end soon, or was none that collects.
     pub fn wake_all(&self) {
-        self.take().iter().for_each(|client| client.wake());
+        self.take().iter().for_each(|it| it.client.wake());
     }
 
-    /// Writes to those of a batch's receivers that were blocked, and gives listeners to `post_box`; all are woken instead where
-    /// that is not to be done `at_once`. True if nobody who was blocked had to be woken.
+    /// Writes to those of a batch's receivers that were blocked, gives listeners to `post_box`, and wakes the others. `lets_out`
+    /// says whether a message may go out now; it is asked when it was taken. True if nobody who was blocked had to be woken.
     pub fn deliver(
         &self,
-        mut receivers: Vec<Arc<ClientHandle>>,
+        mut receivers: Vec<Receiver>,
         post_box: &PostBox,
-        at_once: bool,
+        lets_out: impl Fn() -> bool,
     ) -> bool {
         let mut all = true;
-        let mut listeners = None;
-        for client in receivers.drain(..) {
-            if client.is_parked() {
-                if !at_once || client.deliver().is_none() {
+        let mut has_listeners = false;
+        for Receiver {
+            client,
+            was_blocked,
+        } in receivers.drain(..)
+        {
+            if !client.has_messages() {
+                // Its own batch has taken them.
+                continue;
+            }
+            if was_blocked {
+                if client.write_messages(&lets_out).is_none() {
                     client.wake();
                     all = false;
                 }
-            } else if at_once && client.is_listener() {
-                listeners
-                    .get_or_insert_with(|| post_box.waiting())
-                    .push_back(client);
+            } else if client.is_listener() {
+                post_box.waiting().push_back(client);
+                has_listeners = true;
             } else {
                 client.wake();
             }
         }
-        if let Some(waiting) = listeners {
-            drop(waiting);
+        if has_listeners {
             post_box.called.notify_one();
         }
         if receivers.capacity() <= KEPT_RECEIVERS {
@@ -183,7 +200,7 @@ impl Mail {
         all
     }
 
-    fn receivers(&self) -> MutexGuard<'_, Vec<Arc<ClientHandle>>> {
+    fn receivers(&self) -> MutexGuard<'_, Vec<Receiver>> {
         self.receivers
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
@@ -214,17 +231,26 @@ impl PostBox {
         self.called.notified().await;
     }
 
-    /// Writes to the first ones. `slice` is room that is kept.
-    pub fn deliver_some(&self, slice: &mut Vec<Arc<ClientHandle>>) -> Left {
+    /// Writes to the first ones, as [`Mail::deliver`] does. `slice` is room that is kept.
+    pub fn deliver_some(
+        &self,
+        slice: &mut Vec<Arc<ClientHandle>>,
+        lets_out: impl Fn() -> bool,
+    ) -> Left {
         let is_last = {
             let mut waiting = self.waiting();
-            let count = waiting.len().min(SLICE);
-            slice.extend(waiting.drain(..count));
+            while slice.len() < SLICE {
+                match waiting.pop_front() {
+                    Some(client) if client.has_messages() => slice.push(client),
+                    Some(_) => {}
+                    None => break,
+                }
+            }
             waiting.is_empty()
         };
         let mut bytes = 0;
         for client in slice.drain(..) {
-            match client.deliver() {
+            match client.write_messages(&lets_out) {
                 Some(written) => bytes += written,
                 None => client.wake(),
             }
@@ -244,13 +270,14 @@ impl PostBox {
 impl ClientHandle {
     /// Writes what waits in the outbox to the client's socket, and answers the bytes; none where that has to be left to its
     /// connection.
-    fn deliver(&self) -> Option<usize> {
+    fn write_messages(&self, lets_out: impl Fn() -> bool) -> Option<usize> {
         if !self.has_messages() {
             return Some(0);
         }
         let socket = self.socket.borrow()?;
         let bytes = self.take_plain_messages()?;
-        let written = socket.write(&bytes);
+        // Asked only now: what others have put out a moment ago is among them.
+        let written = if lets_out() { socket.write(&bytes) } else { 0 };
         self.put_back(bytes, written).then_some(written)
     }
 }
@@ -326,7 +353,7 @@ mod tests {
             client.post(message);
         }
         let receivers = clients.mail.take();
-        assert!(clients.mail.deliver(receivers, post_box, true));
+        assert!(clients.mail.deliver(receivers, post_box, || true));
     }
 
     /// What has been left to the connection.
@@ -351,18 +378,20 @@ mod tests {
         clients.mail.collect();
         handle.post(b"one ");
         handle.post(b"two");
+        handle.set_parked(false);
         let receivers = clients.mail.take();
         assert_eq!(receivers.len(), 1);
-        assert!(clients.mail.deliver(receivers, &post_box, true));
+        assert!(clients.mail.deliver(receivers, &post_box, || true));
         assert_eq!(read(&mut peer, 7), b"one two");
         assert!(!handle.has_messages());
         assert_eq!(handle.figures.output_total.load(Ordering::Relaxed), 7);
         drop(offer);
+        handle.set_parked(true);
         clients.mail.collect();
         handle.post(b"three");
         let receivers = clients.mail.take();
         assert!(
-            !clients.mail.deliver(receivers, &post_box, true),
+            !clients.mail.deliver(receivers, &post_box, || true),
             "not offered"
         );
         assert_eq!(left(&handle).0, b"three");
@@ -370,7 +399,7 @@ mod tests {
         clients.mail.collect();
         handle.post(b"four");
         let receivers = clients.mail.take();
-        assert!(!clients.mail.deliver(receivers, &post_box, false));
+        assert!(!clients.mail.deliver(receivers, &post_box, || false));
         assert_eq!(left(&handle).0, b"four");
     }
 
@@ -383,7 +412,7 @@ mod tests {
         batch(&clients, &post_box, handles(), b"one ");
         batch(&clients, &post_box, handles(), b"two");
         let mut slice = Vec::new();
-        assert_eq!(post_box.deliver_some(&mut slice), Left::Later);
+        assert_eq!(post_box.deliver_some(&mut slice, || true), Left::Later);
         let (last, first) = listeners.split_last().expect("there are some");
         for (peer, _) in first {
             assert_eq!(received(peer), [b"one two"]);
@@ -391,14 +420,54 @@ mod tests {
         assert!(received(&last.0).is_empty());
         // What comes between slices goes with what waits.
         batch(&clients, &post_box, handles(), b"!");
-        assert_eq!(post_box.deliver_some(&mut slice), Left::Later);
+        assert_eq!(post_box.deliver_some(&mut slice, || true), Left::Later);
         assert_eq!(received(&last.0), [b"one two!"]);
-        assert_eq!(post_box.deliver_some(&mut slice), Left::Nothing);
+        assert_eq!(post_box.deliver_some(&mut slice, || true), Left::Nothing);
         assert!(handles().all(|handle| !handle.has_messages()));
         drop(offers);
         batch(&clients, &post_box, handles(), b"left");
-        while post_box.deliver_some(&mut slice) != Left::Nothing {}
+        while post_box.deliver_some(&mut slice, || true) != Left::Nothing {}
         assert!(handles().all(|handle| left(handle).0 == b"left"));
+    }
+
+    #[test]
+    fn who_has_taken_its_messages_itself_is_not_written_to() {
+        let (clients, post_box) = (Clients::default(), PostBox::default());
+        let listeners = listeners(&clients, 2);
+        let (peer, handle) = &listeners[0];
+        let _offer = handle.socket.offer();
+        clients.mail.collect();
+        for _ in 0..3 {
+            handle.post(b"own");
+            assert_eq!(left(handle).0, b"own");
+        }
+        clients
+            .mail
+            .deliver(clients.mail.take(), &post_box, || true);
+        assert!(post_box.waiting().is_empty());
+        // Those who have taken theirs while they waited are passed over, and take nobody's place in a slice.
+        let _offer = listeners[1].1.socket.offer();
+        for _ in 0..SLICE {
+            batch(&clients, &post_box, [handle], b"taken");
+            assert_eq!(left(handle).0, b"taken");
+        }
+        batch(&clients, &post_box, [&listeners[1].1], b"message");
+        let done = post_box.deliver_some(&mut Vec::new(), || true);
+        assert_eq!(done, Left::Nothing);
+        assert!(received(peer).is_empty());
+        assert_eq!(received(&listeners[1].0), [b"message"]);
+    }
+
+    #[test]
+    fn what_must_not_go_out_yet_is_left_to_the_connection() {
+        let (clients, post_box) = (Clients::default(), PostBox::default());
+        let listeners = listeners(&clients, 1);
+        let (peer, handle) = &listeners[0];
+        let _offer = handle.socket.offer();
+        batch(&clients, &post_box, [handle], b"message");
+        post_box.deliver_some(&mut Vec::new(), || false);
+        assert!(received(peer).is_empty());
+        assert_eq!(left(handle).0, b"message");
     }
 
     #[test]
@@ -408,8 +477,11 @@ mod tests {
         let _offers: Vec<_> = listeners.iter().map(|(_, it)| it.socket.offer()).collect();
         let handles = listeners.iter().map(|(_, handle)| handle);
         batch(&clients, &post_box, handles, &[b'x'; 4096]);
-        assert_eq!(post_box.deliver_some(&mut Vec::new()), Left::Now);
-        assert_eq!(post_box.deliver_some(&mut Vec::new()), Left::Nothing);
+        assert_eq!(post_box.deliver_some(&mut Vec::new(), || true), Left::Now);
+        assert_eq!(
+            post_box.deliver_some(&mut Vec::new(), || true),
+            Left::Nothing
+        );
         assert!(
             listeners
                 .iter()
@@ -426,7 +498,11 @@ mod tests {
         let large: Vec<u8> = (0..8u32 << 20).map(|at| (at / 1024) as u8).collect();
         clients.mail.collect();
         handle.post(&large);
-        assert!(!clients.mail.deliver(clients.mail.take(), &post_box, true));
+        assert!(
+            !clients
+                .mail
+                .deliver(clients.mail.take(), &post_box, || true)
+        );
         let waiting = handle.waiting_output().counted_bytes;
         assert!(waiting > 0 && waiting < large.len(), "{waiting}");
         let blob = Blob {

@@ -438,6 +438,8 @@ impl Parser {
             rest = next;
         }
         self.partial.at = buffer.len() - rest.len();
+        // The line may have been begun when the rest had not come.
+        self.partial.searched = 0;
         true
     }
 

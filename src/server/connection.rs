@@ -28,7 +28,7 @@ use crate::command::{Flags, Group, Session};
 use crate::instance::aof::writer;
 use crate::instance::attention::{BROADCASTS, ENDING, FILE_FAILS};
 use crate::instance::clients::{ClientHandle, IDLE_BUFFER_MS, Registration};
-use crate::instance::mail::PostBox;
+use crate::instance::mail::{PostBox, Receiver};
 use crate::instance::output::UNCOUNTED_BYTES;
 use crate::instance::{Instance, tracking};
 use crate::resp::codec::{Decoded, READ_BUFFER, RespCodec};
@@ -154,6 +154,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             let next = match decoded {
                 None => return Ok(()),
                 Some(Err(error)) => return Err(error),
+                // `next` has read it.
                 Some(Ok(Decoded::Large)) => continue,
                 Some(Ok(Decoded::Batch(_))) => self.run_batch(&handle, woken.as_mut()).await?,
                 Some(Ok(Decoded::Fault(fault))) => self.answer_fault(fault).await?,
@@ -323,14 +324,10 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     }
 
     /// Sends what the batch has put out for others.
-    fn deliver(&mut self, receivers: Vec<Arc<ClientHandle>>) {
-        let Instance { aof, clients, .. } = self.instance;
-        // What waits for the disk is left to each connection.
-        let at_once = !aof.is_on() || !aof.holds_replies();
-        if at_once && aof.is_on() {
-            writer::write_out(self.instance);
-        }
-        let has_woken = !clients.mail.deliver(receivers, self.post_box, at_once);
+    fn deliver(&mut self, receivers: Vec<Receiver>) {
+        let instance = self.instance;
+        let mail = &instance.clients.mail;
+        let has_woken = !mail.deliver(receivers, self.post_box, || writer::lets_out(instance));
         // Who is written to already need not be waited for.
         self.session.has_woken &= has_woken;
     }
@@ -352,6 +349,8 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         let request = self.framed.codec().request(self.framed.read_buffer(), from);
         let reply = Reply::new(&mut out, &mut self.blobs, gate.session.protocol);
         gate.execute_busy(kind, request, reply);
+        // Nothing has collected for it but what other batch there may be.
+        self.instance.clients.mail.wake_all();
         *self.framed.write_buffer_mut() = out;
         from + 1
     }
@@ -567,9 +566,14 @@ async fn log_first(instance: &Instance, handle: &ClientHandle, waits: bool) -> i
     }
     tokio::select! {
         biased;
-        () = instance.aof.show_up_to(end, instance) => Ok(()),
-        () = handle.closed() => Err(io::ErrorKind::ConnectionAborted.into()),
+        () = instance.aof.show_up_to(end, instance) => {}
+        () = handle.closed() => return Err(io::ErrorKind::ConnectionAborted.into()),
     }
+    if !instance.aof.holds_replies() {
+        // The policy has changed meanwhile.
+        writer::write_out(instance);
+    }
+    Ok(())
 }
 
 /// Whether the answer of the last command, which is all of `reply`, tells nothing of the data set: it was refused because the

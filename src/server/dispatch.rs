@@ -140,7 +140,8 @@ impl Gate<'_> {
             );
             // What follows in the same batch must not run either.
             self.session.close_after_reply = true;
-            return self.session.handle.kill();
+            self.session.handle.kill();
+            return;
         }
         self.session
             .handle

@@ -9,20 +9,25 @@ use crate::instance::Instance;
 use crate::instance::aof::writer;
 use crate::instance::mail::{Left, PostBox};
 
+/// So many large slices are written before others are served. To write more at a time would gain nothing.
+const LARGE_SLICES: u32 = 8;
+
 /// Empties `post_box` for ever.
 pub async fn run(post_box: Arc<PostBox>, instance: Arc<Instance>) {
     let mut slice = Vec::new();
     loop {
         post_box.called().await;
+        let mut at_once = 0;
         loop {
-            if instance.aof.is_on() {
-                // What messages tell of goes before them into the append-only file.
-                writer::write_out(&instance);
-            }
-            match post_box.deliver_some(&mut slice) {
+            let left = post_box.deliver_some(&mut slice, || writer::lets_out(&instance));
+            at_once = if left == Left::Now { at_once + 1 } else { 0 };
+            match left {
                 Left::Nothing => break,
-                Left::Now => {}
-                Left::Later => tokio::task::yield_now().await,
+                Left::Now if at_once < LARGE_SLICES => {}
+                Left::Now | Left::Later => {
+                    at_once = 0;
+                    tokio::task::yield_now().await;
+                }
             }
         }
     }

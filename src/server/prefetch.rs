@@ -143,7 +143,7 @@ fn fetch_elements<'r>(
         };
         let key = request.get(key_at);
         let collection = match last {
-            Some((known, collection)) if known == key => collection,
+            Some((known, collection)) if same(known, key) => collection,
             _ => gate
                 .db
                 .large_collection(gate.session.db, hash, key)

@@ -19,8 +19,8 @@
 //! synced but counts only once a base is there is `hidden` so long ([`sync`]).
 //!
 //! # Locks
-//! The data set's, then `files`, then `ledger` (the manifest), then `syncing`, then the small ones. No call that waits for the disk is made under
-//! the data set's, but for CONFIG SET.
+//! The data set's, then `files`, then `ledger` (the manifest), then `syncing`, then the small ones. No call that waits for the disk is
+//! made under the data set's, but for CONFIG SET.
 
 mod base;
 mod commit;
@@ -312,8 +312,10 @@ impl Aof {
     }
 
     fn show(&self, offset: u64) {
-        self.shown.fetch_max(offset, Ordering::AcqRel);
-        self.moved.notify_waiters();
+        // Who is told of nothing new would only ask again, and a write that fails would be tried without a pause.
+        if self.shown.fetch_max(offset, Ordering::AcqRel) < offset {
+            self.moved.notify_waiters();
+        }
     }
 
     /// Removes the files that rewrites have made superfluous and that were kept. Whoever has the manifest now, for loading or a

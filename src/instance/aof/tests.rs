@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
+
 use super::writer::{Rhythm, work};
 use super::{Aof, State, open, rewrite, switch, writer};
 use crate::command::Registry;
@@ -139,6 +141,28 @@ fn with_each_failure(run: impl Fn(&SimulatedDisk)) {
             run(&disk);
         }
     }
+}
+
+#[test]
+fn who_waits_for_a_disk_that_fails_is_told_when_it_works_again() {
+    let disk = SimulatedDisk::default();
+    let mut subject = Subject::start(&disk, "always").expect("nothing fails yet");
+    disk.set_room(Some(0));
+    let end = subject.write(1);
+    subject.work();
+    let instance = Arc::clone(&subject.instance);
+    let mut moved = std::pin::pin!(instance.aof.moved.notified());
+    moved.as_mut().enable();
+    for _ in 0..3 {
+        subject.work();
+    }
+    assert!(
+        moved.as_mut().now_or_never().is_none(),
+        "to ask again would be to try again at once"
+    );
+    disk.set_room(None);
+    subject.work();
+    assert!(moved.now_or_never().is_some() && subject.aof().may_show(end));
 }
 
 /// With `always`, writes numbers and has `bring` bring each to the disk; what was shown must outlive a power cut.

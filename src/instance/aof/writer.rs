@@ -42,6 +42,19 @@ pub fn write_out(instance: &Instance) {
     }
 }
 
+/// Has what a message may tell of written, so that it may go out now; false where it has to wait for the disk.
+pub fn lets_out(instance: &Instance) -> bool {
+    let aof = &instance.aof;
+    if !aof.is_on() {
+        return true;
+    }
+    if aof.holds_replies() {
+        return false;
+    }
+    write_out(instance);
+    true
+}
+
 /// Writes and syncs what is in the log, for all whose replies wait for the disk (`always`); false where somebody else does, and
 /// they are told.
 pub fn commit(instance: &Instance) -> bool {
@@ -66,7 +79,10 @@ pub fn commit(instance: &Instance) -> bool {
 
 fn write_and_sync(instance: &Instance) -> bool {
     let aof = &instance.aof;
-    let mut files = aof.files();
+    // Whoever has them may have more to do with them, and connections wait.
+    let Ok(mut files) = aof.files.try_lock() else {
+        return false;
+    };
     if !advance(instance, &mut files) {
         return false;
     }
