@@ -10,9 +10,12 @@ use crate::store::encoding::flat::Item;
 /// this ratio of the work that both take, for it needs no copy.
 const ASKING_ADVANTAGE: usize = 2;
 
+/// Up to so many sets, a union asks the earlier ones for each member instead of collecting them in another set.
+const MAX_ASKED: usize = 4;
+
 /// Visits the members that all of `sets` have, until `each` answers false. The sets are put in order of their sizes:
 /// the smallest is gone through, and the others are asked.
-pub fn intersection(sets: &mut [Set], mut each: impl FnMut(Item<'_>) -> bool) {
+pub fn intersection<'a>(sets: &'a mut [Set], mut each: impl FnMut(Item<'a>) -> bool) {
     sets.sort_by_key(Set::len);
     let Some((first, others)) = sets.split_first() else {
         return;
@@ -27,24 +30,57 @@ pub fn intersection(sets: &mut [Set], mut each: impl FnMut(Item<'_>) -> bool) {
     }
 }
 
+/// The set of the members that all of `sets` have.
+pub fn common(sets: &mut [Set], limits: SetLimits) -> Set {
+    let mut found = Vec::new();
+    intersection(sets, |item| {
+        found.push(item);
+        true
+    });
+    Set::of_distinct(found.into_iter(), limits)
+}
+
 /// Visits the members of `first` that none of `others` has.
-pub fn difference(first: &Set, others: &mut [Set], mut each: impl FnMut(Item<'_>)) {
-    if others.iter().any(|set| set.is_same(first)) {
-        return;
+pub fn difference(first: &Set, others: &mut [Set], each: impl FnMut(Item<'_>)) {
+    match by_removing(first, others) {
+        Some(rest) => rest.iter().for_each(each),
+        None => by_asking(first, others, each),
     }
+}
+
+/// The set of the members of `first` that none of `others` has.
+pub fn remainder(first: &Set, others: &mut [Set], limits: SetLimits) -> Set {
+    if let Some(rest) = by_removing(first, others) {
+        return Set::of_distinct(rest.iter(), limits);
+    }
+    let mut found = Vec::new();
+    by_asking(first, others, |item| found.push(item));
+    Set::of_distinct(found.into_iter(), limits)
+}
+
+/// The difference, if it is cheaper to get by removing members from a copy.
+fn by_removing(first: &Set, others: &[Set]) -> Option<Set> {
     let asking = first.len().saturating_mul(others.len() + 1) / ASKING_ADVANTAGE;
     let removing = first.len() + others.iter().map(Set::len).sum::<usize>();
-    if asking > removing {
-        let mut rest = first.clone();
-        for set in others {
-            for item in set.iter() {
-                rest.remove_item(item);
-            }
-            if rest.is_empty() {
-                return;
-            }
+    if asking <= removing || others.iter().any(|set| set.is_same(first)) {
+        return None;
+    }
+    let mut rest = first.clone();
+    for set in others {
+        for item in set.iter() {
+            rest.remove_item(item);
         }
-        return rest.iter().for_each(each);
+        if rest.is_empty() {
+            break;
+        }
+    }
+    Some(rest)
+}
+
+/// Visits the difference by asking the other sets for each member.
+fn by_asking<'a>(first: &'a Set, others: &mut [Set], mut each: impl FnMut(Item<'a>)) {
+    if others.iter().any(|set| set.is_same(first)) {
+        return;
     }
     // The largest is the most likely to have a member.
     others.sort_by_key(|set| std::cmp::Reverse(set.len()));
@@ -55,13 +91,44 @@ pub fn difference(first: &Set, others: &mut [Set], mut each: impl FnMut(Item<'_>
     }
 }
 
-/// Adds the members of all of `sets` to `union`.
-pub fn unite(union: &mut Set, sets: &[Set], limits: SetLimits) {
-    for set in sets {
+/// Visits each member of any of `sets` once.
+pub fn union(sets: &[Set], limits: SetLimits, mut each: impl FnMut(Item<'_>)) {
+    let are_integers = sets.iter().all(|set| set.integers().is_some());
+    // Sorted integers are shown in order.
+    if sets.len() > MAX_ASKED || (are_integers && sets.len() > 1) {
+        return united(sets, limits).iter().for_each(each);
+    }
+    for (index, set) in sets.iter().enumerate() {
+        let earlier = &sets[..index];
+        for item in set.iter() {
+            if !earlier.iter().any(|set| set.contains_item(item)) {
+                each(item);
+            }
+        }
+    }
+}
+
+/// The set of the members of all of `sets`.
+pub fn united(sets: &[Set], limits: SetLimits) -> Set {
+    let becomes_table = |set: &&Set| {
+        let mut members = set.iter();
+        members
+            .next()
+            .is_some_and(|first| limits.demand_table(set.len(), first))
+    };
+    // Most of a large union is taken at once; a small one has the order of the sets.
+    let largest = sets
+        .iter()
+        .max_by_key(|set| set.len())
+        .filter(becomes_table);
+    let mut union = largest.map_or_else(Set::new, |set| Set::of_distinct(set.iter(), limits));
+    let is_in = |set: &Set| largest.is_some_and(|largest| set.is_same(largest));
+    for set in sets.iter().filter(|set| !is_in(set)) {
         for item in set.iter() {
             union.insert_item(item, limits);
         }
     }
+    union
 }
 
 #[cfg(test)]
@@ -71,6 +138,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::text::number::parse_i64;
 
     const TINY: SetLimits = SetLimits {
         intset_entries: 8,
@@ -100,6 +168,21 @@ mod tests {
         ]
     }
 
+    /// A set that is to be stored has these members, each once, and the encoding that adding them would give it.
+    fn check_stored(set: &Set, want: &Model) -> Result<(), TestCaseError> {
+        let mut found = Model::new();
+        set.iter().for_each(|item| collect(&mut found, item));
+        prop_assert_eq!(&found, want);
+        if set.len() > TINY.intset_entries.max(TINY.listpack_entries) {
+            prop_assert_eq!(set.encoding_name(), "hashtable");
+        } else if want.iter().all(|text| parse_i64(text.as_bytes()).is_some()) {
+            prop_assert_eq!(set.encoding_name(), "intset");
+        } else if want.len() <= TINY.listpack_entries {
+            prop_assert_eq!(set.encoding_name(), "listpack");
+        }
+        Ok(())
+    }
+
     proptest! {
         #[test]
         fn they_agree_with_tree_sets(models in prop::collection::vec(model(), 1..8), twice in any::<bool>()) {
@@ -112,6 +195,7 @@ mod tests {
             let mut want: Model = models[0].clone();
             want.retain(|text| !twice && !models[1..].iter().any(|model| model.contains(text)));
             prop_assert_eq!(&found, &want);
+            check_stored(&remainder(&first, &mut sets[1..], TINY), &want)?;
 
             let mut found = Model::new();
             intersection(&mut sets, |item| {
@@ -121,12 +205,13 @@ mod tests {
             let mut want: Model = models[0].clone();
             want.retain(|text| models.iter().all(|model| model.contains(text)));
             prop_assert_eq!(&found, &want);
+            check_stored(&common(&mut sets, TINY), &want)?;
 
-            let (mut union, mut found) = (Set::new(), Model::new());
-            unite(&mut union, &sets, TINY);
-            union.iter().for_each(|item| collect(&mut found, item));
             let want: Model = models.into_iter().flatten().collect();
-            prop_assert_eq!(found, want);
+            let mut found = Model::new();
+            union(&sets, TINY, |item| collect(&mut found, item));
+            prop_assert_eq!(&found, &want);
+            check_stored(&united(&sets, TINY), &want)?;
         }
     }
 
