@@ -15,9 +15,12 @@
 //! The other way the same holds, and a number loses its fraction, an array ends at its first `nil`, and what has no
 //! reply of its own (a function) is null.
 
+use std::borrow::Cow;
+
 use bytes::BytesMut;
 use mlua::{Lua, Result, Table, Value};
 
+use super::ffi::{self, Builder};
 use crate::resp::{Blob, Protocol, Reply};
 use crate::text::double;
 use crate::text::number::parse_i64;
@@ -33,13 +36,8 @@ const LIMIT: &[u8] = b"ERR reached lua stack limit";
 /// # Errors
 /// Out of memory.
 pub fn to_lua(lua: &Lua, out: &BytesMut, blobs: &[Blob]) -> Result<Value> {
-    let mut reader = Reader {
-        lua,
-        out,
-        blobs,
-        at: 0,
-    };
-    reader.value()
+    let mut reader = Reader { out, blobs, at: 0 };
+    ffi::build(lua, |builder| reader.value(builder))
 }
 
 /// The table that an error is to a script, of a text without code: it gets ERR.
@@ -57,13 +55,18 @@ pub fn error_table(lua: &Lua, text: &[u8]) -> Result<Table> {
 /// # Errors
 /// Out of memory.
 pub fn coded_error(lua: &Lua, text: &[u8]) -> Result<Table> {
-    let text = trim(text);
-    if !text.contains(&b' ') {
-        return error_table(lua, text);
-    }
     let table = lua.create_table_with_capacity(0, 2)?;
-    table.raw_set("err", lua.create_string(text)?)?;
+    table.raw_set("err", lua.create_string(coded(text))?)?;
     Ok(table)
+}
+
+/// A text that begins with its code: a single word is none, and gets ERR.
+fn coded(text: &[u8]) -> Cow<'_, [u8]> {
+    let text = trim(text);
+    match text.contains(&b' ') {
+        true => Cow::Borrowed(text),
+        false => Cow::Owned([b"ERR ", text].concat()),
+    }
 }
 
 fn trim(text: &[u8]) -> &[u8] {
@@ -76,51 +79,50 @@ fn trim(text: &[u8]) -> &[u8] {
 
 /// Reads replies that this server has written itself, and so are well-formed.
 struct Reader<'a> {
-    lua: &'a Lua,
     out: &'a [u8],
     blobs: &'a [Blob],
     at: usize,
 }
 
 impl<'a> Reader<'a> {
-    fn value(&mut self) -> Result<Value> {
-        let lua = self.lua;
+    /// Pushes the next reply.
+    fn value(&mut self, to: &mut Builder<'_>) -> Result<()> {
         let Some((kind, line)) = self.line() else {
-            return Ok(Value::Nil);
+            return to.nil();
         };
         let count = || usize::try_from(parse_i64(line).unwrap_or(-1)).ok();
-        Ok(match kind {
-            b':' => Value::Integer(parse_i64(line).unwrap_or(0)),
+        match kind {
+            b':' => to.number(parse_i64(line).unwrap_or(0) as f64),
             b'$' => match count() {
-                Some(len) => Value::String(lua.create_string(self.bulk(len))?),
-                None => Value::Boolean(false),
+                Some(len) => to.text(self.bulk(len)),
+                None => to.boolean(false),
             },
             b'*' | b'>' => match count() {
-                Some(len) => self.array(len)?,
-                None => Value::Boolean(false),
+                Some(len) => self.array(to, len),
+                None => to.boolean(false),
             },
-            b'+' => single(lua, "ok", Value::String(lua.create_string(line)?))?,
+            b'+' => single(to, b"ok", |to| to.text(line)),
             b'-' => {
-                let table = coded_error(lua, line)?;
+                single(to, b"err", |to| to.text(&coded(line)))?;
                 // The command that answered it has counted it.
-                table.raw_set("ignore_error_stats_update", true)?;
-                Value::Table(table)
+                field(to, b"ignore_error_stats_update", |to| to.boolean(true))
             }
-            b'#' => Value::Boolean(line == b"t"),
-            b',' => single(lua, "double", Value::Number(number(line)))?,
-            b'(' => single(lua, "big_number", Value::String(lua.create_string(line)?))?,
-            b'=' => self.verbatim(count().unwrap_or(0))?,
-            b'%' => self.map(count().unwrap_or(0))?,
-            b'~' => self.set(count().unwrap_or(0))?,
+            b'#' => to.boolean(line == b"t"),
+            b',' => single(to, b"double", |to| to.number(number(line))),
+            b'(' => single(to, b"big_number", |to| to.text(line)),
+            b'=' => self.verbatim(to, count().unwrap_or(0)),
+            b'%' => single(to, b"map", |to| self.map(to, count().unwrap_or(0))),
+            b'~' => single(to, b"set", |to| self.set(to, count().unwrap_or(0))),
             b'|' => {
                 // Scripts are not shown attributes.
                 for _ in 0..2 * count().unwrap_or(0) {
-                    self.value()?;
+                    self.value(to)?;
+                    to.drop_top();
                 }
-                self.value()?
+                self.value(to)
             }
-            _ => Value::Nil,
-        })
+            _ => to.nil(),
+        }
     }
 
     /// The kind of the next reply and its first line.
@@ -145,51 +147,70 @@ impl<'a> Reader<'a> {
         bytes
     }
 
-    fn array(&mut self, len: usize) -> Result<Value> {
-        let table = self.lua.create_table_with_capacity(len, 0)?;
+    fn array(&mut self, to: &mut Builder<'_>, len: usize) -> Result<()> {
+        to.table(len, 0)?;
         for index in 1..=len {
-            table.raw_set(index, self.value()?)?;
+            self.value(to)?;
+            to.put_element(index as i64);
         }
-        Ok(Value::Table(table))
+        Ok(())
     }
 
-    fn map(&mut self, pairs: usize) -> Result<Value> {
-        let table = self.lua.create_table_with_capacity(0, pairs)?;
+    fn map(&mut self, to: &mut Builder<'_>, pairs: usize) -> Result<()> {
+        to.table(0, pairs)?;
         for _ in 0..pairs {
-            let key = self.value()?;
-            table.raw_set(key, self.value()?)?;
+            self.value(to)?;
+            self.value(to)?;
+            to.put_pair();
         }
-        single(self.lua, "map", Value::Table(table))
+        Ok(())
     }
 
-    fn set(&mut self, len: usize) -> Result<Value> {
-        let table = self.lua.create_table_with_capacity(0, len)?;
+    fn set(&mut self, to: &mut Builder<'_>, len: usize) -> Result<()> {
+        to.table(0, len)?;
         for _ in 0..len {
-            table.raw_set(self.value()?, true)?;
+            self.value(to)?;
+            to.boolean(true)?;
+            to.put_pair();
         }
-        single(self.lua, "set", Value::Table(table))
+        Ok(())
     }
 
-    fn verbatim(&mut self, len: usize) -> Result<Value> {
+    fn verbatim(&mut self, to: &mut Builder<'_>, len: usize) -> Result<()> {
         let bytes = self.bulk(len);
-        let table = self.lua.create_table_with_capacity(0, 2)?;
         let text = bytes.get(4..).unwrap_or_default();
         let format = bytes.get(..3).unwrap_or_default();
-        table.raw_set("string", self.lua.create_string(text)?)?;
-        table.raw_set("format", self.lua.create_string(format)?)?;
-        single(self.lua, "verbatim_string", Value::Table(table))
+        single(to, b"verbatim_string", |to| {
+            single(to, b"string", |to| to.text(text))?;
+            field(to, b"format", |to| to.text(format))
+        })
     }
+}
+
+/// Pushes a table of one field.
+fn single(
+    to: &mut Builder<'_>,
+    name: &[u8],
+    value: impl FnOnce(&mut Builder<'_>) -> Result<()>,
+) -> Result<()> {
+    to.table(0, 1)?;
+    field(to, name, value)
+}
+
+/// Puts a field into the table on top.
+fn field(
+    to: &mut Builder<'_>,
+    name: &[u8],
+    value: impl FnOnce(&mut Builder<'_>) -> Result<()>,
+) -> Result<()> {
+    to.text(name)?;
+    value(to)?;
+    to.put_pair();
+    Ok(())
 }
 
 fn number(text: &[u8]) -> f64 {
     double::parse_lenient(text).unwrap_or(f64::NAN)
-}
-
-/// A table of one field.
-fn single(lua: &Lua, field: &str, value: Value) -> Result<Value> {
-    let table = lua.create_table_with_capacity(0, 1)?;
-    table.raw_set(field, value)?;
-    Ok(Value::Table(table))
 }
 
 /// Errors within a result: whether they are to be counted is the caller's business.

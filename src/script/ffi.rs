@@ -260,6 +260,8 @@ pub struct Builder<'l> {
     pushed: usize,
 }
 
+/// Room that a table gets from the start; it grows beyond that.
+const MOST_ROOM: usize = 1 << 20;
 /// After so many values a builder looks at the memory that they take.
 const LOOKS_AFTER: usize = 256;
 
@@ -314,15 +316,34 @@ impl Builder<'_> {
         Ok(())
     }
 
-    /// Pushes an empty table.
+    /// Pushes `nil`.
+    ///
+    /// # Errors
+    /// As those of [`Builder::table`].
+    pub fn nil(&mut self) -> Result<()> {
+        let state = self.room()?;
+        // SAFETY: there is room for it.
+        unsafe { ffi::lua_pushnil(state) };
+        Ok(())
+    }
+
+    /// Pushes an empty table with room for so many elements and other pairs.
     ///
     /// # Errors
     /// Lua's stack is full, or the interpreter takes more memory than it may.
-    pub fn table(&mut self) -> Result<()> {
+    pub fn table(&mut self, elements: usize, pairs: usize) -> Result<()> {
         let state = self.room()?;
-        // SAFETY: there is room for it.
-        unsafe { ffi::lua_createtable(state, 0, 0) };
+        let room = |count: usize| count.min(MOST_ROOM) as c_int;
+        // SAFETY: there is room for it, and the table is one that Lua can make.
+        unsafe { ffi::lua_createtable(state, room(elements), room(pairs)) };
         Ok(())
+    }
+
+    /// Takes the value on top off again.
+    pub fn drop_top(&mut self) {
+        assert!(self.height() > 0, "there is a value");
+        // SAFETY: the value is above what was on the stack before.
+        unsafe { ffi::lua_settop(self.frame.state, -2) };
     }
 
     /// Makes the value on top the element `index` of the table below it.
@@ -335,18 +356,24 @@ impl Builder<'_> {
         }
     }
 
-    /// Puts the value on top into the table two below it, under the text between them.
+    /// Puts the value on top into the table two below it, under the key between them. Nothing is put under `nil` and what
+    /// is no number, which no table takes for a key.
     pub fn put_pair(&mut self) {
         let state = self.frame.state;
-        // SAFETY: value, text and table are there, as is checked. A text is a key that every table takes, and without a bound
-        // on memory nothing is raised.
+        // SAFETY: value, key and table are there, as is checked, and the key is one that a table takes; without a bound on
+        // memory nothing is raised.
         unsafe {
-            assert!(
-                self.height() >= 3
-                    && ffi::lua_type(state, -3) == ffi::LUA_TTABLE
-                    && ffi::lua_type(state, -2) == ffi::LUA_TSTRING
-            );
-            ffi::lua_rawset(state, -3);
+            assert!(self.height() >= 3 && ffi::lua_type(state, -3) == ffi::LUA_TTABLE);
+            let is_key = match ffi::lua_type(state, -2) {
+                ffi::LUA_TNIL => false,
+                ffi::LUA_TNUMBER => !ffi::lua_tonumber(state, -2).is_nan(),
+                _ => true,
+            };
+            if is_key {
+                ffi::lua_rawset(state, -3);
+            } else {
+                ffi::lua_settop(state, -3);
+            }
         }
     }
 
@@ -509,6 +536,27 @@ impl Walker<'_> {
             ffi::lua_rawgeti(state, -1, index as ffi::lua_Integer);
         }
         Ok(())
+    }
+
+    /// Goes to the field `name` of the table on top.
+    ///
+    /// # Errors
+    /// Lua's stack is full.
+    pub fn field(&mut self, name: &[u8]) -> Result<()> {
+        let state = room(self.frame.state)?;
+        // SAFETY: there is a table, as is checked, and room for the name, in whose place the field comes.
+        unsafe {
+            assert_eq!(ffi::lua_type(state, -1), ffi::LUA_TTABLE);
+            push_text(state, name);
+            ffi::lua_rawget(state, -2);
+        }
+        Ok(())
+    }
+
+    /// The length that the table on top claims; if there are holes, it is one of those that it could have.
+    pub fn raw_len(&self) -> usize {
+        // SAFETY: there is a value on top, and of what is no table the length is of no harm.
+        unsafe { ffi::lua_objlen(self.frame.state, -1) }
     }
 
     /// Begins with the pairs of the table on top: [`Walker::pair`] goes to the first.

@@ -39,6 +39,11 @@ impl LongDouble {
                 infinity
             }));
         }
+        if is_decimal(digits)
+            && let Some(value) = short_decimal(text)
+        {
+            return Some(LongDouble(value));
+        }
         let parsed = if is_decimal(digits) {
             X87DoubleExtended::from_str_r(text, Round::NearestTiesToEven)
         } else {
@@ -60,14 +65,8 @@ impl LongDouble {
     /// The decimal text, with at most 17 digits after the point. The number must be finite.
     pub fn to_text(self) -> String {
         let bits = self.0.to_bits();
-        let significand = BigUint::from((bits & u128::from(u64::MAX)) as u64);
         let exponent = ((bits >> 64) & 0x7fff) as i32 - EXPONENT_BIAS;
-        let scaled = scale(
-            significand * BigUint::from(10u32).pow(FRACTION_DIGITS),
-            exponent,
-        )
-        .to_string();
-        let padded = format!("{scaled:0>width$}", width = FRACTION_DIGITS as usize + 1);
+        let padded = scaled((bits & u128::from(u64::MAX)) as u64, exponent);
         let (whole, fraction) = padded.split_at(padded.len() - FRACTION_DIGITS as usize);
         let fraction = fraction.trim_end_matches('0');
         let point = if fraction.is_empty() { "" } else { "." };
@@ -86,6 +85,54 @@ impl Add for LongDouble {
     fn add(self, other: LongDouble) -> LongDouble {
         LongDouble((self.0 + other.0).value)
     }
+}
+
+/// The digits of `significand` times two to the power of `exponent` with those behind the point, and one before it at least.
+fn scaled(significand: u64, exponent: i32) -> String {
+    const WIDTH: usize = FRACTION_DIGITS as usize + 1;
+    // The product takes 121 bits at most.
+    let product = u128::from(significand) * 10_u128.pow(FRACTION_DIGITS);
+    if !(-127..0).contains(&exponent) {
+        let scaled = scale(BigUint::from(product), exponent).to_string();
+        return format!("{scaled:0>WIDTH$}");
+    }
+    let shift = exponent.unsigned_abs();
+    let (whole, rest) = (product >> shift, product & ((1 << shift) - 1));
+    let half = 1 << (shift - 1);
+    let is_odd = whole & 1 == 1;
+    let rounded = whole + u128::from(rest > half || (rest == half && is_odd));
+    format!("{rounded:0>WIDTH$}")
+}
+
+/// A plain decimal number of few digits: it is the quotient of two numbers that the format holds, and is rounded once. Others
+/// take the long way.
+fn short_decimal(text: &str) -> Option<X87DoubleExtended> {
+    /// Every number of so many digits fits in a significand.
+    const MAX_DIGITS: usize = 19;
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    if whole.len() + fraction.len() > MAX_DIGITS {
+        return None;
+    }
+    let number = whole
+        .bytes()
+        .chain(fraction.bytes())
+        .try_fold(0, |number, byte| {
+            byte.is_ascii_digit()
+                .then(|| number * 10 + u128::from(byte - b'0'))
+        })?;
+    let numerator = X87DoubleExtended::from_u128(number).value;
+    let quotient = if fraction.is_empty() {
+        numerator
+    } else {
+        let power = 10_u128.pow(fraction.len() as u32);
+        (numerator / X87DoubleExtended::from_u128(power).value).value
+    };
+    Some(if text.starts_with('-') {
+        -quotient
+    } else {
+        quotient
+    })
 }
 
 /// Whether `text` is digits with an optional point and exponent; at least one digit.
@@ -161,6 +208,31 @@ mod tests {
                 LongDouble::parse(a.as_bytes()).unwrap() + LongDouble::parse(b.as_bytes()).unwrap();
             assert_eq!(sum.to_text(), want, "{a} + {b}");
         }
+    }
+
+    #[test]
+    fn the_short_ways_agree_with_the_long_ones() {
+        let mut rng = fastrand::Rng::with_seed(7);
+        for _ in 0..5000 {
+            let most = 10_u64.pow(rng.u32(1..=19));
+            let mut text = rng.u64(..most).to_string();
+            text.insert(rng.usize(..=text.len()), '.');
+            let sign = ["", "-", "+"][rng.usize(..3)];
+            let text = format!("{sign}{text}");
+            let long = X87DoubleExtended::from_str_r(&text, Round::NearestTiesToEven);
+            assert_eq!(
+                short_decimal(&text),
+                long.ok().map(|sum| sum.value),
+                "{text}"
+            );
+
+            let (significand, exponent) = (rng.u64(1 << 63..), rng.i32(-127..0));
+            let product = BigUint::from(significand) * BigUint::from(10u32).pow(FRACTION_DIGITS);
+            let long = scale(product, exponent).to_string();
+            assert_eq!(scaled(significand, exponent), format!("{long:0>18}"));
+        }
+        assert_eq!(short_decimal("12345678901234567.890"), None);
+        assert_eq!(short_decimal("1e5"), None);
     }
 
     #[test]

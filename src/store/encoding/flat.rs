@@ -58,7 +58,7 @@ pub struct Flat {
 }
 
 /// One element, borrowed from its buffer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Item<'a> {
     /// A byte string that is not a canonical integer.
     Bytes(&'a [u8]),

@@ -168,7 +168,7 @@ impl Decoder<'_, '_> {
             );
             return Err(raise::error(self.lua, &text));
         }
-        self.builder.table()?;
+        self.builder.table(0, 0)?;
         let token = self.token();
         let (place, first) = match token.kind {
             Kind::ObjectEnd if is_object => return Ok(None),

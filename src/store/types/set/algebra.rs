@@ -3,8 +3,15 @@
 //! A missing key is no set at all to these functions, and counts as an empty one. Sets are cheap to clone, so the
 //! callers pass clones of what lies in the keyspace, and nothing here borrows from it.
 
+use std::collections::HashSet;
+
 use super::{Set, SetLimits};
 use crate::store::encoding::flat::Item;
+use crate::store::table::HashSeed;
+use crate::text::number::parse_i64;
+
+/// A listpack of more members is asked by an index, for more questions than that.
+const WORTH_AN_INDEX: usize = 8;
 
 /// Going through the first set and asking all others is preferred to removing the members of all others from it up to
 /// this ratio of the work that both take, for it needs no copy.
@@ -20,11 +27,10 @@ pub fn intersection<'a>(sets: &'a mut [Set], mut each: impl FnMut(Item<'a>) -> b
     let Some((first, others)) = sets.split_first() else {
         return;
     };
+    let others = others.iter().filter(|set| !set.is_same(first));
+    let others: Vec<Asked<'_>> = others.map(|set| Asked::new(set, first.len())).collect();
     for item in first.iter() {
-        let in_all = others
-            .iter()
-            .all(|set| set.is_same(first) || set.contains_item(item));
-        if in_all && !each(item) {
+        if others.iter().all(|set| set.contains(item)) && !each(item) {
             return;
         }
     }
@@ -84,8 +90,10 @@ fn by_asking<'a>(first: &'a Set, others: &mut [Set], mut each: impl FnMut(Item<'
     }
     // The largest is the most likely to have a member.
     others.sort_by_key(|set| std::cmp::Reverse(set.len()));
+    let others = others.iter().map(|set| Asked::new(set, first.len()));
+    let others: Vec<Asked<'_>> = others.collect();
     for item in first.iter() {
-        if !others.iter().any(|set| set.contains_item(item)) {
+        if !others.iter().any(|set| set.contains(item)) {
             each(item);
         }
     }
@@ -98,13 +106,16 @@ pub fn union(sets: &[Set], limits: SetLimits, mut each: impl FnMut(Item<'_>)) {
     if sets.len() > MAX_ASKED || (are_integers && sets.len() > 1) {
         return united(sets, limits).iter().for_each(each);
     }
-    for (index, set) in sets.iter().enumerate() {
-        let earlier = &sets[..index];
+    let mut earlier: Vec<Asked<'_>> = Vec::new();
+    let mut to_come: usize = sets.iter().map(Set::len).sum();
+    for set in sets {
         for item in set.iter() {
-            if !earlier.iter().any(|set| set.contains_item(item)) {
+            if !earlier.iter().any(|set| set.contains(item)) {
                 each(item);
             }
         }
+        to_come -= set.len();
+        earlier.push(Asked::new(set, to_come));
     }
 }
 
@@ -131,6 +142,39 @@ pub fn united(sets: &[Set], limits: SetLimits) -> Set {
     union
 }
 
+/// A set that is asked for members.
+enum Asked<'a> {
+    Set(&'a Set),
+    /// The members of a listpack, of which each question would go through half.
+    Index(HashSet<Item<'a>, HashSeed>),
+}
+
+impl<'a> Asked<'a> {
+    fn new(set: &'a Set, questions: usize) -> Self {
+        if questions > WORTH_AN_INDEX && set.len() > WORTH_AN_INDEX && set.is_listpack() {
+            let mut index = HashSet::with_capacity_and_hasher(set.len(), HashSeed::of_process());
+            index.extend(set.iter().map(canonical));
+            return Asked::Index(index);
+        }
+        Asked::Set(set)
+    }
+
+    fn contains(&self, item: Item<'_>) -> bool {
+        match self {
+            Asked::Set(set) => set.contains_item(item),
+            Asked::Index(index) => index.contains(&canonical(item)),
+        }
+    }
+}
+
+/// The one form of a text: an integer where it is one.
+fn canonical(item: Item<'_>) -> Item<'_> {
+    match item {
+        Item::Bytes(text) => parse_i64(text).map_or(item, Item::Int),
+        Item::Int(_) => item,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
@@ -138,11 +182,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::text::number::parse_i64;
 
     const TINY: SetLimits = SetLimits {
         intset_entries: 8,
-        listpack_entries: 6,
+        listpack_entries: 12,
         listpack_value: 8,
     };
 
@@ -175,9 +218,11 @@ mod tests {
         prop_assert_eq!(&found, want);
         if set.len() > TINY.intset_entries.max(TINY.listpack_entries) {
             prop_assert_eq!(set.encoding_name(), "hashtable");
-        } else if want.iter().all(|text| parse_i64(text.as_bytes()).is_some()) {
+        } else if want.iter().all(|text| parse_i64(text.as_bytes()).is_some())
+            && want.len() <= TINY.intset_entries
+        {
             prop_assert_eq!(set.encoding_name(), "intset");
-        } else if want.len() <= TINY.listpack_entries {
+        } else if want.len() <= TINY.listpack_entries.min(TINY.intset_entries) {
             prop_assert_eq!(set.encoding_name(), "listpack");
         }
         Ok(())

@@ -177,6 +177,11 @@ impl Set {
         }
     }
 
+    /// Whether it is stored as a listpack.
+    fn is_listpack(&self) -> bool {
+        matches!(*self.0, Repr::Flat(_))
+    }
+
     /// Whether both are one and the same: the value of one key, read twice.
     pub fn is_same(&self, other: &Set) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
