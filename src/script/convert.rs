@@ -20,7 +20,7 @@ use std::borrow::Cow;
 use bytes::BytesMut;
 use mlua::{Lua, Result, Table, Value};
 
-use super::ffi::{self, Builder};
+use super::ffi::{self, Builder, View, Walker};
 use crate::resp::{Blob, Protocol, Reply};
 use crate::text::double;
 use crate::text::number::parse_i64;
@@ -222,18 +222,19 @@ pub type OnError<'a> = &'a mut dyn FnMut(&[u8]);
 /// # Errors
 /// Out of memory.
 pub fn to_reply(
+    lua: &Lua,
     value: &Value,
     reply: &mut Reply<'_>,
     protocol: Protocol,
     on_error: OnError<'_>,
 ) -> Result<()> {
-    Writer {
+    let mut writer = Writer {
         limit: reply.pending_bytes().saturating_add(MAX_REPLY_BYTES),
         reply: reply.reborrow(),
         protocol,
         on_error,
-    }
-    .value(value, 0)
+    };
+    ffi::walk(lua, value, |from| writer.value(from, 0))
 }
 
 struct Writer<'a, 'e> {
@@ -245,120 +246,152 @@ struct Writer<'a, 'e> {
 }
 
 impl Writer<'_, '_> {
-    fn value(&mut self, value: &Value, depth: usize) -> Result<()> {
-        match value {
-            Value::String(text) => self.reply.bulk(&text.as_bytes()),
-            Value::Boolean(truth) if self.protocol == Protocol::Resp3 => self.reply.boolean(*truth),
-            Value::Boolean(true) => self.reply.integer(1),
-            Value::Integer(number) => self.reply.integer(*number),
-            Value::Number(number) => self.reply.integer(truncated(*number)),
-            Value::Table(table) => self.table(table, depth + 1)?,
+    /// Writes the value on top, where it stays.
+    fn value(&mut self, from: &mut Walker<'_>, depth: usize) -> Result<()> {
+        match from.value() {
+            View::Text(text) => self.reply.bulk(text),
+            View::Boolean(truth) if self.protocol == Protocol::Resp3 => self.reply.boolean(truth),
+            View::Boolean(true) => self.reply.integer(1),
+            View::Number(number) => self.reply.integer(truncated(number)),
+            View::Table => self.table(from, depth + 1)?,
             _ => self.reply.null(),
         }
         Ok(())
     }
 
-    fn table(&mut self, table: &Table, depth: usize) -> Result<()> {
+    fn table(&mut self, from: &mut Walker<'_>, depth: usize) -> Result<()> {
         if depth > MAX_DEPTH || self.reply.pending_bytes() > self.limit {
             (self.on_error)(LIMIT);
             self.reply.error(LIMIT);
             return Ok(());
         }
-        if let Value::String(text) = table.raw_get("err")? {
-            let counted = matches!(
-                table.raw_get("ignore_error_stats_update")?,
-                Value::Boolean(true)
-            );
+        if let Some(text) = text_of(from, b"err")? {
+            let counted = in_field(from, b"ignore_error_stats_update", |from| {
+                Ok(from.value() == View::Boolean(true))
+            })?;
             if !counted {
-                (self.on_error)(&text.as_bytes());
+                (self.on_error)(&text);
             }
-            self.reply.error(&text.as_bytes());
+            self.reply.error(&text);
             return Ok(());
         }
-        if let Value::String(text) = table.raw_get("ok")? {
-            self.line(b"+", &text.as_bytes());
+        let is_written = in_field(from, b"ok", |from| {
+            let View::Text(text) = from.value() else {
+                return Ok(false);
+            };
+            self.reply.raw(b"+");
+            self.reply.raw(&one_line(text));
+            self.reply.raw(b"\r\n");
+            Ok(true)
+        })?;
+        if is_written || self.typed(from, depth)? {
             return Ok(());
         }
-        match table.raw_get("double")? {
-            Value::Number(number) => {
-                self.reply.double(number);
-                return Ok(());
-            }
-            Value::Integer(number) => {
-                self.reply.double(number as f64);
-                return Ok(());
-            }
-            _ => {}
+        self.array(from, depth)
+    }
+
+    /// Writes a table that stands for a type of RESP3; false if it stands for none.
+    fn typed(&mut self, from: &mut Walker<'_>, depth: usize) -> Result<bool> {
+        let is_double = in_field(from, b"double", |from| {
+            let View::Number(number) = from.value() else {
+                return Ok(false);
+            };
+            self.reply.double(number);
+            Ok(true)
+        })?;
+        if is_double {
+            return Ok(true);
         }
-        if let Value::String(digits) = table.raw_get("big_number")? {
-            let digits = one_line(&digits.as_bytes());
+        if let Some(digits) = text_of(from, b"big_number")? {
+            let digits = one_line(&digits);
             self.reply.big_number(&String::from_utf8_lossy(&digits));
-            return Ok(());
+            return Ok(true);
         }
-        if let Value::Table(parts) = table.raw_get("verbatim_string")?
-            && let (Value::String(format), Value::String(text)) =
-                (parts.raw_get("format")?, parts.raw_get("string")?)
-        {
-            let format = format_of(&format.as_bytes());
-            self.reply.verbatim(&format, &text.as_bytes());
-            return Ok(());
-        }
-        if let Value::Table(map) = table.raw_get("map")? {
-            return self.map(&map, depth);
-        }
-        if let Value::Table(set) = table.raw_get("set")? {
-            return self.set(&set, depth);
-        }
-        self.array(table, depth)
-    }
-
-    fn map(&mut self, map: &Table, depth: usize) -> Result<()> {
-        let (mark, mut pairs) = (self.reply.mark(), 0);
-        map.for_each(|key: Value, value: Value| {
-            pairs += 1;
-            self.value(&key, depth)?;
-            self.value(&value, depth)
+        let parts = in_field(from, b"verbatim_string", |from| {
+            Ok(match from.value() {
+                View::Table => text_of(from, b"format")?.zip(text_of(from, b"string")?),
+                _ => None,
+            })
         })?;
-        self.reply.insert_before(mark, |reply| reply.map(pairs));
-        Ok(())
+        if let Some((format, text)) = parts {
+            self.reply.verbatim(&format_of(&format), &text);
+            return Ok(true);
+        }
+        let is_map = in_field(from, b"map", |from| self.pairs(from, depth, true))?;
+        Ok(is_map || in_field(from, b"set", |from| self.pairs(from, depth, false))?)
     }
 
-    fn set(&mut self, set: &Table, depth: usize) -> Result<()> {
-        let (mark, mut members) = (self.reply.mark(), 0);
-        set.for_each(|key: Value, _: Value| {
-            members += 1;
-            self.value(&key, depth)
-        })?;
-        self.reply.insert_before(mark, |reply| reply.set(members));
-        Ok(())
+    /// Writes the keys of the table on top, and with `values` those as well: a map, or else a set. False if it is no table.
+    fn pairs(&mut self, from: &mut Walker<'_>, depth: usize, values: bool) -> Result<bool> {
+        if from.value() != View::Table {
+            return Ok(false);
+        }
+        let (mark, mut count) = (self.reply.mark(), 0);
+        from.pairs()?;
+        while from.pair()? {
+            count += 1;
+            from.copy_key()?;
+            self.value(from, depth)?;
+            from.leave();
+            if values {
+                self.value(from, depth)?;
+            }
+            from.leave();
+        }
+        self.reply.insert_before(mark, |reply| match values {
+            true => reply.map(count),
+            false => reply.set(count),
+        });
+        Ok(true)
     }
 
-    fn array(&mut self, table: &Table, depth: usize) -> Result<()> {
-        let len = length(table)?;
+    fn array(&mut self, from: &mut Walker<'_>, depth: usize) -> Result<()> {
+        let len = length(from)?;
         self.reply.array(len);
         for index in 1..=len {
-            self.value(&table.raw_get(index)?, depth)?;
+            from.element(index as i64)?;
+            self.value(from, depth)?;
+            from.leave();
         }
         Ok(())
-    }
-
-    fn line(&mut self, kind: &[u8], text: &[u8]) {
-        self.reply.raw(kind);
-        self.reply.raw(&one_line(text));
-        self.reply.raw(b"\r\n");
     }
 }
 
-/// The elements before the first `nil`.
-fn length(table: &Table) -> Result<usize> {
-    let len = table.raw_len();
+/// The elements of the table on top before the first `nil`.
+fn length(from: &mut Walker<'_>) -> Result<usize> {
+    let len = from.raw_len();
     // A table with holes may claim a length that reaches beyond one, or end before it.
     for index in 1..=len {
-        if table.raw_get::<Value>(index)?.is_nil() {
+        from.element(index as i64)?;
+        let is_nil = from.value() == View::Nil;
+        from.leave();
+        if is_nil {
             return Ok(index - 1);
         }
     }
     Ok(len)
+}
+
+/// Has `read` look at the field `name` of the table on top.
+fn in_field<R>(
+    from: &mut Walker<'_>,
+    name: &[u8],
+    read: impl FnOnce(&mut Walker<'_>) -> Result<R>,
+) -> Result<R> {
+    from.field(name)?;
+    let found = read(from)?;
+    from.leave();
+    Ok(found)
+}
+
+/// The text that is the field `name` of the table on top.
+fn text_of(from: &mut Walker<'_>, name: &[u8]) -> Result<Option<Vec<u8>>> {
+    in_field(from, name, |from| {
+        Ok(match from.value() {
+            View::Text(text) => Some(text.to_vec()),
+            _ => None,
+        })
+    })
 }
 
 fn one_line(text: &[u8]) -> Vec<u8> {

@@ -350,7 +350,7 @@ fn run(
         hook::install(lua, host).map_err(CommandError::err)?;
     }
     let failure = match outcome {
-        Ok(Ok(value)) => return answer(context, &value, protocol),
+        Ok(Ok(value)) => return answer(context, lua, &value, protocol),
         Ok(Err(failure)) => failure,
         Err(error) => Failure {
             value: raise::value_of(lua, &error).map_err(CommandError::err)?,
@@ -375,12 +375,23 @@ fn run(
 }
 
 /// Writes the result of a script.
-fn answer(context: &mut Context<'_>, value: &Value, protocol: Protocol) -> CommandResult {
+fn answer(
+    context: &mut Context<'_>,
+    lua: &Lua,
+    value: &Value,
+    protocol: Protocol,
+) -> CommandResult {
     let mark = context.reply.mark();
     let mut errors = Vec::new();
-    let written = convert::to_reply(value, &mut context.reply, protocol, &mut |text: &[u8]| {
-        errors.push(text.to_vec());
-    });
+    let written = convert::to_reply(
+        lua,
+        value,
+        &mut context.reply,
+        protocol,
+        &mut |text: &[u8]| {
+            errors.push(text.to_vec());
+        },
+    );
     if let Err(error) = written {
         context.reply.rewind(mark);
         return Err(CommandError::err(error));

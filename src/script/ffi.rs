@@ -594,6 +594,18 @@ impl Walker<'_> {
         }
     }
 
+    /// Goes from the value of a pair to its key, of which this is a copy: leaving it leads back to the value.
+    ///
+    /// # Errors
+    /// Lua's stack is full.
+    pub fn copy_key(&mut self) -> Result<()> {
+        let state = room(self.frame.state)?;
+        let table = *self.open.last().expect("pairs have been begun with");
+        // SAFETY: the key lies above its table, and there is room for the copy.
+        unsafe { ffi::lua_pushvalue(state, table + 1) };
+        Ok(())
+    }
+
     /// Goes back to the table whose pairs are being visited.
     pub fn end_pairs(&mut self) {
         let table = self.open.pop().expect("pairs have been begun with");
