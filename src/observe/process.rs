@@ -1,8 +1,11 @@
 //! What the operating system knows of this process and its machine, for INFO and MEMORY.
 //!
-//! Each figure is read when it is asked for; where the system does not tell, it is 0 or empty.
+//! Each figure is read when it is asked for, but for those that do not change; where the system does not tell, it is 0 or
+//! empty.
 
-use std::fs;
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use nix::sys::resource::{Usage, UsageWho, getrusage};
@@ -50,7 +53,14 @@ fn cpu_time(who: UsageWho) -> CpuTime {
 
 /// Bytes of memory that are in RAM.
 pub fn resident_bytes() -> usize {
-    let pages = fs::read_to_string("/proc/self/statm")
+    // Opening takes longer than reading, and monitoring asks often.
+    static PAGES: OnceLock<Option<File>> = OnceLock::new();
+    let mut line = [0; 128];
+    let file = PAGES.get_or_init(|| File::open("/proc/self/statm").ok());
+    let bytes = file
+        .as_ref()
+        .and_then(|file| file.read_at(&mut line, 0).ok());
+    let pages = std::str::from_utf8(&line[..bytes.unwrap_or(0)])
         .ok()
         .and_then(|text| {
             // Size and resident pages come first.
@@ -63,22 +73,26 @@ pub fn resident_bytes() -> usize {
     pages.unwrap_or(0) * page_bytes.unwrap_or(4096)
 }
 
-/// Bytes of RAM that the machine has.
+/// Bytes of RAM that the machine has, as it was asked first.
 pub fn machine_bytes() -> usize {
-    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
-    let kib = line.and_then(|line| line.split_ascii_whitespace().next()?.parse::<usize>().ok());
-    kib.unwrap_or(0) * 1024
+    static BYTES: OnceLock<usize> = OnceLock::new();
+    *BYTES.get_or_init(|| {
+        let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
+        let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+        let kib = line.and_then(|line| line.split_ascii_whitespace().next()?.parse::<usize>().ok());
+        kib.unwrap_or(0) * 1024
+    })
 }
 
-/// The operating system's name, its release, and the machine's architecture.
-pub fn system_name() -> String {
-    match nix::sys::utsname::uname() {
+/// The operating system's name, its release, and the machine's architecture, which do not change under a process.
+pub fn system_name() -> &'static str {
+    static NAME: OnceLock<String> = OnceLock::new();
+    NAME.get_or_init(|| match nix::sys::utsname::uname() {
         Ok(name) => [name.sysname(), name.release(), name.machine()]
             .map(|part| part.to_string_lossy().into_owned())
             .join(" "),
         Err(_) => String::new(),
-    }
+    })
 }
 
 /// A number of bytes as people read it: `912B`, `1.50K`, `3.00G`.

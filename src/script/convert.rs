@@ -15,9 +15,12 @@
 //! The other way the same holds, and a number loses its fraction, an array ends at its first `nil`, and what has no
 //! reply of its own (a function) is null.
 
+use std::borrow::Cow;
+
 use bytes::BytesMut;
 use mlua::{Lua, Result, Table, Value};
 
+use super::ffi::{self, Builder, View, Walker};
 use crate::resp::{Blob, Protocol, Reply};
 use crate::text::double;
 use crate::text::number::parse_i64;
@@ -33,13 +36,8 @@ const LIMIT: &[u8] = b"ERR reached lua stack limit";
 /// # Errors
 /// Out of memory.
 pub fn to_lua(lua: &Lua, out: &BytesMut, blobs: &[Blob]) -> Result<Value> {
-    let mut reader = Reader {
-        lua,
-        out,
-        blobs,
-        at: 0,
-    };
-    reader.value()
+    let mut reader = Reader { out, blobs, at: 0 };
+    ffi::build(lua, |builder| reader.value(builder))
 }
 
 /// The table that an error is to a script, of a text without code: it gets ERR.
@@ -57,13 +55,18 @@ pub fn error_table(lua: &Lua, text: &[u8]) -> Result<Table> {
 /// # Errors
 /// Out of memory.
 pub fn coded_error(lua: &Lua, text: &[u8]) -> Result<Table> {
-    let text = trim(text);
-    if !text.contains(&b' ') {
-        return error_table(lua, text);
-    }
     let table = lua.create_table_with_capacity(0, 2)?;
-    table.raw_set("err", lua.create_string(text)?)?;
+    table.raw_set("err", lua.create_string(coded(text))?)?;
     Ok(table)
+}
+
+/// A text that begins with its code: a single word is none, and gets ERR.
+fn coded(text: &[u8]) -> Cow<'_, [u8]> {
+    let text = trim(text);
+    match text.contains(&b' ') {
+        true => Cow::Borrowed(text),
+        false => Cow::Owned([b"ERR ", text].concat()),
+    }
 }
 
 fn trim(text: &[u8]) -> &[u8] {
@@ -76,51 +79,50 @@ fn trim(text: &[u8]) -> &[u8] {
 
 /// Reads replies that this server has written itself, and so are well-formed.
 struct Reader<'a> {
-    lua: &'a Lua,
     out: &'a [u8],
     blobs: &'a [Blob],
     at: usize,
 }
 
 impl<'a> Reader<'a> {
-    fn value(&mut self) -> Result<Value> {
-        let lua = self.lua;
+    /// Pushes the next reply.
+    fn value(&mut self, to: &mut Builder<'_>) -> Result<()> {
         let Some((kind, line)) = self.line() else {
-            return Ok(Value::Nil);
+            return to.nil();
         };
         let count = || usize::try_from(parse_i64(line).unwrap_or(-1)).ok();
-        Ok(match kind {
-            b':' => Value::Integer(parse_i64(line).unwrap_or(0)),
+        match kind {
+            b':' => to.number(parse_i64(line).unwrap_or(0) as f64),
             b'$' => match count() {
-                Some(len) => Value::String(lua.create_string(self.bulk(len))?),
-                None => Value::Boolean(false),
+                Some(len) => to.text(self.bulk(len)),
+                None => to.boolean(false),
             },
             b'*' | b'>' => match count() {
-                Some(len) => self.array(len)?,
-                None => Value::Boolean(false),
+                Some(len) => self.array(to, len),
+                None => to.boolean(false),
             },
-            b'+' => single(lua, "ok", Value::String(lua.create_string(line)?))?,
+            b'+' => single(to, b"ok", |to| to.text(line)),
             b'-' => {
-                let table = coded_error(lua, line)?;
+                single(to, b"err", |to| to.text(&coded(line)))?;
                 // The command that answered it has counted it.
-                table.raw_set("ignore_error_stats_update", true)?;
-                Value::Table(table)
+                field(to, b"ignore_error_stats_update", |to| to.boolean(true))
             }
-            b'#' => Value::Boolean(line == b"t"),
-            b',' => single(lua, "double", Value::Number(number(line)))?,
-            b'(' => single(lua, "big_number", Value::String(lua.create_string(line)?))?,
-            b'=' => self.verbatim(count().unwrap_or(0))?,
-            b'%' => self.map(count().unwrap_or(0))?,
-            b'~' => self.set(count().unwrap_or(0))?,
+            b'#' => to.boolean(line == b"t"),
+            b',' => single(to, b"double", |to| to.number(number(line))),
+            b'(' => single(to, b"big_number", |to| to.text(line)),
+            b'=' => self.verbatim(to, count().unwrap_or(0)),
+            b'%' => single(to, b"map", |to| self.map(to, count().unwrap_or(0))),
+            b'~' => single(to, b"set", |to| self.set(to, count().unwrap_or(0))),
             b'|' => {
                 // Scripts are not shown attributes.
                 for _ in 0..2 * count().unwrap_or(0) {
-                    self.value()?;
+                    self.value(to)?;
+                    to.drop_top();
                 }
-                self.value()?
+                self.value(to)
             }
-            _ => Value::Nil,
-        })
+            _ => to.nil(),
+        }
     }
 
     /// The kind of the next reply and its first line.
@@ -145,51 +147,70 @@ impl<'a> Reader<'a> {
         bytes
     }
 
-    fn array(&mut self, len: usize) -> Result<Value> {
-        let table = self.lua.create_table_with_capacity(len, 0)?;
+    fn array(&mut self, to: &mut Builder<'_>, len: usize) -> Result<()> {
+        to.table(len, 0)?;
         for index in 1..=len {
-            table.raw_set(index, self.value()?)?;
+            self.value(to)?;
+            to.put_element(index as i64);
         }
-        Ok(Value::Table(table))
+        Ok(())
     }
 
-    fn map(&mut self, pairs: usize) -> Result<Value> {
-        let table = self.lua.create_table_with_capacity(0, pairs)?;
+    fn map(&mut self, to: &mut Builder<'_>, pairs: usize) -> Result<()> {
+        to.table(0, pairs)?;
         for _ in 0..pairs {
-            let key = self.value()?;
-            table.raw_set(key, self.value()?)?;
+            self.value(to)?;
+            self.value(to)?;
+            to.put_pair();
         }
-        single(self.lua, "map", Value::Table(table))
+        Ok(())
     }
 
-    fn set(&mut self, len: usize) -> Result<Value> {
-        let table = self.lua.create_table_with_capacity(0, len)?;
+    fn set(&mut self, to: &mut Builder<'_>, len: usize) -> Result<()> {
+        to.table(0, len)?;
         for _ in 0..len {
-            table.raw_set(self.value()?, true)?;
+            self.value(to)?;
+            to.boolean(true)?;
+            to.put_pair();
         }
-        single(self.lua, "set", Value::Table(table))
+        Ok(())
     }
 
-    fn verbatim(&mut self, len: usize) -> Result<Value> {
+    fn verbatim(&mut self, to: &mut Builder<'_>, len: usize) -> Result<()> {
         let bytes = self.bulk(len);
-        let table = self.lua.create_table_with_capacity(0, 2)?;
         let text = bytes.get(4..).unwrap_or_default();
         let format = bytes.get(..3).unwrap_or_default();
-        table.raw_set("string", self.lua.create_string(text)?)?;
-        table.raw_set("format", self.lua.create_string(format)?)?;
-        single(self.lua, "verbatim_string", Value::Table(table))
+        single(to, b"verbatim_string", |to| {
+            single(to, b"string", |to| to.text(text))?;
+            field(to, b"format", |to| to.text(format))
+        })
     }
+}
+
+/// Pushes a table of one field.
+fn single(
+    to: &mut Builder<'_>,
+    name: &[u8],
+    value: impl FnOnce(&mut Builder<'_>) -> Result<()>,
+) -> Result<()> {
+    to.table(0, 1)?;
+    field(to, name, value)
+}
+
+/// Puts a field into the table on top.
+fn field(
+    to: &mut Builder<'_>,
+    name: &[u8],
+    value: impl FnOnce(&mut Builder<'_>) -> Result<()>,
+) -> Result<()> {
+    to.text(name)?;
+    value(to)?;
+    to.put_pair();
+    Ok(())
 }
 
 fn number(text: &[u8]) -> f64 {
     double::parse_lenient(text).unwrap_or(f64::NAN)
-}
-
-/// A table of one field.
-fn single(lua: &Lua, field: &str, value: Value) -> Result<Value> {
-    let table = lua.create_table_with_capacity(0, 1)?;
-    table.raw_set(field, value)?;
-    Ok(Value::Table(table))
 }
 
 /// Told of each error within a result: its text, and whether it was counted when a command answered it.
@@ -201,18 +222,19 @@ pub type OnError<'a> = &'a mut dyn FnMut(&[u8], bool);
 /// # Errors
 /// Out of memory.
 pub fn to_reply(
+    lua: &Lua,
     value: &Value,
     reply: &mut Reply<'_>,
     protocol: Protocol,
     on_error: OnError<'_>,
 ) -> Result<()> {
-    Writer {
+    let mut writer = Writer {
         limit: reply.pending_bytes().saturating_add(MAX_REPLY_BYTES),
         reply: reply.reborrow(),
         protocol,
         on_error,
-    }
-    .value(value, 0)
+    };
+    ffi::walk(lua, value, |from| writer.value(from, 0))
 }
 
 struct Writer<'a, 'e> {
@@ -224,118 +246,150 @@ struct Writer<'a, 'e> {
 }
 
 impl Writer<'_, '_> {
-    fn value(&mut self, value: &Value, depth: usize) -> Result<()> {
-        match value {
-            Value::String(text) => self.reply.bulk(&text.as_bytes()),
-            Value::Boolean(truth) if self.protocol == Protocol::Resp3 => self.reply.boolean(*truth),
-            Value::Boolean(true) => self.reply.integer(1),
-            Value::Integer(number) => self.reply.integer(*number),
-            Value::Number(number) => self.reply.integer(truncated(*number)),
-            Value::Table(table) => self.table(table, depth + 1)?,
+    /// Writes the value on top, where it stays.
+    fn value(&mut self, from: &mut Walker<'_>, depth: usize) -> Result<()> {
+        match from.value() {
+            View::Text(text) => self.reply.bulk(text),
+            View::Boolean(truth) if self.protocol == Protocol::Resp3 => self.reply.boolean(truth),
+            View::Boolean(true) => self.reply.integer(1),
+            View::Number(number) => self.reply.integer(truncated(number)),
+            View::Table => self.table(from, depth + 1)?,
             _ => self.reply.null(),
         }
         Ok(())
     }
 
-    fn table(&mut self, table: &Table, depth: usize) -> Result<()> {
+    fn table(&mut self, from: &mut Walker<'_>, depth: usize) -> Result<()> {
         if depth > MAX_DEPTH || self.reply.pending_bytes() > self.limit {
             (self.on_error)(LIMIT, false);
             self.reply.error(LIMIT);
             return Ok(());
         }
-        if let Value::String(text) = table.raw_get("err")? {
-            let counted = matches!(
-                table.raw_get("ignore_error_stats_update")?,
-                Value::Boolean(true)
-            );
-            (self.on_error)(&text.as_bytes(), counted);
-            self.reply.error(&text.as_bytes());
+        if let Some(text) = text_of(from, b"err")? {
+            let counted = in_field(from, b"ignore_error_stats_update", |from| {
+                Ok(from.value() == View::Boolean(true))
+            })?;
+            (self.on_error)(&text, counted);
+            self.reply.error(&text);
             return Ok(());
         }
-        if let Value::String(text) = table.raw_get("ok")? {
-            self.line(b"+", &text.as_bytes());
+        let is_written = in_field(from, b"ok", |from| {
+            let View::Text(text) = from.value() else {
+                return Ok(false);
+            };
+            self.reply.raw(b"+");
+            self.reply.raw(&one_line(text));
+            self.reply.raw(b"\r\n");
+            Ok(true)
+        })?;
+        if is_written || self.typed(from, depth)? {
             return Ok(());
         }
-        match table.raw_get("double")? {
-            Value::Number(number) => {
-                self.reply.double(number);
-                return Ok(());
-            }
-            Value::Integer(number) => {
-                self.reply.double(number as f64);
-                return Ok(());
-            }
-            _ => {}
+        self.array(from, depth)
+    }
+
+    /// Writes a table that stands for a type of RESP3; false if it stands for none.
+    fn typed(&mut self, from: &mut Walker<'_>, depth: usize) -> Result<bool> {
+        let is_double = in_field(from, b"double", |from| {
+            let View::Number(number) = from.value() else {
+                return Ok(false);
+            };
+            self.reply.double(number);
+            Ok(true)
+        })?;
+        if is_double {
+            return Ok(true);
         }
-        if let Value::String(digits) = table.raw_get("big_number")? {
-            let digits = one_line(&digits.as_bytes());
+        if let Some(digits) = text_of(from, b"big_number")? {
+            let digits = one_line(&digits);
             self.reply.big_number(&String::from_utf8_lossy(&digits));
-            return Ok(());
+            return Ok(true);
         }
-        if let Value::Table(parts) = table.raw_get("verbatim_string")?
-            && let (Value::String(format), Value::String(text)) =
-                (parts.raw_get("format")?, parts.raw_get("string")?)
-        {
-            let format = format_of(&format.as_bytes());
-            self.reply.verbatim(&format, &text.as_bytes());
-            return Ok(());
-        }
-        if let Value::Table(map) = table.raw_get("map")? {
-            return self.map(&map, depth);
-        }
-        if let Value::Table(set) = table.raw_get("set")? {
-            return self.set(&set, depth);
-        }
-        self.array(table, depth)
-    }
-
-    fn map(&mut self, map: &Table, depth: usize) -> Result<()> {
-        let (mark, mut pairs) = (self.reply.mark(), 0);
-        map.for_each(|key: Value, value: Value| {
-            pairs += 1;
-            self.value(&key, depth)?;
-            self.value(&value, depth)
+        let parts = in_field(from, b"verbatim_string", |from| {
+            Ok(match from.value() {
+                View::Table => text_of(from, b"format")?.zip(text_of(from, b"string")?),
+                _ => None,
+            })
         })?;
-        self.reply.insert_before(mark, |reply| reply.map(pairs));
-        Ok(())
+        if let Some((format, text)) = parts {
+            self.reply.verbatim(&format_of(&format), &text);
+            return Ok(true);
+        }
+        let is_map = in_field(from, b"map", |from| self.pairs(from, depth, true))?;
+        Ok(is_map || in_field(from, b"set", |from| self.pairs(from, depth, false))?)
     }
 
-    fn set(&mut self, set: &Table, depth: usize) -> Result<()> {
-        let (mark, mut members) = (self.reply.mark(), 0);
-        set.for_each(|key: Value, _: Value| {
-            members += 1;
-            self.value(&key, depth)
-        })?;
-        self.reply.insert_before(mark, |reply| reply.set(members));
-        Ok(())
+    /// Writes the keys of the table on top, and with `values` those as well: a map, or else a set. False if it is no table.
+    fn pairs(&mut self, from: &mut Walker<'_>, depth: usize, values: bool) -> Result<bool> {
+        if from.value() != View::Table {
+            return Ok(false);
+        }
+        let (mark, mut count) = (self.reply.mark(), 0);
+        from.pairs()?;
+        while from.pair()? {
+            count += 1;
+            from.copy_key()?;
+            self.value(from, depth)?;
+            from.leave();
+            if values {
+                self.value(from, depth)?;
+            }
+            from.leave();
+        }
+        self.reply.insert_before(mark, |reply| match values {
+            true => reply.map(count),
+            false => reply.set(count),
+        });
+        Ok(true)
     }
 
-    fn array(&mut self, table: &Table, depth: usize) -> Result<()> {
-        let len = length(table)?;
+    fn array(&mut self, from: &mut Walker<'_>, depth: usize) -> Result<()> {
+        let len = length(from)?;
         self.reply.array(len);
         for index in 1..=len {
-            self.value(&table.raw_get(index)?, depth)?;
+            from.element(index as i64)?;
+            self.value(from, depth)?;
+            from.leave();
         }
         Ok(())
-    }
-
-    fn line(&mut self, kind: &[u8], text: &[u8]) {
-        self.reply.raw(kind);
-        self.reply.raw(&one_line(text));
-        self.reply.raw(b"\r\n");
     }
 }
 
-/// The elements before the first `nil`.
-fn length(table: &Table) -> Result<usize> {
-    let len = table.raw_len();
+/// The elements of the table on top before the first `nil`.
+fn length(from: &mut Walker<'_>) -> Result<usize> {
+    let len = from.raw_len();
     // A table with holes may claim a length that reaches beyond one, or end before it.
     for index in 1..=len {
-        if table.raw_get::<Value>(index)?.is_nil() {
+        from.element(index as i64)?;
+        let is_nil = from.value() == View::Nil;
+        from.leave();
+        if is_nil {
             return Ok(index - 1);
         }
     }
     Ok(len)
+}
+
+/// Has `read` look at the field `name` of the table on top.
+fn in_field<R>(
+    from: &mut Walker<'_>,
+    name: &[u8],
+    read: impl FnOnce(&mut Walker<'_>) -> Result<R>,
+) -> Result<R> {
+    from.field(name)?;
+    let found = read(from)?;
+    from.leave();
+    Ok(found)
+}
+
+/// The text that is the field `name` of the table on top.
+fn text_of(from: &mut Walker<'_>, name: &[u8]) -> Result<Option<Vec<u8>>> {
+    in_field(from, name, |from| {
+        Ok(match from.value() {
+            View::Text(text) => Some(text.to_vec()),
+            _ => None,
+        })
+    })
 }
 
 fn one_line(text: &[u8]) -> Vec<u8> {

@@ -346,7 +346,7 @@ fn run(
         hook::install(lua, host).map_err(CommandError::err)?;
     }
     let failure = match outcome {
-        Ok(Ok(value)) => return answer(context, &value, protocol),
+        Ok(Ok(value)) => return answer(context, lua, &value, protocol),
         Ok(Err(failure)) => failure,
         Err(error) => Failure {
             value: raise::value_of(lua, &error).map_err(CommandError::err)?,
@@ -372,7 +372,12 @@ fn run(
 }
 
 /// Writes the result of a script.
-fn answer(context: &mut Context<'_>, value: &Value, protocol: Protocol) -> CommandResult {
+fn answer(
+    context: &mut Context<'_>,
+    lua: &Lua,
+    value: &Value,
+    protocol: Protocol,
+) -> CommandResult {
     let mark = context.reply.mark();
     let (mut fails, mut uncounted) = (false, Vec::new());
     let mut on_error = |text: &[u8], counted: bool| {
@@ -381,7 +386,7 @@ fn answer(context: &mut Context<'_>, value: &Value, protocol: Protocol) -> Comma
             uncounted.push(text.to_vec());
         }
     };
-    let written = convert::to_reply(value, &mut context.reply, protocol, &mut on_error);
+    let written = convert::to_reply(lua, value, &mut context.reply, protocol, &mut on_error);
     if let Err(error) = written {
         context.reply.rewind(mark);
         return Err(CommandError::err(error));

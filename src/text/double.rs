@@ -116,6 +116,26 @@ pub fn general(value: f64, digits: usize) -> String {
     if !value.is_finite() {
         return Buffer::new().format(value).to_owned();
     }
+    short_general(value, digits).unwrap_or_else(|| long_general(value, digits))
+}
+
+/// As [`general`], where the shortest text that makes the number has no more digits: rounded to so many, the number is those
+/// digits and zeros.
+fn short_general(value: f64, digits: usize) -> Option<String> {
+    /// The number and its shortest text are too close for another text of so many digits to be between them.
+    const MAX_DIGITS: usize = 15;
+    if digits > MAX_DIGITS || !(1e-4..1e15).contains(&value.abs()) {
+        return None;
+    }
+    let mut text = ryu::Buffer::new();
+    let text = text.format_finite(value);
+    let text = text.strip_suffix(".0").unwrap_or(text);
+    let significant = text.trim_start_matches(['-', '0', '.']);
+    let count = significant.len() - usize::from(significant.contains('.'));
+    (count <= digits && !text.contains('e')).then(|| text.to_owned())
+}
+
+fn long_general(value: f64, digits: usize) -> String {
     let text = format!("{value:.*e}", digits - 1);
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     let exponent: i32 = exponent.parse().expect("the exponent of a double is small");
@@ -393,6 +413,27 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    #[test]
+    fn the_short_way_to_few_digits_agrees_with_the_long_one() {
+        let mut rng = fastrand::Rng::with_seed(7);
+        let mut short = 0;
+        for _ in 0..20_000 {
+            let (digits, places) = (rng.usize(1..=17), rng.i32(0..=8));
+            let value = rng.i64(-10_000_000..10_000_000) as f64 / 10_f64.powi(places);
+            for value in [value, value * (1.0 + f64::EPSILON), rng.f64()] {
+                let found = short_general(value, digits);
+                short += usize::from(found.is_some());
+                assert_eq!(
+                    general(value, digits),
+                    long_general(value, digits),
+                    "{value}"
+                );
+            }
+        }
+        assert!(short > 1000, "{short}");
+        assert_eq!(short_general(1.5, 14).as_deref(), Some("1.5"));
+    }
 
     #[test]
     fn significant_digits_are_those_asked_for() {

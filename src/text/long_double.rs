@@ -39,6 +39,11 @@ impl LongDouble {
                 infinity
             }));
         }
+        if is_decimal(digits)
+            && let Some(value) = short_decimal(text)
+        {
+            return Some(LongDouble(value));
+        }
         let parsed = if is_decimal(digits) {
             X87DoubleExtended::from_str_r(text, Round::NearestTiesToEven)
         } else {
@@ -60,14 +65,8 @@ impl LongDouble {
     /// The decimal text, with at most 17 digits after the point. The number must be finite.
     pub fn to_text(self) -> String {
         let bits = self.0.to_bits();
-        let significand = BigUint::from((bits & u128::from(u64::MAX)) as u64);
         let exponent = ((bits >> 64) & 0x7fff) as i32 - EXPONENT_BIAS;
-        let scaled = scale(
-            significand * BigUint::from(10u32).pow(FRACTION_DIGITS),
-            exponent,
-        )
-        .to_string();
-        let padded = format!("{scaled:0>width$}", width = FRACTION_DIGITS as usize + 1);
+        let padded = scaled((bits & u128::from(u64::MAX)) as u64, exponent);
         let (whole, fraction) = padded.split_at(padded.len() - FRACTION_DIGITS as usize);
         let fraction = fraction.trim_end_matches('0');
         let point = if fraction.is_empty() { "" } else { "." };
@@ -86,6 +85,59 @@ impl Add for LongDouble {
     fn add(self, other: LongDouble) -> LongDouble {
         LongDouble((self.0 + other.0).value)
     }
+}
+
+/// The digits of `significand` times two to the power of `exponent` with those behind the point, and one before it at least.
+fn scaled(significand: u64, exponent: i32) -> String {
+    const WIDTH: usize = FRACTION_DIGITS as usize + 1;
+    // The product takes 121 bits at most.
+    let product = u128::from(significand) * 10_u128.pow(FRACTION_DIGITS);
+    if !(-127..0).contains(&exponent) {
+        let scaled = scale(BigUint::from(product), exponent).to_string();
+        return format!("{scaled:0>WIDTH$}");
+    }
+    let shift = exponent.unsigned_abs();
+    let (whole, rest) = (product >> shift, product & ((1 << shift) - 1));
+    let half = 1 << (shift - 1);
+    let is_odd = whole & 1 == 1;
+    let rounded = whole + u128::from(rest > half || (rest == half && is_odd));
+    format!("{rounded:0>WIDTH$}")
+}
+
+/// A plain decimal number of not too many digits: two integers of which the quotient is rounded once. Others take the long
+/// way.
+fn short_decimal(text: &str) -> Option<X87DoubleExtended> {
+    /// A number of so many digits fits in 128 bits.
+    const MAX_DIGITS: usize = 36;
+    /// As many as a sum has, and one.
+    const MAX_FRACTION: usize = 18;
+    /// Those of a significand and one that decides how it is rounded.
+    const QUOTIENT_BITS: u32 = 65;
+    let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    if whole.len() + fraction.len() > MAX_DIGITS || fraction.len() > MAX_FRACTION {
+        return None;
+    }
+    let mut digits = whole.bytes().chain(fraction.bytes());
+    let number = digits.try_fold(0_u128, |number, byte| {
+        byte.is_ascii_digit()
+            .then(|| number * 10 + u128::from(byte - b'0'))
+    })?;
+    let power = 10_u128.pow(fraction.len() as u32);
+    let value = if number == 0 {
+        X87DoubleExtended::ZERO
+    } else {
+        let bits = |number: u128| u128::BITS - number.leading_zeros();
+        let shift = (bits(power) + QUOTIENT_BITS).checked_sub(bits(number))?;
+        let shifted = number << shift;
+        // The last bit stands for all that are cut off.
+        let quotient = (shifted / power) << 1 | u128::from(shifted % power != 0);
+        let exponent = -(shift.cast_signed() + 1);
+        X87DoubleExtended::from_u128(quotient)
+            .value
+            .scalbn(exponent)
+    };
+    Some(if text.starts_with('-') { -value } else { value })
 }
 
 /// Whether `text` is digits with an optional point and exponent; at least one digit.
@@ -161,6 +213,30 @@ mod tests {
                 LongDouble::parse(a.as_bytes()).unwrap() + LongDouble::parse(b.as_bytes()).unwrap();
             assert_eq!(sum.to_text(), want, "{a} + {b}");
         }
+    }
+
+    #[test]
+    fn the_short_ways_agree_with_the_long_ones() {
+        let (mut rng, mut taken) = (fastrand::Rng::with_seed(7), 0);
+        for _ in 0..5000 {
+            let most = 10_u128.pow(rng.u32(1..=36));
+            let mut text = rng.u128(..most).to_string();
+            text.insert(text.len() - rng.usize(..=text.len().min(18)), '.');
+            let sign = ["", "-", "+"][rng.usize(..3)];
+            let text = format!("{sign}{text}");
+            let long = X87DoubleExtended::from_str_r(&text, Round::NearestTiesToEven);
+            let (short, long) = (short_decimal(&text), long.expect("a number").value);
+            assert!(short.is_none_or(|short| short == long), "{text}");
+            taken += usize::from(short.is_some());
+
+            let (significand, exponent) = (rng.u64(1 << 63..), rng.i32(-127..0));
+            let product = BigUint::from(significand) * BigUint::from(10u32).pow(FRACTION_DIGITS);
+            let long = scale(product, exponent).to_string();
+            assert_eq!(scaled(significand, exponent), format!("{long:0>18}"));
+        }
+        assert!(taken > 3000, "{taken}");
+        assert_eq!(short_decimal("0.1234567890123456789"), None);
+        assert_eq!(short_decimal("1e5"), None);
     }
 
     #[test]

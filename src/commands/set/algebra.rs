@@ -10,10 +10,12 @@ use crate::command::{
     KeySpec,
 };
 use crate::resp::{Reply, Request};
-use crate::store::entry::{Entry, NEVER, NewValue, Object};
+use crate::store::entry::{NewValue, Object};
 use crate::store::journal::Events;
 use crate::store::types::set::Set;
-use crate::store::types::set::algebra::{difference, intersection, unite};
+use crate::store::types::set::algebra::{
+    common, difference, intersection, remainder, union, united,
+};
 
 const INTERSECTION_COST: &str =
     "O(N*M) at worst, N being the size of the smallest set and M the number of sets.";
@@ -97,13 +99,10 @@ pub static SINTERSTORE: CommandSpec = storer(
 
 fn sinterstore(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let sets = read_sets(context, request.iter_from(2))?;
-    let (mut result, limits) = (Set::new(), limits(context));
-    if let Some(mut sets) = all_present(sets) {
-        intersection(&mut sets, |item| {
-            result.insert_item(item, limits);
-            true
-        });
-    }
+    let result = match all_present(sets) {
+        Some(mut sets) => common(&mut sets, limits(context)),
+        None => Set::new(),
+    };
     store(context, request.get(1), result, "sinterstore");
     Ok(())
 }
@@ -170,24 +169,12 @@ pub static SUNION: CommandSpec = reader(
 );
 
 fn sunion(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
-    let sets: Vec<Set> = read_sets(context, request.iter_from(1))?
-        .into_iter()
-        .flatten()
-        .collect();
-    let mut union = match sets.as_slice() {
-        [only] => only.clone(),
-        // Sorted integers are answered in order.
-        all if all.iter().all(|set| set.encoding_name() == "intset") => Set::new(),
-        _ => Set::new_table(),
-    };
-    if sets.len() > 1 {
-        unite(&mut union, &sets, limits(context));
-    }
-    context.reply.set(union.len());
-    for item in union.iter() {
-        reply_item(&mut context.reply, item);
-    }
-    context.discard(Entry::new(&[], NewValue::Object(Object::Set(union)), NEVER));
+    let sets = present(read_sets(context, request.iter_from(1))?);
+    let mut found = Collected::new(context);
+    union(&sets, limits(context), |item| {
+        found.push(|reply| reply_item(reply, item));
+    });
+    found.answer(&mut context.reply);
     Ok(())
 }
 
@@ -200,12 +187,8 @@ pub static SUNIONSTORE: CommandSpec = storer(
 );
 
 fn sunionstore(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
-    let sets: Vec<Set> = read_sets(context, request.iter_from(2))?
-        .into_iter()
-        .flatten()
-        .collect();
-    let mut result = Set::new();
-    unite(&mut result, &sets, limits(context));
+    let sets = present(read_sets(context, request.iter_from(2))?);
+    let result = united(&sets, limits(context));
     drop(sets);
     store(context, request.get(1), result, "sunionstore");
     Ok(())
@@ -241,12 +224,10 @@ pub static SDIFFSTORE: CommandSpec = storer(
 
 fn sdiffstore(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let sets = read_sets(context, request.iter_from(2))?;
-    let (mut result, limits) = (Set::new(), limits(context));
-    if let Some((first, mut others)) = minuend(sets) {
-        difference(&first, &mut others, |item| {
-            result.insert_item(item, limits);
-        });
-    }
+    let result = match minuend(sets) {
+        Some((first, mut others)) => remainder(&first, &mut others, limits(context)),
+        None => Set::new(),
+    };
     store(context, request.get(1), result, "sdiffstore");
     Ok(())
 }
@@ -266,6 +247,11 @@ fn read_sets<'k>(
 /// All sets; none if one of them is missing, so that nothing can be common to all.
 fn all_present(sets: Vec<Option<Set>>) -> Option<Vec<Set>> {
     sets.into_iter().collect()
+}
+
+/// The sets that are there.
+fn present(sets: Vec<Option<Set>>) -> Vec<Set> {
+    sets.into_iter().flatten().collect()
 }
 
 /// The set from which others are taken, if it is there, and those of the others that are.

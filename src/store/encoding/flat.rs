@@ -28,10 +28,14 @@
 //!
 //! Within this module the entries are always well formed. Bytes from outside come in by [`Flat::from_entries`]
 //! alone, which checks all of them. To add a kind of entry, extend `shape`, [`Encoded::new`] and `Item` decoding.
+mod search;
+
 use std::fmt;
 use std::ops::Range;
 
 use crate::text::number::parse_i64;
+pub use search::Needle;
+pub(in crate::store) use search::{Hit, search};
 
 /// The longest byte string that an element may have. Longer ones are kept outside of flat buffers by their owners
 /// (who do so from some kilobytes on); the layout's length field is 32 bits wide.
@@ -54,7 +58,7 @@ pub struct Flat {
 }
 
 /// One element, borrowed from its buffer.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Item<'a> {
     /// A byte string that is not a canonical integer.
     Bytes(&'a [u8]),
@@ -105,37 +109,6 @@ impl<'a> Item<'a> {
             Item::Bytes(own) => *own == bytes,
             Item::Int(value) => parse_i64(bytes) == Some(*value),
         }
-    }
-}
-
-/// What is looked for: parsed once, then compared with many elements.
-#[derive(Clone, Copy, Debug)]
-pub struct Needle<'a> {
-    bytes: &'a [u8],
-    int: Option<i64>,
-}
-
-impl<'a> Needle<'a> {
-    /// Prepares `bytes` for comparison.
-    pub fn new(bytes: &'a [u8]) -> Needle<'a> {
-        Needle {
-            bytes,
-            int: parse_i64(bytes),
-        }
-    }
-
-    /// Whether `item` has this text.
-    #[inline]
-    pub fn matches(&self, item: Item<'_>) -> bool {
-        match item {
-            Item::Bytes(own) => own == self.bytes,
-            Item::Int(value) => self.int == Some(value),
-        }
-    }
-
-    /// Whether `bytes` is this text.
-    pub fn matches_bytes(&self, bytes: &[u8]) -> bool {
-        bytes == self.bytes
     }
 }
 
@@ -636,17 +609,15 @@ impl Flat {
     /// Index of the first element with the text of `needle` among those at 0, `step`, 2 `step` and so on: 1 searches
     /// all, 2 the names of name-value pairs.
     pub fn find(&self, needle: &Needle<'_>, step: usize) -> Option<usize> {
-        let step = step.max(1);
-        let mut index = 0;
-        let mut rest = self.entries();
-        while !rest.is_empty() {
-            if index % step == 0 && needle.matches(decode(rest)) {
-                return Some(index);
-            }
-            rest = &rest[entry_size(rest)..];
-            index += 1;
-        }
-        None
+        search(self.entries(), needle, step.max(1)).map(|hit| hit.index)
+    }
+
+    /// As [`Flat::find`], with the elements from the one that has been found on.
+    #[inline]
+    pub fn find_from(&self, needle: &Needle<'_>, step: usize) -> Option<(usize, Iter<'_>)> {
+        let Hit { index, start } = search(self.entries(), needle, step.max(1))?;
+        let rest = self.entries().split_at(start).1;
+        Some((index, Iter::over(rest, self.count - index as u32)))
     }
 
     /// Keeps the elements in front of `index` and returns those from there on.

@@ -50,6 +50,9 @@ const PAGE_BITS: u32 = 9;
 /// The deepest prefix that a segment may have. Windows then end within the first 48 bits of the hash, which is
 /// what a scan's cursor holds.
 const MAX_DEPTH: u32 = 32;
+/// Elements that a segment gets on the average in a table that is made in its size: so many that hardly one gets more
+/// than it can take.
+const LAID_OUT_COUNT: usize = 900;
 /// Buddies that together have at most so many elements are merged: well below half of a full segment, so that a
 /// merged one does not split again at once.
 const MERGE_COUNT: usize = 320;
@@ -87,6 +90,21 @@ impl<N: Node, H: KeyHash> Table<N, H> {
             hasher,
             sweep_position: 0,
         }
+    }
+
+    /// A table of so many elements, which all have different keys. It is made in their size: a table that grows is mostly
+    /// nearly full, and if they come in the order of another table's, each of its segments fills from one side.
+    pub fn of_distinct(count: usize, nodes: impl Iterator<Item = N>, hasher: H) -> Self {
+        let mut table = Table::new(hasher);
+        let mut nodes = nodes.peekable();
+        if nodes.peek().is_some() {
+            table.lay_out(count);
+        }
+        for node in nodes {
+            debug_assert!(!table.contains(node.key()));
+            table.insert_absent(table.hash(node.key()), node);
+        }
+        table
     }
 
     /// Number of elements.
@@ -297,10 +315,30 @@ impl<N: Node, H: KeyHash> Table<N, H> {
         }))
     }
 
+    /// Gives an empty table segments with room for `count` elements.
+    fn lay_out(&mut self, count: usize) {
+        let segments = count.div_ceil(LAID_OUT_COUNT).next_power_of_two();
+        let depth = segments.ilog2().min(MAX_DEPTH);
+        let room = count.div_ceil(segments);
+        let room = room + room / 16;
+        self.root = Some(Root::of_one(Page::of_one(Segment::empty(0, room))));
+        for above in 0..depth {
+            let room = if above + 1 == depth { room } else { 0 };
+            for prefix in 0..1_u64 << above {
+                let hash = prefix.checked_shl(64 - above).unwrap_or(0);
+                self.widen_page(hash);
+                self.own_page(hash, |page| {
+                    let half = || Segment::empty(above + 1, room);
+                    page.split_child(hash, |_| (half(), half()));
+                });
+            }
+        }
+    }
+
     /// Inserts a node whose key is absent.
     fn insert_absent(&mut self, hash: u64, mut node: N) -> Place {
         if self.root.is_none() {
-            self.root = Some(Root::of_one(Page::of_one(Segment::empty(0))));
+            self.root = Some(Root::of_one(Page::of_one(Segment::empty(0, 1))));
         }
         self.unshare(hash);
         let deadline_ms = node.deadline_ms();

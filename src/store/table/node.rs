@@ -11,7 +11,7 @@ use std::ptr::NonNull;
 use std::sync::OnceLock;
 
 use foldhash::SharedSeed;
-use foldhash::quality::SeedableRandomState;
+use foldhash::quality::{FoldHasher, SeedableRandomState};
 
 /// The deadline of an element that never expires.
 pub const NO_DEADLINE: u64 = u64::MAX;
@@ -144,9 +144,18 @@ impl HashSeed {
 impl KeyHash for HashSeed {
     #[inline]
     fn hash(&self, key: &[u8]) -> u64 {
-        let mut hasher = SeedableRandomState::with_seed(self.own, self.shared).build_hasher();
+        let mut hasher = self.build_hasher();
         hasher.write(key);
         hasher.finish()
+    }
+}
+
+impl BuildHasher for HashSeed {
+    type Hasher = FoldHasher<'static>;
+
+    #[inline]
+    fn build_hasher(&self) -> FoldHasher<'static> {
+        SeedableRandomState::with_seed(self.own, self.shared).build_hasher()
     }
 }
 

@@ -57,7 +57,7 @@ impl<N: Node, H: KeyHash> Iterator for Parts<N, H> {
         };
         let segment = self.table.own_page(position, |page| {
             page.modify(position, |segment| {
-                std::mem::replace(segment, Segment::empty(depth))
+                std::mem::replace(segment, Segment::empty(depth, 1))
             })
         })?;
         Some(Part(segment))

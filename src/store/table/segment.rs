@@ -149,9 +149,9 @@ fn layout_of(buckets: usize) -> Layout {
 }
 
 impl<N: Node> Segment<N> {
-    /// An empty segment of the smallest size, under a prefix of `depth` bits.
-    pub(super) fn empty(depth: u32) -> Self {
-        let homes = buckets_for(1);
+    /// An empty segment under a prefix of `depth` bits, with room for `count` elements, or as many as it can take.
+    pub(super) fn empty(depth: u32, count: usize) -> Self {
+        let homes = buckets_for(count.clamp(1, fill_limit(MAX_BUCKETS)));
         let geometry = Geometry {
             base: depth,
             shift: 0,

@@ -149,6 +149,34 @@ fn check_structure(table: &TestTable) {
     assert_eq!(table.is_empty(), table.root.is_none());
 }
 
+#[test]
+fn a_table_made_in_its_size_is_one_like_any_other() {
+    let live = Live::default();
+    for mask in MASKS {
+        // Tables of keys that collide are slow, and the large ones take no other way.
+        let counts: &[u32] = if mask == u64::MAX {
+            &[0, 1, 7, 900, 901, 1_801, 20_000]
+        } else {
+            &[0, 1, 7, 1_801]
+        };
+        for &count in counts {
+            let nodes = (0..count).map(|number| node_of(number, number.into(), &live));
+            let mut table = TestTable::of_distinct(count as usize, nodes, Masked(mask));
+            check_structure(&table);
+            let mut model: Model = (0..count)
+                .map(|number| (number, (number.into(), NO_DEADLINE)))
+                .collect();
+            check_content(&table, &model);
+            for number in (0..count).step_by(3) {
+                assert!(table.remove(&key_of(number)).is_some());
+                model.remove(&number);
+            }
+            check_structure(&table);
+            check_content(&table, &model);
+        }
+    }
+}
+
 fn number_of(node: &TestNode) -> u32 {
     std::str::from_utf8(&node.key()[4..])
         .unwrap()

@@ -6,7 +6,7 @@
 
 mod sections;
 
-use std::fmt::{Display, Write as _};
+use std::fmt::{Arguments, Display, Write as _};
 
 use super::memory::MemoryFigures;
 use crate::command::{Arg, Categories, CommandResult, CommandSpec, Context, Flags, Group};
@@ -25,6 +25,9 @@ pub static INFO: CommandSpec = CommandSpec::new("INFO", Group::Server, info)
         "request_policy:all_shards",
         "response_policy:special",
     ]);
+
+/// Room for the sections that are shown when none is asked for.
+const PAGE_BYTES: usize = 8 << 10;
 
 /// A section.
 struct Section {
@@ -85,7 +88,9 @@ fn text<'w>(
     context: &Context<'_>,
     words: impl ExactSizeIterator<Item = &'w [u8]> + Clone,
 ) -> String {
-    let mut page = Page::default();
+    let mut page = Page {
+        text: String::with_capacity(PAGE_BYTES),
+    };
     for section in SECTIONS {
         let is_asked_for = |word: &[u8]| {
             [section.name, "all", "everything"]
@@ -102,7 +107,6 @@ fn text<'w>(
 }
 
 /// The text in the making.
-#[derive(Default)]
 struct Page {
     text: String,
 }
@@ -115,11 +119,14 @@ impl Page {
         self.line(format_args!("# {title}"));
     }
 
-    fn field(&mut self, name: &str, value: impl Display) {
-        self.line(format_args!("{name}:{value}"));
+    fn field(&mut self, name: &str, value: impl Figure) {
+        self.text.push_str(name);
+        self.text.push(':');
+        value.write_to(&mut self.text);
+        self.text.push_str("\r\n");
     }
 
-    fn fields<V: Display, const N: usize>(&mut self, fields: [(&str, V); N]) {
+    fn fields<V: Figure, const N: usize>(&mut self, fields: [(&str, V); N]) {
         for (name, value) in fields {
             self.field(name, value);
         }
@@ -127,6 +134,43 @@ impl Page {
 
     fn line(&mut self, line: impl Display) {
         // Writing to a string cannot fail.
-        let _ = write!(self.text, "{line}\r\n");
+        let _ = write!(self.text, "{line}");
+        self.text.push_str("\r\n");
+    }
+}
+
+/// What a field shows. Most are plain numbers, of which monitoring reads some two hundred each time.
+trait Figure {
+    fn write_to(&self, text: &mut String);
+}
+
+macro_rules! plain_numbers {
+    ($($number:ty),*) => {$(
+        impl Figure for $number {
+            fn write_to(&self, text: &mut String) {
+                text.push_str(itoa::Buffer::new().format(*self));
+            }
+        }
+    )*};
+}
+
+plain_numbers!(u8, u16, i32, u32, i64, u64, u128, usize);
+
+impl Figure for &str {
+    fn write_to(&self, text: &mut String) {
+        text.push_str(self);
+    }
+}
+
+impl Figure for String {
+    fn write_to(&self, text: &mut String) {
+        text.push_str(self);
+    }
+}
+
+impl Figure for Arguments<'_> {
+    fn write_to(&self, text: &mut String) {
+        // Writing to a string cannot fail.
+        let _ = text.write_fmt(*self);
     }
 }

@@ -36,7 +36,7 @@ pub(super) fn server(page: &mut Page, context: &Context<'_>) {
         ("redis_build_id", "0"),
         ("ruddle_version", RUDDLE_VERSION),
         ("redis_mode", "standalone"),
-        ("os", &process::system_name()),
+        ("os", process::system_name()),
     ]);
     page.field("arch_bits", usize::BITS);
     page.fields([
@@ -47,7 +47,7 @@ pub(super) fn server(page: &mut Page, context: &Context<'_>) {
     page.field("gcc_version", "0.0.0");
     page.field("process_id", std::process::id());
     page.field("process_supervised", "no");
-    page.field("run_id", &instance.run_id);
+    page.field("run_id", instance.run_id.as_str());
     let port = instance.port.load(Ordering::Relaxed);
     page.field("tcp_port", port);
     page.field("server_time_usec", now_us);
@@ -56,7 +56,7 @@ pub(super) fn server(page: &mut Page, context: &Context<'_>) {
     page.field("hz", config.hz());
     page.field("configured_hz", config.hz());
     page.field("lru_clock", context.db.access_clock());
-    page.field("executable", &instance.executable);
+    page.field("executable", instance.executable.as_str());
     page.field(
         "config_file",
         instance
@@ -148,7 +148,7 @@ pub(super) fn memory(page: &mut Page, context: &Context<'_>) {
     );
     page.field(
         "maxmemory_policy",
-        String::from_utf8_lossy(&config.format(Param::MaxmemoryPolicy)),
+        &*String::from_utf8_lossy(&config.format(Param::MaxmemoryPolicy)),
     );
     memory_ratios(page, &figures);
     page.fields([
@@ -172,7 +172,7 @@ pub(super) fn memory(page: &mut Page, context: &Context<'_>) {
 /// A field of bytes, and what a person reads.
 fn sized(page: &mut Page, name: &str, bytes: usize) {
     page.field(name, bytes);
-    page.field(&format!("{name}_human"), human_bytes(bytes));
+    page.line(format_args!("{name}_human:{}", human_bytes(bytes)));
 }
 
 /// What scripts and functions take.
@@ -206,8 +206,8 @@ fn memory_ratios(page: &mut Page, figures: &MemoryFigures) {
         ("rss_overhead", 1.0, 0),
         ("mem_fragmentation", ratio, bytes),
     ] {
-        page.field(&format!("{name}_ratio"), format_args!("{ratio:.2}"));
-        page.field(&format!("{name}_bytes"), bytes);
+        page.line(format_args!("{name}_ratio:{ratio:.2}"));
+        page.line(format_args!("{name}_bytes:{bytes}"));
     }
 }
 
@@ -424,14 +424,14 @@ pub(super) fn replication(page: &mut Page, context: &Context<'_>) {
     page.field("connected_slaves", 0);
     page.field("master_failover_state", "no-failover");
     page.field("master_replid", context.instance.replication_id());
-    page.field("master_replid2", "0".repeat(40));
+    page.field("master_replid2", format_args!("{:040}", 0));
     page.fields([
         ("master_repl_offset", 0),
         ("second_repl_offset", -1),
         ("repl_backlog_active", 0),
     ]);
     let backlog = context.instance.config().format(Param::ReplBacklogSize);
-    page.field("repl_backlog_size", String::from_utf8_lossy(&backlog));
+    page.field("repl_backlog_size", &*String::from_utf8_lossy(&backlog));
     page.fields([
         ("repl_backlog_first_byte_offset", 0),
         ("repl_backlog_histlen", 0),

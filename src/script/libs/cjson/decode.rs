@@ -3,9 +3,10 @@
 //! Nesting is kept in a list instead of on the stack. A zero byte ends the text wherever it stands, as the library in C
 //! takes it for the end of the string.
 
-use mlua::{Error, Lua, LuaString, Result, Table, Value};
+use mlua::{Error, Lua, Result, Value};
 
 use super::{MAX_DEPTH, Settings};
+use crate::script::ffi::{self, Builder};
 use crate::script::libs::arguments::Arguments;
 use crate::script::raise;
 use crate::text::double;
@@ -19,22 +20,25 @@ pub(super) fn decode(lua: &Lua, value: &Value, settings: &Settings) -> Result<Va
         let text = "JSON parser does not support UTF-16 or UTF-32";
         return Err(raise::error(lua, text));
     }
-    let mut decoder = Decoder {
-        lua,
-        settings,
-        text: &text,
-        at: 0,
-        open: Vec::new(),
-        scratch: Vec::new(),
-    };
-    let token = decoder.token()?;
-    let value = decoder.value(token)?;
-    match decoder.token()? {
-        Token {
-            kind: Kind::End, ..
-        } => Ok(value),
-        token => Err(decoder.unexpected("the end", &token)),
-    }
+    ffi::build(lua, |builder| {
+        let mut decoder = Decoder {
+            lua,
+            settings,
+            text: &text,
+            at: 0,
+            open: Vec::new(),
+            scratch: Vec::new(),
+            builder,
+        };
+        let token = decoder.token();
+        decoder.value(token)?;
+        match decoder.token() {
+            Token {
+                kind: Kind::End, ..
+            } => Ok(()),
+            token => Err(decoder.unexpected("the end", &token)),
+        }
+    })
 }
 
 struct Token {
@@ -48,7 +52,7 @@ enum Kind {
     ObjectEnd,
     ArrayBegin,
     ArrayEnd,
-    String(LuaString),
+    String(Text),
     Number(f64),
     Boolean(bool),
     Null,
@@ -79,66 +83,83 @@ impl Kind {
     }
 }
 
-/// An array or object that is not complete.
-struct Open {
-    table: Table,
-    place: Place,
+/// Where the text of a string is.
+#[derive(Clone, Copy)]
+enum Text {
+    /// As it is between these bytes of the JSON text.
+    Plain(usize, usize),
+    /// In the decoder's scratch, until the next token.
+    Unescaped,
 }
 
-/// Where the next value goes.
+/// Where the next value of an array or object goes that is not complete.
 enum Place {
     Index(i64),
-    Key(LuaString),
+    /// Under the key below it.
+    Key,
 }
 
-struct Decoder<'a> {
+struct Decoder<'a, 'l> {
     lua: &'a Lua,
     settings: &'a Settings,
     text: &'a [u8],
     at: usize,
-    open: Vec<Open>,
+    open: Vec<Place>,
     /// Room for a string that is not in the text as it is.
     scratch: Vec<u8>,
+    /// Gets the values.
+    builder: &'a mut Builder<'l>,
 }
 
-impl Decoder<'_> {
-    /// The value that begins with `token`.
-    fn value(&mut self, mut token: Token) -> Result<Value> {
+impl Decoder<'_, '_> {
+    /// Makes the value that begins with `token`.
+    fn value(&mut self, mut token: Token) -> Result<()> {
         loop {
-            let mut complete = match token.kind {
-                Kind::String(text) => Value::String(text),
-                Kind::Number(number) => Value::Number(number),
-                Kind::Boolean(value) => Value::Boolean(value),
-                Kind::Null => Value::NULL,
+            match token.kind {
+                Kind::String(text) => self.push_text(text)?,
+                Kind::Number(number) => self.builder.number(number)?,
+                Kind::Boolean(value) => self.builder.boolean(value)?,
+                Kind::Null => self.builder.null()?,
                 Kind::ObjectBegin | Kind::ArrayBegin => {
-                    let (table, first) = self.begin(matches!(token.kind, Kind::ObjectBegin))?;
-                    match first {
-                        Some(first) => {
-                            token = first;
-                            continue;
-                        }
-                        None => Value::Table(table),
+                    if let Some(first) = self.begin(matches!(token.kind, Kind::ObjectBegin))? {
+                        token = first;
+                        continue;
                     }
                 }
                 _ => return Err(self.unexpected("value", &token)),
-            };
+            }
             loop {
-                if self.open.is_empty() {
-                    return Ok(complete);
-                }
-                match self.element(complete)? {
-                    Next::Value(next) => {
-                        token = next;
-                        break;
+                let Some(place) = self.open.last_mut() else {
+                    return Ok(());
+                };
+                let is_object = match place {
+                    Place::Index(index) => {
+                        self.builder.put_element(*index);
+                        *index += 1;
+                        false
                     }
-                    Next::Closed(table) => complete = Value::Table(table),
+                    Place::Key => {
+                        self.builder.put_pair();
+                        true
+                    }
+                };
+                if let Some(next) = self.go_on(is_object)? {
+                    token = next;
+                    break;
                 }
             }
         }
     }
 
-    /// Opens an object or array; the table itself, and the token of its first value unless it is empty.
-    fn begin(&mut self, is_object: bool) -> Result<(Table, Option<Token>)> {
+    fn push_text(&mut self, text: Text) -> Result<()> {
+        match text {
+            Text::Plain(from, to) => self.builder.text(&self.text[from..to]),
+            Text::Unescaped => self.builder.text(&self.scratch),
+        }
+    }
+
+    /// Begins an object or array; the token of its first value unless it is empty.
+    fn begin(&mut self, is_object: bool) -> Result<Option<Token>> {
         let depth = self.open.len() + 1;
         if depth > self.settings.decode_max_depth.min(MAX_DEPTH) as usize {
             let text = format!(
@@ -147,63 +168,44 @@ impl Decoder<'_> {
             );
             return Err(raise::error(self.lua, &text));
         }
-        let table = self.lua.create_table()?;
-        let token = self.token()?;
+        self.builder.table(0, 0)?;
+        let token = self.token();
         let (place, first) = match token.kind {
-            Kind::ObjectEnd if is_object => return Ok((table, None)),
-            Kind::ArrayEnd if !is_object => return Ok((table, None)),
-            _ if is_object => {
-                let (key, first) = self.key(token)?;
-                (Place::Key(key), first)
-            }
+            Kind::ObjectEnd if is_object => return Ok(None),
+            Kind::ArrayEnd if !is_object => return Ok(None),
+            _ if is_object => (Place::Key, self.key(token)?),
             _ => (Place::Index(1), token),
         };
-        let opened = table.clone();
-        self.open.push(Open { table, place });
-        Ok((opened, Some(first)))
+        self.open.push(place);
+        Ok(Some(first))
     }
 
-    /// Puts a value in its place of the innermost table, and reads up to the next value or the end of the table.
-    fn element(&mut self, value: Value) -> Result<Next> {
-        let open = self.open.last_mut().expect("an element is in a table");
-        match &mut open.place {
-            Place::Index(index) => {
-                open.table.raw_set(*index, value)?;
-                *index += 1;
-            }
-            Place::Key(key) => open.table.raw_set(&*key, value)?,
-        }
-        let is_object = matches!(open.place, Place::Key(_));
-        let token = self.token()?;
+    /// Reads what follows an element of the innermost table, up to the next value or the end of the table.
+    fn go_on(&mut self, is_object: bool) -> Result<Option<Token>> {
+        let token = self.token();
         match token.kind {
-            Kind::ObjectEnd if is_object => Ok(self.close()),
-            Kind::ArrayEnd if !is_object => Ok(self.close()),
+            Kind::ObjectEnd if is_object => self.open.pop(),
+            Kind::ArrayEnd if !is_object => self.open.pop(),
             Kind::Comma if is_object => {
-                let token = self.token()?;
-                let (key, first) = self.key(token)?;
-                let open = self.open.last_mut().expect("an element is in a table");
-                open.place = Place::Key(key);
-                Ok(Next::Value(first))
+                let token = self.token();
+                return self.key(token).map(Some);
             }
-            Kind::Comma => self.token().map(Next::Value),
-            _ if is_object => Err(self.unexpected("comma or object end", &token)),
-            _ => Err(self.unexpected("comma or array end", &token)),
-        }
+            Kind::Comma => return Ok(Some(self.token())),
+            _ if is_object => return Err(self.unexpected("comma or object end", &token)),
+            _ => return Err(self.unexpected("comma or array end", &token)),
+        };
+        Ok(None)
     }
 
-    fn close(&mut self) -> Next {
-        let open = self.open.pop().expect("an element is in a table");
-        Next::Closed(open.table)
-    }
-
-    /// The key that `token` is, and the token behind its colon.
-    fn key(&mut self, token: Token) -> Result<(LuaString, Token)> {
+    /// Takes `token` for a key; answers the token behind its colon.
+    fn key(&mut self, token: Token) -> Result<Token> {
         let Kind::String(key) = token.kind else {
             return Err(self.unexpected("object key string", &token));
         };
-        let colon = self.token()?;
+        self.push_text(key)?;
+        let colon = self.token();
         match colon.kind {
-            Kind::Colon => Ok((key, self.token()?)),
+            Kind::Colon => Ok(self.token()),
             _ => Err(self.unexpected("colon", &colon)),
         }
     }
@@ -217,18 +219,18 @@ impl Decoder<'_> {
         raise::error(self.lua, &text)
     }
 
-    /// The next token. What is none is one too; only a lack of memory is an error.
-    fn token(&mut self) -> Result<Token> {
+    /// The next token. What is none is one too.
+    fn token(&mut self) -> Token {
         while let b' ' | b'\t' | b'\n' | b'\r' = self.peek(0) {
             self.at += 1;
         }
         let at = self.at;
         let kind = match self.peek(0) {
             0 => {
-                return Ok(Token {
+                return Token {
                     kind: Kind::End,
                     at,
-                });
+                };
             }
             b'"' => return self.string(),
             b'{' => Kind::ObjectBegin,
@@ -237,11 +239,11 @@ impl Decoder<'_> {
             b']' => Kind::ArrayEnd,
             b',' => Kind::Comma,
             b':' => Kind::Colon,
-            b'-' | b'0'..=b'9' => return Ok(self.strict_number()),
-            _ => return Ok(self.word()),
+            b'-' | b'0'..=b'9' => return self.strict_number(),
+            _ => return self.word(),
         };
         self.at += 1;
-        Ok(Token { kind, at })
+        Token { kind, at }
     }
 
     /// The byte so far ahead; 0 behind the end.
@@ -313,47 +315,44 @@ impl Decoder<'_> {
         }
     }
 
-    fn string(&mut self) -> Result<Token> {
+    fn string(&mut self) -> Token {
         let begin = self.at;
         self.at += 1;
         self.scratch.clear();
         loop {
-            let rest = &self.text[self.at..];
+            let from = self.at;
+            let rest = &self.text[from..];
             let plain = rest
                 .iter()
                 .position(|byte| matches!(byte, b'"' | b'\\' | 0))
                 .unwrap_or(rest.len());
             let (plain, rest) = rest.split_at(plain);
             self.at += plain.len();
-            match rest.first() {
+            let kind = match rest.first() {
                 Some(b'"') => {
-                    self.at += 1;
-                    let text = match self.scratch.is_empty() {
-                        true => self.lua.create_string(plain)?,
+                    let text = match from == begin + 1 {
+                        true => Text::Plain(from, self.at),
                         false => {
                             self.scratch.extend_from_slice(plain);
-                            self.lua.create_string(&self.scratch)?
+                            Text::Unescaped
                         }
                     };
-                    return Ok(Token {
+                    self.at += 1;
+                    return Token {
                         kind: Kind::String(text),
                         at: begin,
-                    });
+                    };
                 }
                 Some(b'\\') => {
                     self.scratch.extend_from_slice(plain);
-                    if let Err(reason) = self.escape() {
-                        return Ok(Token {
-                            kind: Kind::Fault(reason),
-                            at: self.at,
-                        });
+                    match self.escape() {
+                        Ok(()) => continue,
+                        Err(reason) => Kind::Fault(reason),
                     }
                 }
-                _ => {
-                    let kind = Kind::Fault("unexpected end of string");
-                    return Ok(Token { kind, at: self.at });
-                }
-            }
+                _ => Kind::Fault("unexpected end of string"),
+            };
+            return Token { kind, at: self.at };
         }
     }
 
@@ -403,12 +402,4 @@ impl Decoder<'_> {
             Some(value << 4 | char::from(self.peek(ahead)).to_digit(16)?)
         })
     }
-}
-
-/// What follows an element.
-enum Next {
-    /// The token with which the next value begins.
-    Value(Token),
-    /// The table was complete.
-    Closed(Table),
 }

@@ -1,12 +1,11 @@
 //! Values as JSON.
 //!
-//! Nesting is kept in a list instead of on the stack, whose size is not ours to choose. So a table is written up to the
-//! first table in it, and gone on with after that.
+//! Nesting is kept in a list instead of on the stack, whose size is not ours to choose.
 
-use mlua::{Error, Function, Lua, Result, Table, Value};
+use mlua::{Error, Lua, Result, Value};
 
-use super::{InvalidNumbers, MAX_DEPTH, NEXT, Settings};
-use crate::script::libs::arguments::type_name;
+use super::{InvalidNumbers, MAX_DEPTH, Settings};
+use crate::script::ffi::{self, View, Walker};
 use crate::script::libs::{MAX_TEXT_BYTES, out_of_memory};
 use crate::script::{raise, sandbox};
 use crate::text::double;
@@ -19,14 +18,13 @@ pub(super) fn encode(lua: &Lua, value: &Value, settings: &Settings) -> Result<Va
         text: Vec::new(),
         open: Vec::new(),
     };
-    let mut nested = encoder.value(value)?;
-    loop {
-        nested = match nested {
-            Some(table) => encoder.open(table)?,
-            None if encoder.open.is_empty() => break,
-            None => encoder.advance()?,
-        };
-    }
+    ffi::walk(lua, value, |walker| {
+        encoder.value(walker)?;
+        while let Some(open) = encoder.open.last().copied() {
+            encoder.advance(walker, open)?;
+        }
+        Ok(())
+    })?;
     Ok(Value::String(lua.create_string(encoder.text)?))
 }
 
@@ -34,195 +32,146 @@ struct Encoder<'a> {
     lua: &'a Lua,
     settings: &'a Settings,
     text: Vec<u8>,
+    /// The tables that are not written completely.
     open: Vec<Open>,
 }
 
-/// A table that is not written completely.
-struct Open {
-    table: Table,
-    place: Place,
-}
-
 /// Where writing a table goes on.
-enum Place {
+#[derive(Clone, Copy)]
+enum Open {
     /// With the element of this index; the array ends after the second.
-    Element(i64, i64),
-    /// At the beginning of an object.
-    Begin,
-    /// Behind the pair with this key.
-    Behind(Value),
+    Array(i64, i64),
+    /// With the next pair, which is the first or is not.
+    Object(bool),
 }
 
 impl Encoder<'_> {
-    /// Writes a value that is no table; gives a table back.
-    fn value(&mut self, value: &Value) -> Result<Option<Table>> {
-        match value {
-            Value::Table(table) => return Ok(Some(table.clone())),
-            Value::String(text) => self.string(&text.as_bytes()),
-            Value::Integer(number) => self.number(*number as f64, value)?,
-            Value::Number(number) => self.number(*number, value)?,
-            Value::Boolean(true) => self.text.extend_from_slice(b"true"),
-            Value::Boolean(false) => self.text.extend_from_slice(b"false"),
-            Value::Nil => self.text.extend_from_slice(b"null"),
-            Value::LightUserData(pointer) if pointer.0.is_null() => {
-                self.text.extend_from_slice(b"null");
-            }
-            _ => return Err(self.refusal(value, "type not supported")),
+    /// Writes the value on top and leaves it, or begins with it if it is a table.
+    fn value(&mut self, walker: &mut Walker<'_>) -> Result<()> {
+        match walker.value() {
+            View::Table => return self.open(walker),
+            View::Text(text) => self.string(text),
+            view @ View::Number(number) => self.number(number, view)?,
+            View::Boolean(true) => self.text.extend_from_slice(b"true"),
+            View::Boolean(false) => self.text.extend_from_slice(b"false"),
+            View::Nil | View::Null => self.text.extend_from_slice(b"null"),
+            view @ View::Other(_) => return Err(self.refusal(view, "type not supported")),
         }
+        walker.leave();
         match self.text.len() > MAX_TEXT_BYTES {
             true => Err(out_of_memory(self.lua)),
-            false => Ok(None),
+            false => Ok(()),
         }
     }
 
-    /// Begins a table and writes it up to the first table in it, which is given back, or to its end.
-    fn open(&mut self, mut table: Table) -> Result<Option<Table>> {
+    /// Begins with the table on top.
+    fn open(&mut self, walker: &mut Walker<'_>) -> Result<()> {
         let depth = self.open.len() + 1;
         if depth > self.settings.encode_max_depth.min(MAX_DEPTH) as usize {
             let text = format!("Cannot serialise, excessive nesting ({depth})");
             return Err(raise::error(self.lua, &text));
         }
-        let place = match self.shape(&table)? {
+        match self.shape(walker)? {
             Shape::Array(length) => {
                 self.text.push(b'[');
-                Place::Element(1, length)
+                self.open.push(Open::Array(1, length));
             }
             shape => {
-                if matches!(shape, Shape::Empty) && table.has_metatable() {
-                    table = sandbox::behind(self.lua, &table)?;
+                if matches!(shape, Shape::Empty) {
+                    walker.exchange(|table| match table.has_metatable() {
+                        true => sandbox::behind(self.lua, table),
+                        false => Ok(table.clone()),
+                    })?;
                 }
                 self.text.push(b'{');
-                Place::Begin
-            }
-        };
-        self.open.push(Open { table, place });
-        self.advance()
-    }
-
-    /// Goes on with the innermost table, up to a table in it or to its end.
-    fn advance(&mut self) -> Result<Option<Table>> {
-        let open = self.open.pop().expect("there is a table to go on with");
-        match open.place {
-            Place::Element(index, last) => self.elements(open.table, index, last),
-            Place::Begin => self.pairs(open.table),
-            Place::Behind(key) => self.pairs_behind(open.table, key),
-        }
-    }
-
-    fn elements(&mut self, table: Table, first: i64, last: i64) -> Result<Option<Table>> {
-        for index in first..=last {
-            if index > 1 {
-                self.text.push(b',');
-            }
-            if let Some(nested) = self.value(&table.raw_get(index)?)? {
-                let place = Place::Element(index + 1, last);
-                self.open.push(Open { table, place });
-                return Ok(Some(nested));
+                walker.pairs()?;
+                self.open.push(Open::Object(true));
             }
         }
-        self.text.push(b']');
-        Ok(None)
+        Ok(())
     }
 
-    fn pairs(&mut self, table: Table) -> Result<Option<Table>> {
-        let mut is_first = true;
-        for pair in table.pairs::<Value, Value>() {
-            let (key, value) = pair?;
-            if !is_first {
-                self.text.push(b',');
-            }
-            is_first = false;
-            self.key(&key)?;
-            if let Some(nested) = self.value(&value)? {
-                let place = Place::Behind(key);
-                let table = table.clone();
-                self.open.push(Open { table, place });
-                return Ok(Some(nested));
-            }
-        }
-        self.text.push(b'}');
-        Ok(None)
-    }
-
-    /// As [`Encoder::pairs`], from the pair after `key` on.
-    fn pairs_behind(&mut self, table: Table, mut key: Value) -> Result<Option<Table>> {
-        let following: Function = self.lua.named_registry_value(NEXT)?;
-        loop {
-            let (next, value): (Value, Value) = following.call((&table, &key))?;
-            if next.is_nil() {
-                self.text.push(b'}');
-                return Ok(None);
-            }
-            self.text.push(b',');
-            self.key(&next)?;
-            if let Some(nested) = self.value(&value)? {
-                let place = Place::Behind(next);
-                self.open.push(Open { table, place });
-                return Ok(Some(nested));
-            }
-            key = next;
-        }
-    }
-
-    /// What the keys make of a table.
-    fn shape(&self, table: &Table) -> Result<Shape> {
-        let (mut largest, mut count) = (0_i64, 0_i64);
-        let mut is_array = true;
-        let seen = table.for_each(|key: Value, _: bool| {
-            let index = match key {
-                Value::Integer(index) if index >= 1 => index,
-                // Too large for an index of the library's; it takes the smallest one in its place.
-                Value::Number(index) if index >= 1.0 && index.fract() == 0.0 => i64::from(i32::MIN),
-                _ => {
-                    is_array = false;
-                    // It ends the loop; nobody sees it.
-                    return Err(Error::BindError);
+    /// Goes on with the innermost table, which is on top.
+    fn advance(&mut self, walker: &mut Walker<'_>, open: Open) -> Result<()> {
+        match open {
+            Open::Array(index, last) if index <= last => {
+                if index > 1 {
+                    self.text.push(b',');
                 }
-            };
-            let index = if index > i64::from(i32::MAX) {
-                i64::from(i32::MIN)
-            } else {
-                index
+                self.set_open(Open::Array(index + 1, last));
+                walker.element(index)?;
+                return self.value(walker);
+            }
+            Open::Object(is_first) if walker.pair()? => {
+                if !is_first {
+                    self.text.push(b',');
+                }
+                self.set_open(Open::Object(false));
+                self.key(walker.key())?;
+                return self.value(walker);
+            }
+            Open::Array(..) => self.text.push(b']'),
+            Open::Object(_) => self.text.push(b'}'),
+        }
+        self.open.pop();
+        walker.leave();
+        Ok(())
+    }
+
+    fn set_open(&mut self, open: Open) {
+        *self
+            .open
+            .last_mut()
+            .expect("there is a table to go on with") = open;
+    }
+
+    /// What the keys make of the table on top.
+    fn shape(&self, walker: &mut Walker<'_>) -> Result<Shape> {
+        let (mut largest, mut count) = (0_i64, 0_i64);
+        walker.pairs()?;
+        while walker.pair()? {
+            let index = match walker.key() {
+                // Too large for an index of the library's; it takes the smallest one in its place.
+                View::Number(index) if index >= 1.0 && index.fract() == 0.0 => {
+                    i32::try_from(index as i64).unwrap_or(i32::MIN).into()
+                }
+                _ => {
+                    walker.end_pairs();
+                    return Ok(Shape::Object);
+                }
             };
             if index > largest || index < 0 {
                 largest = index;
             }
             count += 1;
-            Ok(())
-        });
-        if !is_array {
-            return Ok(Shape::Object);
+            walker.leave();
         }
-        seen?;
         let settings = self.settings;
         let has_holes = settings.sparse_ratio > 0
             && largest > count * i64::from(settings.sparse_ratio)
             && largest > i64::from(settings.sparse_safe);
         match largest {
             _ if has_holes && settings.sparse_convert => Ok(Shape::Object),
-            _ if has_holes => {
-                Err(self.refusal(&Value::Table(table.clone()), "excessively sparse array"))
-            }
+            _ if has_holes => Err(self.refusal(View::Table, "excessively sparse array")),
             0 => Ok(Shape::Empty),
             length if length < 0 => Ok(Shape::Object),
             length => Ok(Shape::Array(length)),
         }
     }
 
-    fn key(&mut self, key: &Value) -> Result<()> {
-        let number = match key {
-            Value::String(text) => {
-                self.string(&text.as_bytes());
+    fn key(&mut self, key: View<'_>) -> Result<()> {
+        match key {
+            View::Text(text) => {
+                self.string(text);
                 self.text.push(b':');
-                return Ok(());
             }
-            Value::Integer(number) => *number as f64,
-            Value::Number(number) => *number,
+            View::Number(number) => {
+                self.text.push(b'"');
+                self.number(number, key)?;
+                self.text.extend_from_slice(b"\":");
+            }
             _ => return Err(self.refusal(key, "table key must be a number or string")),
-        };
-        self.text.push(b'"');
-        self.number(number, key)?;
-        self.text.extend_from_slice(b"\":");
+        }
         Ok(())
     }
 
@@ -260,7 +209,7 @@ impl Encoder<'_> {
         self.text.extend([b'\\', letter]);
     }
 
-    fn number(&mut self, number: f64, value: &Value) -> Result<()> {
+    fn number(&mut self, number: f64, value: View<'_>) -> Result<()> {
         if !number.is_finite() {
             match self.settings.encode_invalid {
                 InvalidNumbers::Refused => {
@@ -287,8 +236,8 @@ impl Encoder<'_> {
         Ok(())
     }
 
-    fn refusal(&self, value: &Value, reason: &str) -> Error {
-        let text = format!("Cannot serialise {}: {reason}", type_name(value));
+    fn refusal(&self, value: View<'_>, reason: &str) -> Error {
+        let text = format!("Cannot serialise {}: {reason}", value.type_name());
         raise::error(self.lua, &text)
     }
 }

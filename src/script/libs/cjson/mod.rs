@@ -5,19 +5,16 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use mlua::{Function, Lua, Result, Table, Value, Variadic};
+use mlua::{Lua, Result, Table, Value, Variadic};
 
 use super::arguments::{self, Arguments};
 
 mod decode;
 mod encode;
 
-/// Deeper nesting is refused whatever the settings allow: an interpreter can give out only some thousand references to
-/// its values, and each level takes up to two.
+/// Deeper nesting is refused whatever the settings allow: Lua's stack has 8000 slots for a function, and each level takes
+/// up to two.
 const MAX_DEPTH: i32 = 2000;
-
-/// The name in the registry of Lua's own `next`.
-const NEXT: &str = "ruddle.next";
 
 /// What a script can choose.
 #[derive(Clone, Copy, Debug)]
@@ -78,9 +75,7 @@ impl Shared {
 /// # Errors
 /// Out of memory.
 pub fn install(lua: &Lua) -> Result<()> {
-    let globals = lua.globals();
-    lua.set_named_registry_value(NEXT, globals.raw_get::<Function>("next")?)?;
-    globals.raw_set("cjson", instance(lua)?)
+    lua.globals().raw_set("cjson", instance(lua)?)
 }
 
 /// A table of functions with settings of their own.

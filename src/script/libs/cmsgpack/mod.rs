@@ -67,7 +67,7 @@ fn pack_all(arguments: &Arguments<'_>) -> Result<LuaString> {
     let lua = arguments.lua();
     let mut packed = Vec::new();
     for index in 1..=arguments.len() {
-        pack::append(lua, &mut packed, arguments.get(index), 0)?;
+        pack::append(lua, &mut packed, arguments.get(index))?;
     }
     lua.create_string(packed)
 }

@@ -1,7 +1,8 @@
 //! Values as bytes.
 
-use mlua::{Lua, Result, Table, Value};
+use mlua::{Lua, Result, Value};
 
+use crate::script::ffi::{self, View, Walker};
 use crate::script::libs::arguments::to_integer;
 use crate::script::libs::{MAX_TEXT_BYTES, out_of_memory};
 use crate::script::sandbox;
@@ -9,44 +10,62 @@ use crate::script::sandbox;
 /// Tables nested deeper than this are packed as nil, so that a cycle ends.
 const MAX_NESTING: usize = 16;
 
-/// Appends `value`, which lies in `level` tables.
-pub(super) fn append(lua: &Lua, packed: &mut Vec<u8>, value: &Value, level: usize) -> Result<()> {
-    if packed.len() > MAX_TEXT_BYTES {
-        return Err(out_of_memory(lua));
-    }
-    match value {
-        Value::String(text) => append_text(packed, &text.as_bytes()),
-        Value::Boolean(value) => packed.push(0xc2 + u8::from(*value)),
-        Value::Integer(value) => append_integer(packed, *value),
-        Value::Number(value) => append_number(packed, *value),
-        Value::Table(table) if level < MAX_NESTING => append_table(lua, packed, table, level)?,
-        _ => packed.push(0xc0),
-    }
-    Ok(())
+/// Appends a value.
+pub(super) fn append(lua: &Lua, packed: &mut Vec<u8>, value: &Value) -> Result<()> {
+    ffi::walk(lua, value, |from| Packer { lua, packed }.value(from, 0))
 }
 
-/// An array if the keys are the integers from 1 on without a gap, a map otherwise.
-fn append_table(lua: &Lua, packed: &mut Vec<u8>, table: &Table, level: usize) -> Result<()> {
-    let mut shape = Shape::of(table)?;
-    if shape.count == 0 && table.has_metatable() {
-        let behind = sandbox::behind(lua, table)?;
-        if &behind != table {
-            return append_table(lua, packed, &behind, level);
+struct Packer<'a> {
+    lua: &'a Lua,
+    packed: &'a mut Vec<u8>,
+}
+
+impl Packer<'_> {
+    /// Appends the value on top, which lies in `level` tables.
+    fn value(&mut self, from: &mut Walker<'_>, level: usize) -> Result<()> {
+        if self.packed.len() > MAX_TEXT_BYTES {
+            return Err(out_of_memory(self.lua));
         }
-    }
-    if shape.is_array && shape.largest == shape.count {
-        append_size(packed, shape.count, 0x90, 0xdc);
-        for index in 1..=shape.count {
-            append(lua, packed, &table.raw_get(index)?, level + 1)?;
+        match from.value() {
+            View::Text(text) => append_text(self.packed, text),
+            View::Boolean(value) => self.packed.push(0xc2 + u8::from(value)),
+            View::Number(value) => append_number(self.packed, value),
+            View::Table if level < MAX_NESTING => self.table(from, level)?,
+            _ => self.packed.push(0xc0),
         }
-        return Ok(());
+        Ok(())
     }
-    shape.is_array = false;
-    append_size(packed, shape.count, 0x80, 0xde);
-    table.for_each(|key: Value, value: Value| {
-        append(lua, packed, &key, level + 1)?;
-        append(lua, packed, &value, level + 1)
-    })
+
+    /// An array if the keys are the integers from 1 on without a gap, a map otherwise.
+    fn table(&mut self, from: &mut Walker<'_>, level: usize) -> Result<()> {
+        let mut shape = Shape::of(from)?;
+        if shape.count == 0 {
+            from.exchange(|table| match table.has_metatable() {
+                true => sandbox::behind(self.lua, table),
+                false => Ok(table.clone()),
+            })?;
+            shape = Shape::of(from)?;
+        }
+        if shape.is_array && shape.largest == shape.count {
+            append_size(self.packed, shape.count, 0x90, 0xdc);
+            for index in 1..=shape.count {
+                from.element(index as i64)?;
+                self.value(from, level + 1)?;
+                from.leave();
+            }
+            return Ok(());
+        }
+        append_size(self.packed, shape.count, 0x80, 0xde);
+        from.pairs()?;
+        while from.pair()? {
+            from.copy_key()?;
+            self.value(from, level + 1)?;
+            from.leave();
+            self.value(from, level + 1)?;
+            from.leave();
+        }
+        Ok(())
+    }
 }
 
 /// What the keys of a table are.
@@ -58,22 +77,26 @@ struct Shape {
 }
 
 impl Shape {
-    fn of(table: &Table) -> Result<Shape> {
+    /// Of the table on top.
+    fn of(from: &mut Walker<'_>) -> Result<Shape> {
         let mut shape = Shape {
             is_array: true,
             count: 0,
             largest: 0,
         };
-        table.for_each(|key: Value, _: bool| {
+        from.pairs()?;
+        while from.pair()? {
             shape.count += 1;
-            match key {
-                Value::Integer(key @ 1..=0x7fff_ffff) => {
+            match from.key() {
+                View::Number(key)
+                    if (1.0..=2_147_483_647.0).contains(&key) && key.fract() == 0.0 =>
+                {
                     shape.largest = shape.largest.max(key as usize);
                 }
                 _ => shape.is_array = false,
             }
-            Ok(())
-        })?;
+            from.leave();
+        }
         Ok(shape)
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! Nesting is kept in a list instead of on the stack: its depth is up to the bytes.
 
-use mlua::{Error, Lua, MultiValue, Result, Table, Value};
+use mlua::{Error, Lua, MultiValue, Result};
 
+use crate::script::ffi::{self, Builder};
 use crate::script::libs::MAX_RESULTS;
 use crate::script::raise;
 
@@ -23,7 +24,7 @@ pub(super) fn values(
     };
     let mut values = MultiValue::new();
     while reader.at < text.len() && (values.len() as i64) < limit {
-        let value = reader.value()?;
+        let value = ffi::build(lua, |to| reader.value(to))?;
         values.push_back(value);
         reader.slots += 1;
     }
@@ -32,14 +33,22 @@ pub(super) fn values(
 
 /// What the head of a value says.
 enum Head {
-    Whole(Value),
+    /// That it is read, and what it is as a key.
+    Whole(Key),
     Array(usize),
     Map(usize),
 }
 
+/// What a value is as the key of a table.
+#[derive(Clone, Copy)]
+enum Key {
+    Good,
+    Nil,
+    Nan,
+}
+
 /// An array or map that is not complete.
 struct Open {
-    table: Table,
     /// Values that are still to come; a pair of a map counts once, with its key.
     left: usize,
     kind: Kind,
@@ -48,8 +57,8 @@ struct Open {
 enum Kind {
     /// With the index of the next element.
     Array(i64),
-    /// With the key whose value comes next.
-    Map(Option<Value>),
+    /// With the key whose value comes next, which lies above its table.
+    Map(Option<Key>),
 }
 
 struct Reader<'a> {
@@ -62,63 +71,73 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    /// The next value, complete.
-    fn value(&mut self) -> Result<Value> {
+    /// Makes the next value, complete.
+    fn value(&mut self, to: &mut Builder<'_>) -> Result<()> {
         loop {
-            let mut complete = match self.head()? {
-                Head::Whole(value) => value,
-                Head::Array(0) | Head::Map(0) => Value::Table(self.lua.create_table()?),
+            let mut complete = match self.head(to)? {
+                Head::Whole(key) => key,
+                Head::Array(0) | Head::Map(0) => {
+                    to.table(0, 0)?;
+                    Key::Good
+                }
                 Head::Array(left) => {
-                    self.begin(left, Kind::Array(1))?;
+                    self.begin(to, left, Kind::Array(1))?;
                     continue;
                 }
                 Head::Map(left) => {
-                    self.begin(left, Kind::Map(None))?;
+                    self.begin(to, left, Kind::Map(None))?;
                     continue;
                 }
             };
             loop {
                 let Some(open) = self.open.last_mut() else {
-                    return Ok(complete);
+                    return Ok(());
                 };
                 self.slots = self.slots + open.slots_after() - open.slots_before();
-                open.take(self.lua, complete)?;
+                open.take(self.lua, to, complete)?;
                 if open.left > 0 {
                     break;
                 }
                 let closed = self.open.pop().expect("there is one, for it was looked at");
                 self.slots -= closed.kind.slots();
-                complete = Value::Table(closed.table);
+                complete = Key::Good;
             }
         }
     }
 
-    fn begin(&mut self, left: usize, kind: Kind) -> Result<()> {
+    fn begin(&mut self, to: &mut Builder<'_>, left: usize, kind: Kind) -> Result<()> {
         self.slots += kind.slots();
         if matches!(kind, Kind::Array(_)) && self.slots > MAX_RESULTS {
             let text = "stack overflow (in function mp_decode_to_lua_array)";
             return Err(raise::error(self.lua, text));
         }
-        let table = self.lua.create_table()?;
-        self.open.push(Open { table, left, kind });
+        to.table(0, 0)?;
+        self.open.push(Open { left, kind });
         Ok(())
     }
 
-    fn head(&mut self) -> Result<Head> {
+    /// Reads a value that is no table, or the head of one that is.
+    fn head(&mut self, to: &mut Builder<'_>) -> Result<Head> {
         let head = self.bytes::<1>()?[0];
         if self.slots + 1 > MAX_RESULTS {
             let text = "stack overflow (too many return values at once; use unpack_one or unpack_limit instead.)";
             return Err(raise::error(self.lua, text));
         }
-        let number = match head {
+        let integer = match head {
             0x00..=0x7f => i64::from(head),
             0x80..=0x8f => return Ok(Head::Map(usize::from(head & 0xf))),
             0x90..=0x9f => return Ok(Head::Array(usize::from(head & 0xf))),
-            0xa0..=0xbf => return self.raw(usize::from(head & 0x1f)),
-            0xc0 => return Ok(Head::Whole(Value::Nil)),
-            0xc2 | 0xc3 => return Ok(Head::Whole(Value::Boolean(head == 0xc3))),
-            0xca => return Ok(float(f64::from(f32::from_be_bytes(self.bytes()?)))),
-            0xcb => return Ok(float(f64::from_be_bytes(self.bytes()?))),
+            0xa0..=0xbf => return self.raw(to, usize::from(head & 0x1f)),
+            0xc0 => {
+                to.nil()?;
+                return Ok(Head::Whole(Key::Nil));
+            }
+            0xc2 | 0xc3 => {
+                to.boolean(head == 0xc3)?;
+                return Ok(Head::Whole(Key::Good));
+            }
+            0xca => return number(to, f64::from(f32::from_be_bytes(self.bytes()?))),
+            0xcb => return number(to, f64::from_be_bytes(self.bytes()?)),
             0xcc => i64::from(self.bytes::<1>()?[0]),
             0xcd => i64::from(u16::from_be_bytes(self.bytes()?)),
             0xce => i64::from(u32::from_be_bytes(self.bytes()?)),
@@ -129,15 +148,15 @@ impl Reader<'_> {
             0xd2 => i64::from(i32::from_be_bytes(self.bytes()?)),
             0xd9 => {
                 let length = self.bytes::<1>()?[0];
-                return self.raw(usize::from(length));
+                return self.raw(to, usize::from(length));
             }
             0xda => {
                 let length = self.size16()?;
-                return self.raw(length);
+                return self.raw(to, length);
             }
             0xdb => {
                 let length = self.size32()?;
-                return self.raw(length);
+                return self.raw(to, length);
             }
             0xdc => return Ok(Head::Array(self.size16()?)),
             0xdd => return Ok(Head::Array(self.size32()?)),
@@ -148,16 +167,17 @@ impl Reader<'_> {
                 return Err(raise::error(self.lua, "Bad data format in input."));
             }
         };
-        Ok(Head::Whole(Value::Integer(number)))
+        number(to, integer as f64)
     }
 
-    fn raw(&mut self, length: usize) -> Result<Head> {
+    fn raw(&mut self, to: &mut Builder<'_>, length: usize) -> Result<Head> {
         let end = self.at.checked_add(length);
         let Some(bytes) = end.and_then(|end| self.text.get(self.at..end)) else {
             return Err(self.missing());
         };
         self.at += length;
-        Ok(Head::Whole(Value::String(self.lua.create_string(bytes)?)))
+        to.text(bytes)?;
+        Ok(Head::Whole(Key::Good))
     }
 
     fn size16(&mut self) -> Result<usize> {
@@ -202,11 +222,11 @@ impl Open {
         usize::from(matches!(self.kind, Kind::Map(None)))
     }
 
-    /// Takes the next element, key, or value.
-    fn take(&mut self, lua: &Lua, value: Value) -> Result<()> {
+    /// Takes the element, key, or value that is on top.
+    fn take(&mut self, lua: &Lua, to: &mut Builder<'_>, value: Key) -> Result<()> {
         match &mut self.kind {
             Kind::Array(index) => {
-                self.table.raw_set(*index, value)?;
+                to.put_element(*index);
                 *index += 1;
             }
             Kind::Map(key @ None) => {
@@ -214,11 +234,9 @@ impl Open {
                 return Ok(());
             }
             Kind::Map(key) => match key.take() {
-                Some(Value::Number(number)) if number.is_nan() => {
-                    return Err(raise::plain(lua, "table index is NaN"));
-                }
-                Some(Value::Nil) | None => return Err(raise::plain(lua, "table index is nil")),
-                Some(key) => self.table.raw_set(key, value)?,
+                Some(Key::Good) => to.put_pair(),
+                Some(Key::Nan) => return Err(raise::plain(lua, "table index is NaN")),
+                Some(Key::Nil) | None => return Err(raise::plain(lua, "table index is nil")),
             },
         }
         self.left -= 1;
@@ -226,6 +244,11 @@ impl Open {
     }
 }
 
-fn float(value: f64) -> Head {
-    Head::Whole(Value::Number(value))
+fn number(to: &mut Builder<'_>, value: f64) -> Result<Head> {
+    to.number(value)?;
+    Ok(Head::Whole(if value.is_nan() {
+        Key::Nan
+    } else {
+        Key::Good
+    }))
 }

@@ -5,7 +5,7 @@
 
 use super::block::Block;
 use super::{Field, Ttl};
-use crate::store::encoding::flat::{Encoded, Item, Iter, Needle};
+use crate::store::encoding::flat::{Encoded, Hit, Item, Iter, Needle, search};
 use crate::store::table::NO_DEADLINE;
 
 /// A field within a block: its index, and where its entries lie.
@@ -63,6 +63,16 @@ impl<'a> Fields<'a> {
         }
     }
 
+    /// The field that has been found, and those behind it.
+    #[inline]
+    fn from(block: &'a Block, hit: Hit) -> Self {
+        let rest = block.entries().split_at(hit.start).1;
+        Fields {
+            entries: Iter::over(rest, block.count() - hit.index as u32),
+            ..Fields::of(block)
+        }
+    }
+
     fn offset(&self) -> usize {
         self.total - self.entries.rest_bytes()
     }
@@ -103,14 +113,8 @@ impl<'a> Iterator for Fields<'a> {
 /// The field called `name`.
 #[inline]
 pub(super) fn find<'a>(block: &'a Block, name: &[u8]) -> Option<Found<'a>> {
-    let needle = Needle::new(name);
-    let mut fields = Fields::of(block);
-    while let Some(found) = fields.next_found() {
-        if needle.matches(found.field.name) {
-            return Some(found);
-        }
-    }
-    None
+    let hit = search(block.entries(), &Needle::new(name), width(block) as usize)?;
+    Fields::from(block, hit).next_found()
 }
 
 /// Sets a field; true if it is new. The deadline of one that has expired at `now_ms` is not kept.

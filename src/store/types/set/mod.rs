@@ -59,6 +59,15 @@ impl SetLimits {
         self.intset_entries.min(MAX_INTEGERS)
     }
 
+    /// Whether so many members, `first` among them, are in a table whatever the others are.
+    fn demand_table(&self, members: usize, first: Item<'_>) -> bool {
+        let may_be_integers = match first {
+            Item::Int(_) => true,
+            Item::Bytes(text) => parse_i64(text).is_some(),
+        };
+        members > self.listpack_entries && (!may_be_integers || members > self.integers())
+    }
+
     /// Whether one more member, of `len` bytes of text, fits in a listpack of `bytes` with `entries`.
     fn allow_listpack(&self, entries: usize, bytes: usize, len: usize) -> bool {
         entries < self.listpack_entries
@@ -102,17 +111,36 @@ impl Set {
         }))
     }
 
-    /// An empty set that is a table from the start: for collecting members, whatever they are.
-    pub fn new_table() -> Set {
-        Set(Arc::new(Repr::Table(new_table())))
-    }
-
     /// The set of the members that a listpack has, each of them once.
     pub fn from_listpack(members: Flat, limits: SetLimits) -> Set {
         let is_small = members.len() <= limits.listpack_entries;
         let mut set = Set(Arc::new(Repr::Flat(members)));
         if !is_small {
             set.as_table();
+        }
+        set
+    }
+
+    /// A set of members that are all different: what adding them one after the other comes to.
+    pub fn of_distinct<'m>(
+        members: impl ExactSizeIterator<Item = Item<'m>>,
+        limits: SetLimits,
+    ) -> Set {
+        let (count, mut members) = (members.len(), members.peekable());
+        let first = members.peek();
+        if first.is_some_and(|&first| limits.demand_table(count, first)) {
+            let mut digits = itoa::Buffer::new();
+            let members = members.map(|item| Member::new(item.text(&mut digits), &[], Word::None));
+            let table = Table::of_distinct(count, members, HashSeed::of_process());
+            return Set(Arc::new(Repr::Table(Box::new(table))));
+        }
+        let mut set = Set::new();
+        let mut digits = itoa::Buffer::new();
+        for item in members {
+            match (&*set.0, item) {
+                (Repr::Ints(_), Item::Int(value)) => set.insert_int(value, limits),
+                _ => set.insert_absent(item.text(&mut digits), limits),
+            };
         }
         set
     }
@@ -147,6 +175,11 @@ impl Set {
             Repr::Flat(_) => "listpack",
             Repr::Table(_) => "hashtable",
         }
+    }
+
+    /// Whether it is stored as a listpack.
+    fn is_listpack(&self) -> bool {
+        matches!(*self.0, Repr::Flat(_))
     }
 
     /// Whether both are one and the same: the value of one key, read twice.
@@ -199,10 +232,16 @@ impl Set {
     pub fn insert(&mut self, text: &[u8], limits: SetLimits) -> bool {
         match Arc::make_mut(&mut self.0) {
             Repr::Table(table) => insert_member(table, text),
+            Repr::Flat(flat) if flat.find(&Needle::new(text), 1).is_some() => false,
+            _ => self.insert_absent(text, limits),
+        }
+    }
+
+    /// Adds a member of which a listpack is not to be searched, for it is not there; false if it is there already.
+    fn insert_absent(&mut self, text: &[u8], limits: SetLimits) -> bool {
+        match Arc::make_mut(&mut self.0) {
+            Repr::Table(table) => insert_member(table, text),
             Repr::Flat(flat) => {
-                if flat.find(&Needle::new(text), 1).is_some() {
-                    return false;
-                }
                 if limits.allow_listpack(flat.len(), flat.bytes(), text.len()) {
                     flat.push_back(&Encoded::new(text));
                     return true;

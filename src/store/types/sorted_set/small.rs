@@ -71,16 +71,8 @@ pub(super) fn is_in_order(flat: &Flat) -> bool {
 
 /// Index and score of a member.
 pub(super) fn find(flat: &Flat, member: &[u8]) -> Option<(usize, f64)> {
-    let needle = Needle::new(member);
-    let mut items = flat.iter();
-    let mut index = 0;
-    while let (Some(member), Some(score)) = (items.next(), items.next()) {
-        if needle.matches(member) {
-            return Some((index, score_of(score)));
-        }
-        index += 1;
-    }
-    None
+    let (index, mut found) = flat.find_from(&Needle::new(member), 2)?;
+    Some((index / 2, score_of(found.nth(1)?)))
 }
 
 /// How many elements lie in front of a cut.
