@@ -2,7 +2,7 @@
 
 mod common;
 
-use common::{Connection, Reply, Server, check, check_fresh, encode};
+use common::{Connection, Reply, Server, check, check_fresh, encode, info_field};
 
 /// What a client that is subscribed may not do is refused with these words.
 fn refused(command: &str) -> String {
@@ -358,6 +358,62 @@ fn messages_of_one_publisher_keep_their_order() {
             let want = format!(r#"["message", "c", "{number}"]"#);
             assert_eq!(subscriber.read().to_string(), want);
         }
+    }
+}
+
+/// What several put out in the same moment goes to each listener together; of each publisher in its order, and all of it.
+#[test]
+fn messages_of_many_publishers_reach_every_subscriber() {
+    for policy in ["off", "everysec", "always"] {
+        let appendonly = if policy == "off" { "no" } else { "yes" };
+        let appendfsync = if policy == "off" { "no" } else { policy };
+        let server = Server::start(&[
+            "--io-threads",
+            "2",
+            "--appendonly",
+            appendonly,
+            "--appendfsync",
+            appendfsync,
+        ]);
+        let mut subscribers: Vec<Connection> = (0..70).map(|_| server.connect()).collect();
+        for subscriber in &mut subscribers {
+            subscriber.run("SUBSCRIBE c");
+        }
+        let mut publishers: Vec<Connection> = (0..8).map(|_| server.connect()).collect();
+        for (at, publisher) in publishers.iter_mut().enumerate() {
+            let batch: Vec<u8> = (0..50)
+                .flat_map(|number| {
+                    let text = format!("{at}:{number}");
+                    [
+                        encode(&["SET", "last", &text]),
+                        encode(&["PUBLISH", "c", &text]),
+                    ]
+                    .concat()
+                })
+                .collect();
+            publisher.send(&batch);
+        }
+        for publisher in &mut publishers {
+            for _ in 0..50 {
+                assert_eq!(publisher.read().to_string(), "+OK");
+                assert_eq!(publisher.read(), Reply::Integer(70));
+            }
+        }
+        for subscriber in &mut subscribers {
+            let mut next = [0; 8];
+            for _ in 0..8 * 50 {
+                let message = subscriber.read().to_string();
+                let (_, text) = message.rsplit_once(", \"").expect("it is a message");
+                let (at, number) = text.split_once(':').expect("it is what was published");
+                let at: usize = at.parse().expect("it is a number");
+                assert_eq!(number, format!("{}\"]", next[at]), "of {at}, {policy}");
+                next[at] += 1;
+            }
+        }
+        let total = info_field(&mut publishers[0], "stats", "total_net_output_bytes");
+        let least = 70 * 8 * 50 * "*3\r\n$7\r\nmessage\r\n$1\r\nc\r\n$3\r\n0:0\r\n".len();
+        let total: usize = total.parse().expect("it is a number");
+        assert!(total >= least, "{total} of {least}");
     }
 }
 

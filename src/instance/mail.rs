@@ -12,7 +12,7 @@
 
 use std::collections::VecDeque;
 use std::os::fd::RawFd;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use nix::sys::socket::{MsgFlags, send};
@@ -111,6 +111,8 @@ pub struct Mail {
     collects: AtomicBool,
     has_any: AtomicBool,
     receivers: Mutex<Vec<Receiver>>,
+    /// Bytes of messages that were written, or taken by connections to be written, outside of their batches.
+    written: AtomicU64,
 }
 
 /// A client that a batch has put something out for.
@@ -177,9 +179,12 @@ impl Mail {
                 continue;
             }
             if was_blocked {
-                if client.write_messages(&lets_out).is_none() {
-                    client.wake();
-                    all = false;
+                match client.write_messages(&lets_out) {
+                    Some(bytes) => self.count(bytes),
+                    None => {
+                        client.wake();
+                        all = false;
+                    }
                 }
             } else if client.is_listener() {
                 post_box.waiting().push_back(client);
@@ -198,6 +203,21 @@ impl Mail {
             }
         }
         all
+    }
+
+    /// Counts bytes of messages that were written outside of batches.
+    pub fn count(&self, bytes: usize) {
+        self.written.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// How many were counted.
+    pub fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+
+    /// Begins to count anew.
+    pub fn reset_written(&self) {
+        self.written.store(0, Ordering::Relaxed);
     }
 
     fn receivers(&self) -> MutexGuard<'_, Vec<Receiver>> {
@@ -231,9 +251,10 @@ impl PostBox {
         self.called.notified().await;
     }
 
-    /// Writes to the first ones, as [`Mail::deliver`] does. `slice` is room that is kept.
+    /// Writes to the first ones, as [`Mail::deliver`] does, whose `mail` counts it. `slice` is room that is kept.
     pub fn deliver_some(
         &self,
+        mail: &Mail,
         slice: &mut Vec<Arc<ClientHandle>>,
         lets_out: impl Fn() -> bool,
     ) -> Left {
@@ -255,6 +276,7 @@ impl PostBox {
                 None => client.wake(),
             }
         }
+        mail.count(bytes);
         match (is_last, bytes >= LARGE_SLICE_BYTES) {
             (true, _) => Left::Nothing,
             (false, true) => Left::Now,
@@ -385,6 +407,7 @@ mod tests {
         assert_eq!(read(&mut peer, 7), b"one two");
         assert!(!handle.has_messages());
         assert_eq!(handle.figures.output_total.load(Ordering::Relaxed), 7);
+        assert_eq!(clients.mail.written(), 7);
         drop(offer);
         handle.set_parked(true);
         clients.mail.collect();
@@ -412,7 +435,10 @@ mod tests {
         batch(&clients, &post_box, handles(), b"one ");
         batch(&clients, &post_box, handles(), b"two");
         let mut slice = Vec::new();
-        assert_eq!(post_box.deliver_some(&mut slice, || true), Left::Later);
+        assert_eq!(
+            post_box.deliver_some(&clients.mail, &mut slice, || true),
+            Left::Later
+        );
         let (last, first) = listeners.split_last().expect("there are some");
         for (peer, _) in first {
             assert_eq!(received(peer), [b"one two"]);
@@ -420,13 +446,19 @@ mod tests {
         assert!(received(&last.0).is_empty());
         // What comes between slices goes with what waits.
         batch(&clients, &post_box, handles(), b"!");
-        assert_eq!(post_box.deliver_some(&mut slice, || true), Left::Later);
+        assert_eq!(
+            post_box.deliver_some(&clients.mail, &mut slice, || true),
+            Left::Later
+        );
         assert_eq!(received(&last.0), [b"one two!"]);
-        assert_eq!(post_box.deliver_some(&mut slice, || true), Left::Nothing);
+        assert_eq!(
+            post_box.deliver_some(&clients.mail, &mut slice, || true),
+            Left::Nothing
+        );
         assert!(handles().all(|handle| !handle.has_messages()));
         drop(offers);
         batch(&clients, &post_box, handles(), b"left");
-        while post_box.deliver_some(&mut slice, || true) != Left::Nothing {}
+        while post_box.deliver_some(&clients.mail, &mut slice, || true) != Left::Nothing {}
         assert!(handles().all(|handle| left(handle).0 == b"left"));
     }
 
@@ -452,7 +484,7 @@ mod tests {
             assert_eq!(left(handle).0, b"taken");
         }
         batch(&clients, &post_box, [&listeners[1].1], b"message");
-        let done = post_box.deliver_some(&mut Vec::new(), || true);
+        let done = post_box.deliver_some(&clients.mail, &mut Vec::new(), || true);
         assert_eq!(done, Left::Nothing);
         assert!(received(peer).is_empty());
         assert_eq!(received(&listeners[1].0), [b"message"]);
@@ -465,7 +497,7 @@ mod tests {
         let (peer, handle) = &listeners[0];
         let _offer = handle.socket.offer();
         batch(&clients, &post_box, [handle], b"message");
-        post_box.deliver_some(&mut Vec::new(), || false);
+        post_box.deliver_some(&clients.mail, &mut Vec::new(), || false);
         assert!(received(peer).is_empty());
         assert_eq!(left(handle).0, b"message");
     }
@@ -477,9 +509,12 @@ mod tests {
         let _offers: Vec<_> = listeners.iter().map(|(_, it)| it.socket.offer()).collect();
         let handles = listeners.iter().map(|(_, handle)| handle);
         batch(&clients, &post_box, handles, &[b'x'; 4096]);
-        assert_eq!(post_box.deliver_some(&mut Vec::new(), || true), Left::Now);
         assert_eq!(
-            post_box.deliver_some(&mut Vec::new(), || true),
+            post_box.deliver_some(&clients.mail, &mut Vec::new(), || true),
+            Left::Now
+        );
+        assert_eq!(
+            post_box.deliver_some(&clients.mail, &mut Vec::new(), || true),
             Left::Nothing
         );
         assert!(

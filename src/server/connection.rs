@@ -145,7 +145,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                     if handle.is_asked_to_trim() {
                         self.trim();
                     }
-                    handle.take_messages(self.framed.write_buffer_mut(), &mut self.blobs);
+                    self.take_messages(&handle);
                     self.flush().await?;
                     continue;
                 }
@@ -218,12 +218,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         mut woken: Pin<&mut Notified<'n>>,
     ) -> io::Result<bool> {
         while handle.is_parked() {
-            let Connection {
-                framed,
-                blobs,
-                limits,
-                ..
-            } = self;
+            let Connection { framed, limits, .. } = self;
             let may_read =
                 framed.read_buffer().len() < MAX_PARKED_INPUT.max(limits.max_bulk as usize);
             // The buffer grows as what comes needs it; the batch's places in it stay true.
@@ -246,12 +241,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             if handle.is_killed() {
                 return Ok(false);
             }
-            handle.take_messages(framed.write_buffer_mut(), blobs);
+            self.take_messages(handle);
             self.flush().await?;
         }
         self.session.parked = Parked::No;
         // What woke it may have come before its answer was looked for.
-        handle.take_messages(self.framed.write_buffer_mut(), &mut self.blobs);
+        self.take_messages(handle);
         self.flush().await?;
         Ok(true)
     }
@@ -321,6 +316,14 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             self.deliver(receivers);
         }
         at
+    }
+
+    /// Takes what others have put out for the client, which has nothing to be written.
+    fn take_messages(&mut self, handle: &ClientHandle) {
+        let buffer = self.framed.write_buffer_mut();
+        handle.take_messages(buffer, &mut self.blobs);
+        let values: usize = self.blobs.iter().map(|blob| blob.bytes.len()).sum();
+        self.instance.clients.mail.count(buffer.len() + values);
     }
 
     /// Sends what the batch has put out for others.

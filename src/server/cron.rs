@@ -261,7 +261,7 @@ async fn sample_rates(instance: Arc<Instance>) {
         [
             stats.commands_processed.get(),
             stats.net_input.get(),
-            stats.net_output.get(),
+            stats.net_output.get() + instance.clients.mail.written(),
         ]
     };
     let mut history = std::collections::VecDeque::from([(Instant::now(), totals())]);

@@ -19,7 +19,8 @@ pub async fn run(post_box: Arc<PostBox>, instance: Arc<Instance>) {
         post_box.called().await;
         let mut at_once = 0;
         loop {
-            let left = post_box.deliver_some(&mut slice, || writer::lets_out(&instance));
+            let mail = &instance.clients.mail;
+            let left = post_box.deliver_some(mail, &mut slice, || writer::lets_out(&instance));
             at_once = if left == Left::Now { at_once + 1 } else { 0 };
             match left {
                 Left::Nothing => break,

@@ -230,6 +230,7 @@ static RESETSTAT: CommandSpec = CommandSpec::new("RESETSTAT", Group::Server, res
 
 fn resetstat(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
     context.instance.stats.reset();
+    context.instance.clients.mail.reset_written();
     context.instance.reclaimer.reset();
     context.instance.aof.reset_stats();
     context.instance.saving.reset_stats();

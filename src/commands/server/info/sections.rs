@@ -318,6 +318,7 @@ fn loading_progress(page: &mut Page, loading: &loading::Figures) {
 
 pub(super) fn stats(page: &mut Page, context: &Context<'_>) {
     let stats = &context.instance.stats;
+    let messages = context.instance.clients.mail.written();
     let keys = context.db.stats;
     let load = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
     let rate = |hundredths: u64| format!("{}.{:02}", hundredths / 100, hundredths % 100);
@@ -326,7 +327,7 @@ pub(super) fn stats(page: &mut Page, context: &Context<'_>) {
         ("total_commands_processed", stats.commands_processed.get()),
         ("instantaneous_ops_per_sec", load(&stats.ops_per_second)),
         ("total_net_input_bytes", stats.net_input.get()),
-        ("total_net_output_bytes", stats.net_output.get()),
+        ("total_net_output_bytes", stats.net_output.get() + messages),
         ("total_net_repl_input_bytes", 0),
         ("total_net_repl_output_bytes", 0),
     ]);
