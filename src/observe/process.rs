@@ -54,12 +54,15 @@ fn cpu_time(who: UsageWho) -> CpuTime {
 /// Bytes of memory that are in RAM.
 pub fn resident_bytes() -> usize {
     // Opening takes longer than reading, and monitoring asks often.
-    static PAGES: OnceLock<Option<File>> = OnceLock::new();
+    static PAGES: OnceLock<File> = OnceLock::new();
     let mut line = [0; 128];
-    let file = PAGES.get_or_init(|| File::open("/proc/self/statm").ok());
-    let bytes = file
-        .as_ref()
-        .and_then(|file| file.read_at(&mut line, 0).ok());
+    if PAGES.get().is_none()
+        && let Ok(file) = File::open("/proc/self/statm")
+    {
+        // Somebody else may have opened it meanwhile.
+        let _ = PAGES.set(file);
+    }
+    let bytes = PAGES.get().and_then(|file| file.read_at(&mut line, 0).ok());
     let pages = std::str::from_utf8(&line[..bytes.unwrap_or(0)])
         .ok()
         .and_then(|text| {

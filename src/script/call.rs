@@ -149,10 +149,7 @@ pub fn call(lua: &Lua, host: &Host, words: &MultiValue, raises: bool) -> Result<
 /// Makes the reply a value.
 fn deliver(lua: &Lua, state: &mut State, raises: bool) -> Result<Value> {
     let failed = state.out.first() == Some(&b'-');
-    // What is made of the reply is bounded by the reply.
-    lua.set_memory_limit(0)?;
     let value = convert::to_lua(lua, &state.out, &state.blobs);
-    lua.set_memory_limit(super::MEMORY_LIMIT)?;
     trim(state);
     let value = value?;
     if failed && raises {

@@ -229,7 +229,8 @@ pub fn to_reply(
     on_error: OnError<'_>,
 ) -> Result<()> {
     let mut writer = Writer {
-        limit: reply.pending_bytes().saturating_add(MAX_REPLY_BYTES),
+        limit: reply.mark().0.saturating_add(MAX_REPLY_BYTES),
+        is_cut: false,
         reply: reply.reborrow(),
         protocol,
         on_error,
@@ -241,14 +242,17 @@ struct Writer<'a, 'e> {
     reply: Reply<'a>,
     protocol: Protocol,
     on_error: OnError<'e>,
-    /// Pending bytes that are not to be exceeded.
+    /// The length of the buffer that is not to be exceeded. What a script answers is copied into it.
     limit: usize,
+    /// Whether it would have been.
+    is_cut: bool,
 }
 
 impl Writer<'_, '_> {
     /// Writes the value on top, where it stays.
     fn value(&mut self, from: &mut Walker<'_>, depth: usize) -> Result<()> {
         match from.value() {
+            _ if self.reply.mark().0 > self.limit => self.cut(),
             View::Text(text) => self.reply.bulk(text),
             View::Boolean(truth) if self.protocol == Protocol::Resp3 => self.reply.boolean(truth),
             View::Boolean(true) => self.reply.integer(1),
@@ -259,10 +263,23 @@ impl Writer<'_, '_> {
         Ok(())
     }
 
+    /// Stands for a value for which there is no room any more: the first is an error.
+    fn cut(&mut self) {
+        if std::mem::replace(&mut self.is_cut, true) {
+            self.reply.null();
+        } else {
+            self.refuse();
+        }
+    }
+
+    fn refuse(&mut self) {
+        (self.on_error)(LIMIT, false);
+        self.reply.error(LIMIT);
+    }
+
     fn table(&mut self, from: &mut Walker<'_>, depth: usize) -> Result<()> {
-        if depth > MAX_DEPTH || self.reply.pending_bytes() > self.limit {
-            (self.on_error)(LIMIT, false);
-            self.reply.error(LIMIT);
+        if depth > MAX_DEPTH {
+            self.refuse();
             return Ok(());
         }
         if let Some(text) = text_of(from, b"err")? {

@@ -2,8 +2,9 @@
 //! libraries that make or read values of many parts ([`Builder`], [`Walker`]).
 //!
 //! mlua keeps each value that Rust sees in a slot of its own, counts who holds it, and guards what is made of it: for an EVAL
-//! of one INCR that was a fifth of the server's time, and of decoding a short JSON text three quarters. Here words are read where Lua has them and results are pushed where Lua
-//! expects them. Everything else goes through mlua, and so does what is not plain on these two ways.
+//! of one INCR that was a fifth of the server's time, and of decoding a short JSON text three quarters. Here words are read
+//! where Lua has them and results are pushed where Lua expects them. Everything else goes through mlua, and so does what is not
+//! plain on these two ways.
 //!
 //! What makes it sound:
 //! - An error leaves C functions by a jump, over all that lies between. So what may raise one is done where nothing is left to
@@ -12,6 +13,8 @@
 //! - What allocates outside of a protected call does so while the interpreter has no bound, as mlua's own functions do then:
 //!   without one, Lua finds memory or the process ends. Its collector may run meanwhile, but no code of a script's: `newproxy`,
 //!   the one thing with a finalizer that a script could make, is not there.
+//! - The collector calls the finalizers of mlua's own objects, and raises an error where a script has left no room for one more
+//!   call. So what lets it run tries a call first ([`Frame::with_call`]).
 
 use std::ffi::{c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -206,6 +209,24 @@ struct Frame {
 }
 
 impl Frame {
+    /// As [`Frame::begin`], if there is room for one more call, which finalizers need.
+    fn with_call(state: *mut lua_State) -> Result<Self> {
+        // SAFETY: the state is that of an interpreter that is locked, and the call is a protected one: its error is a value on the
+        // stack, which is taken off.
+        unsafe {
+            match ffi::lua_cpcall(state, nothing, std::ptr::null_mut()) {
+                ffi::LUA_OK => Self::begin(state),
+                status => {
+                    ffi::lua_settop(state, -2);
+                    Err(match status {
+                        ffi::LUA_ERRMEM => not_enough_memory(),
+                        _ => Error::StackError,
+                    })
+                }
+            }
+        }
+    }
+
     /// Begins above what is on the stack, with [`ROOM`].
     fn begin(state: *mut lua_State) -> Result<Self> {
         // SAFETY: the state is that of an interpreter that is locked.
@@ -221,6 +242,11 @@ impl Frame {
     }
 }
 
+/// What [`Frame::with_call`] calls.
+unsafe extern "C-unwind" fn nothing(_: *mut lua_State) -> c_int {
+    0
+}
+
 impl Drop for Frame {
     fn drop(&mut self) {
         // SAFETY: what was below the frame is there still: nothing here pops more than it has pushed.
@@ -234,7 +260,7 @@ impl Drop for Frame {
 /// Those of `build`.
 pub fn build(lua: &Lua, build: impl FnOnce(&mut Builder<'_>) -> Result<()>) -> Result<Value> {
     lua.exec_raw_lua(|raw| {
-        let frame = Frame::begin(raw.state())?;
+        let frame = Frame::with_call(raw.state())?;
         let bound = lua.set_memory_limit(0)?;
         let mut builder = Builder {
             lua,
@@ -242,6 +268,8 @@ pub fn build(lua: &Lua, build: impl FnOnce(&mut Builder<'_>) -> Result<()>) -> R
             bound,
             pushed: 0,
         };
+        // What was made before may have gone beyond the bound by as much as one is not looked at for.
+        builder.look()?;
         build(&mut builder)?;
         assert!(builder.height() > 0, "a value has been made");
         // SAFETY: there is a value above what was on the stack before.
@@ -380,14 +408,23 @@ impl Builder<'_> {
     /// Makes room for one more value.
     fn room(&mut self) -> Result<*mut lua_State> {
         self.pushed += 1;
-        if self.pushed.is_multiple_of(LOOKS_AFTER)
-            && self.bound > 0
-            && self.lua.used_memory() > self.bound
-        {
-            return Err(Error::MemoryError("not enough memory".to_owned()));
+        if self.pushed.is_multiple_of(LOOKS_AFTER) {
+            self.look()?;
         }
         room(self.frame.state)
     }
+
+    /// Fails if the interpreter takes more memory than it may.
+    fn look(&self) -> Result<()> {
+        if self.bound > 0 && self.lua.used_memory() > self.bound {
+            return Err(not_enough_memory());
+        }
+        Ok(())
+    }
+}
+
+fn not_enough_memory() -> Error {
+    Error::MemoryError("not enough memory".to_owned())
 }
 
 impl Drop for Builder<'_> {
@@ -416,7 +453,7 @@ pub fn walk<R>(
     walk: impl FnOnce(&mut Walker<'_>) -> Result<R>,
 ) -> Result<R> {
     lua.exec_raw_lua(|raw| {
-        let frame = Frame::begin(raw.state())?;
+        let frame = Frame::with_call(raw.state())?;
         // SAFETY: there is room for it.
         unsafe { raw.push(value)? };
         let bound = lua.set_memory_limit(0)?;

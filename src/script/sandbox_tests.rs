@@ -518,7 +518,49 @@ fn memory_is_bounded() {
         run(&lua, "return string.rep('x', 1e9)"),
         "ERR not enough memory"
     );
+    // Many small values are looked at together, however few each has.
+    let chained = "local p while true do local n = cjson.decode('{\"next\":0,\"text\":\"0123456789abcdef\"}') n.next = p p = n end";
+    assert_eq!(run(&lua, chained), "ERR not enough memory");
+    let doubling = "local t = {} for i = 1, 40 do t = {t, t} end return #cjson.encode(t)";
+    assert!(run(&lua, doubling).ends_with("not enough memory"));
     assert_eq!(run(&lua, "return 'still alive'"), "still alive");
+}
+
+/// What a library leaves behind has finalizers, which the collector calls in the middle of whatever is being made.
+#[test]
+fn values_are_made_only_where_finalizers_have_room() {
+    let lua = sandbox::new_vm().expect("an interpreter can be built");
+    sandbox::set_memory_limit(&lua, 64 << 20).expect("it counts its memory");
+    let script = "
+        local text = '[' .. ('{\"a\":\"b\"},'):rep(3000) .. '1]'
+        local packed = cmsgpack.pack(cjson.decode(text))
+        local function deep(use)
+            local ok, result = pcall(deep, use)
+            if ok then return result end
+            for i = 1, 300 do pcall(cjson.new) end
+            local fine = pcall(use)
+            return fine and 'made' or 'refused'
+        end
+        local outcomes = {}
+        for _, use in ipairs({
+            function() return cjson.decode(text) end,
+            function() return cmsgpack.unpack(packed) end,
+            function() return cjson.encode({1, {2, {3}}}) end,
+        }) do
+            for i = 1, 5 do
+                local outcome = deep(use)
+                outcomes[#outcomes + 1] = (outcome == 'made' or outcome == 'refused') and 1 or 0
+            end
+        end
+        return table.concat(outcomes)";
+    assert_eq!(run(&lua, script), "1".repeat(15));
+    assert_eq!(run(&lua, "return #cjson.decode('[1,2,3]')"), "3");
+    let hungry = "local t = {} for i = 1, 1e8 do t[i] = i .. 'x' end";
+    assert_eq!(
+        run(&lua, hungry),
+        "ERR not enough memory",
+        "the bound is there"
+    );
 }
 
 #[test]

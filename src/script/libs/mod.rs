@@ -15,7 +15,8 @@ pub mod cmsgpack;
 pub mod structs;
 
 /// The most bytes that a library makes of a script's values; what would be longer ends as if memory were out.
-pub(super) const MAX_TEXT_BYTES: usize = 512 << 20;
+/// Tests come there sooner.
+pub(super) const MAX_TEXT_BYTES: usize = if cfg!(test) { 16 << 20 } else { 512 << 20 };
 /// Slots that a function of Lua's may use for its results, short of those that calling it takes.
 const MAX_RESULTS: usize = 7800;
 

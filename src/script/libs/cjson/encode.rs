@@ -58,10 +58,7 @@ impl Encoder<'_> {
             view @ View::Other(_) => return Err(self.refusal(view, "type not supported")),
         }
         walker.leave();
-        match self.text.len() > MAX_TEXT_BYTES {
-            true => Err(out_of_memory(self.lua)),
-            false => Ok(()),
-        }
+        Ok(())
     }
 
     /// Begins with the table on top.
@@ -93,6 +90,9 @@ impl Encoder<'_> {
 
     /// Goes on with the innermost table, which is on top.
     fn advance(&mut self, walker: &mut Walker<'_>, open: Open) -> Result<()> {
+        if self.text.len() > MAX_TEXT_BYTES {
+            return Err(out_of_memory(self.lua));
+        }
         match open {
             Open::Array(index, last) if index <= last => {
                 if index > 1 {
