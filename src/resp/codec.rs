@@ -17,6 +17,8 @@ use super::request::{Limits, Parser, ProtocolError, Request};
 pub const READ_BUFFER: usize = 16 * 1024;
 /// Room for reading that a connection gets whose peer fills the buffer.
 const READ_BUFFER_BUSY: usize = 64 * 1024;
+/// Room for reading that a connection has at least after a large argument, as others may follow; it is given back when they do not.
+const READ_BUFFER_LARGE: usize = 40 * 1024;
 /// So much of a large argument must have yet to come for it to be read into its own buffer.
 const READ_STRAIGHT: usize = 16 * 1024;
 
@@ -117,6 +119,7 @@ impl Decoder for RespCodec {
                 let skipped = self.parser.finish_batch();
                 buffer.advance(skipped);
                 if self.parser.wanted() >= READ_STRAIGHT {
+                    buffer.reserve(READ_BUFFER_LARGE.saturating_sub(buffer.len()));
                     return Ok(Some(Decoded::Large));
                 }
                 let room = if filled || self.parser.wanted() > 0 {
