@@ -645,3 +645,45 @@ fn what_scripts_leave_behind_is_collected_in_time() {
         assert!(bytes < LIMIT_BYTES, "{bytes} bytes after {round} rounds");
     }
 }
+
+/// What a library leaves behind has finalizers, which the collector calls in the middle of whatever is being made.
+#[test]
+fn values_are_made_only_where_finalizers_have_room() {
+    if std::env::var("TEST_SERVER").is_ok() {
+        // It is about this server's libraries.
+        return;
+    }
+    let server = Server::start(&["--io-threads", "2"]);
+    let mut connection = server.connect();
+    let script = r#"
+        local text = '[' .. ('{"a":"b"},'):rep(3000) .. '1]'
+        local packed = cmsgpack.pack(cjson.decode(text))
+        for i = 1, 500 do redis.call('RPUSH', 'l', i) end
+        local function deep(use)
+            local ok, result = pcall(deep, use)
+            if ok then return result end
+            -- Where no further call has room, and one level after the other above that.
+            use()
+            return 'made'
+        end
+        local outcomes = {}
+        for _, use in ipairs({
+            function() return cjson.decode(text) end,
+            function() return cmsgpack.unpack(packed) end,
+            function() return cjson.encode(cjson.decode(text)) end,
+            function() return redis.call('LRANGE', 'l', 0, -1) end,
+        }) do
+            for i = 1, 5 do
+                for j = 1, 1000 do cjson.new() end
+                outcomes[#outcomes + 1] = deep(use)
+            end
+        end
+        return table.concat(outcomes)"#;
+    let made = connection.command(&["EVAL", script, "0"]).to_string();
+    assert_eq!(made, format!("{:?}", "made".repeat(20)));
+    // Nothing is locked for good, on this thread and on the other.
+    for mut other in [server.connect(), server.connect(), connection] {
+        let answer = other.command(&["EVAL", "return #cjson.decode('[1,2,3]')", "0"]);
+        assert_eq!(answer.to_string(), ":3");
+    }
+}

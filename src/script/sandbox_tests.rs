@@ -526,43 +526,6 @@ fn memory_is_bounded() {
     assert_eq!(run(&lua, "return 'still alive'"), "still alive");
 }
 
-/// What a library leaves behind has finalizers, which the collector calls in the middle of whatever is being made.
-#[test]
-fn values_are_made_only_where_finalizers_have_room() {
-    let lua = sandbox::new_vm().expect("an interpreter can be built");
-    sandbox::set_memory_limit(&lua, 64 << 20).expect("it counts its memory");
-    let script = "
-        local text = '[' .. ('{\"a\":\"b\"},'):rep(3000) .. '1]'
-        local packed = cmsgpack.pack(cjson.decode(text))
-        local function deep(use)
-            local ok, result = pcall(deep, use)
-            if ok then return result end
-            -- Where no further call has room, and one level after the other above that.
-            use()
-            return 'made'
-        end
-        local outcomes = {}
-        for _, use in ipairs({
-            function() return cjson.decode(text) end,
-            function() return cmsgpack.unpack(packed) end,
-            function() return cjson.encode(cjson.decode(text)) end,
-        }) do
-            for i = 1, 5 do
-                for j = 1, 1000 do cjson.new() end
-                outcomes[#outcomes + 1] = deep(use) == 'made' and 1 or 0
-            end
-        end
-        return table.concat(outcomes)";
-    assert_eq!(run(&lua, script), "1".repeat(15));
-    assert_eq!(run(&lua, "return #cjson.decode('[1,2,3]')"), "3");
-    let hungry = "local t = {} for i = 1, 1e8 do t[i] = i .. 'x' end";
-    assert_eq!(
-        run(&lua, hungry),
-        "ERR not enough memory",
-        "the bound is there"
-    );
-}
-
 #[test]
 fn libraries_stand_what_scripts_do_to_the_references() {
     let lua = sandbox::new_vm().expect("an interpreter can be built");
