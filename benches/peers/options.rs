@@ -220,7 +220,7 @@ pub(crate) const CASES: &[Case] = &[
         "counter:__rand_int__",
     ]),
     case("publish", 16, 100_000, Some(0.70)).by(exchange::publish),
-    case("publish", 1, 50_000, Some(0.95)).by(exchange::publish),
+    case("publish", 1, 50_000, Some(0.70)).by(exchange::publish),
     case("publish-in-step", 16, 30_000, Some(0.70)).by(exchange::publish_in_step),
     case("multi", 1, 100_000, Some(0.70)).by(exchange::transactions),
 ];
