@@ -74,16 +74,6 @@ impl<'a> Reply<'a> {
         self.protocol = protocol;
     }
 
-    /// Bytes waiting in the write buffer and in the large values beside it.
-    pub fn pending_bytes(&self) -> usize {
-        self.out.len()
-            + self
-                .blobs
-                .iter()
-                .map(|blob| blob.bytes.len())
-                .sum::<usize>()
-    }
-
     /// A place to which [`Reply::rewind`] can go back.
     pub fn mark(&self) -> (usize, usize) {
         (self.out.len(), self.blobs.len())
@@ -403,7 +393,6 @@ mod tests {
         let (mut out, mut blobs) = (BytesMut::new(), Vec::new());
         let mut reply = Reply::new(&mut out, &mut blobs, Protocol::Resp2);
         reply.shared(&value);
-        assert_eq!(reply.pending_bytes(), BLOB_MIN + 10);
         assert_eq!(&out[..], b"$16384\r\n\r\n");
         assert_eq!(blobs[0].at, 8);
         assert!(Arc::ptr_eq(&blobs[0].bytes, &value));

@@ -523,6 +523,10 @@ fn memory_is_bounded() {
     assert_eq!(run(&lua, chained), "ERR not enough memory");
     let doubling = "local t = {} for i = 1, 40 do t = {t, t} end return #cjson.encode(t)";
     assert!(run(&lua, doubling).ends_with("not enough memory"));
+    // A byte without a sign of its own takes six; a text alone is looked at like one in a table.
+    sandbox::set_memory_limit(&lua, 64 << 20).expect("it counts its memory");
+    let widened = "return #cjson.encode(('\\1'):rep(3e6))";
+    assert!(run(&lua, widened).ends_with("not enough memory"));
     assert_eq!(run(&lua, "return 'still alive'"), "still alive");
 }
 

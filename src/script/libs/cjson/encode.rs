@@ -23,7 +23,7 @@ pub(super) fn encode(lua: &Lua, value: &Value, settings: &Settings) -> Result<Va
         while let Some(open) = encoder.open.last().copied() {
             encoder.advance(walker, open)?;
         }
-        Ok(())
+        encoder.check_length()
     })?;
     Ok(Value::String(lua.create_string(encoder.text)?))
 }
@@ -61,6 +61,13 @@ impl Encoder<'_> {
         Ok(())
     }
 
+    fn check_length(&self) -> Result<()> {
+        match self.text.len() > MAX_TEXT_BYTES {
+            true => Err(out_of_memory(self.lua)),
+            false => Ok(()),
+        }
+    }
+
     /// Begins with the table on top.
     fn open(&mut self, walker: &mut Walker<'_>) -> Result<()> {
         let depth = self.open.len() + 1;
@@ -90,9 +97,7 @@ impl Encoder<'_> {
 
     /// Goes on with the innermost table, which is on top.
     fn advance(&mut self, walker: &mut Walker<'_>, open: Open) -> Result<()> {
-        if self.text.len() > MAX_TEXT_BYTES {
-            return Err(out_of_memory(self.lua));
-        }
+        self.check_length()?;
         match open {
             Open::Array(index, last) if index <= last => {
                 if index > 1 {
