@@ -17,7 +17,7 @@ use crate::store::effects::Entered;
 
 /// Runs `context`'s command on `request` and leaves its answer, or its error, in the reply. Whether it succeeded is
 /// answered too.
-#[inline]
+#[inline(always)]
 pub fn call(context: &mut Context<'_>, request: Request<'_>) -> bool {
     let (instance, command) = (context.instance, context.command);
     let mark = context.reply.mark();

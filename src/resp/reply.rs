@@ -290,19 +290,33 @@ impl<'a> Reply<'a> {
 
     #[inline]
     fn number(&mut self, kind: u8, value: i64) {
-        // Nearly all counts and lengths are this short; an array of known size is written without a call.
-        let digit = |value: i64| b'0' + (value % 10) as u8;
+        // Nearly all counts and lengths are short; an array of known size is written without a call.
+        let digit = |value: u32| b'0' + (value % 10) as u8;
         match value {
-            0..=9 => return self.raw(&[kind, digit(value), b'\r', b'\n']),
-            10..=99 => return self.raw(&[kind, digit(value / 10), digit(value), b'\r', b'\n']),
-            100..=999 => {
-                let [high, middle, low] = [digit(value / 100), digit(value / 10), digit(value)];
-                return self.raw(&[kind, high, middle, low, b'\r', b'\n']);
-            }
-            _ => {}
+            0..=9 => self.raw(&[kind, digit(value as u32), b'\r', b'\n']),
+            10..=99_999_999 => self.short_number(kind, value as u32),
+            _ => self.line(kind, itoa::Buffer::new().format(value).as_bytes()),
         }
-        let mut digits = itoa::Buffer::new();
-        self.line(kind, digits.format(value).as_bytes());
+    }
+
+    /// A number from 1 to 99,999,999: all its digits are found at once, in the parts of a register.
+    #[inline]
+    fn short_number(&mut self, kind: u8, value: u32) {
+        // Two numbers of four digits, then four of two, then eight of one, the first in the lowest byte.
+        let fours = u64::from(value / 10_000) | u64::from(value % 10_000) << 32;
+        let hundreds = ((fours * 10_486) >> 20) & 0x7f_0000_007f;
+        let twos = hundreds | (fours - 100 * hundreds) << 16;
+        let tens = ((twos * 103) >> 10) & 0x000f_000f_000f_000f;
+        let ones = tens | (twos - 10 * tens) << 8;
+        let leading = ones.trailing_zeros() & !7;
+        let digits = (ones | 0x3030_3030_3030_3030) >> leading;
+        let len = 8 - leading as usize / 8;
+        let line = u128::from(kind)
+            | u128::from(digits) << 8
+            | u128::from(u16::from_le_bytes(*b"\r\n")) << (8 * (len + 1));
+        let end = self.out.len() + len + 3;
+        self.raw(&line.to_le_bytes());
+        self.out.truncate(end);
     }
 }
 
@@ -380,6 +394,17 @@ mod tests {
             "$2\r\nhi\r\n",
             "=6\r\ntxt:hi\r\n",
         );
+    }
+
+    #[test]
+    fn numbers_of_every_length_are_written_whole() {
+        let powers = (0..18).map(|zeros| 10i64.pow(zeros));
+        let near = powers.flat_map(|power| power - 2..power + 3);
+        let spread = (0..2000).map(|at| at * 50_123 + at * at * 7);
+        for value in near.chain(spread) {
+            let line = format!(":{value}\r\n");
+            check(|r| r.integer(value), &line, &line);
+        }
     }
 
     #[test]

@@ -48,7 +48,7 @@ impl Gate<'_> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn execute_command(
         &mut self,
         command: &Command,
@@ -230,7 +230,7 @@ pub(super) fn mute(session: &mut Session, reply: &mut Reply<'_>, mark: (usize, u
 }
 
 /// Finds the command, or the subcommand, that a request names.
-#[inline]
+#[inline(always)]
 pub(super) fn find<'r>(
     registry: &'r Registry,
     request: Request<'_>,
@@ -251,7 +251,7 @@ pub(super) fn find<'r>(
 }
 
 /// Why a command may not run now, if so.
-#[inline]
+#[inline(always)]
 pub(super) fn refuse(
     command: &Command,
     request: Request<'_>,

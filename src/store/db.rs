@@ -315,14 +315,14 @@ impl Db {
     }
 
     /// Keyspaces without any deadline skip the look at the entry.
-    #[inline]
+    #[inline(always)]
     fn is_expired(&self, index: DbIndex, key: &[u8]) -> bool {
-        let keyspace = &self.keyspaces[index];
-        keyspace.expires > 0
-            && keyspace
-                .table
-                .get(key)
-                .is_some_and(|entry| entry.deadline_ms() <= self.now_ms)
+        self.keyspaces[index].expires > 0 && self.has_passed(index, key)
+    }
+
+    fn has_passed(&self, index: DbIndex, key: &[u8]) -> bool {
+        let entry = self.keyspaces[index].table.get(key);
+        entry.is_some_and(|entry| entry.deadline_ms() <= self.now_ms)
             && !(self.keeps_expired && self.sees_expired)
     }
 

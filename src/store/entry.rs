@@ -609,10 +609,16 @@ impl Entry {
         copy
     }
 
+    #[inline]
     fn make_unique(&mut self) {
         if !self.is_unique() {
-            *self = self.copy_as(self.key(), self.deadline_ms());
+            self.become_copy();
         }
+    }
+
+    #[cold]
+    fn become_copy(&mut self) {
+        *self = self.copy_as(self.key(), self.deadline_ms());
     }
 
     /// The object, moved out of a unique entry (an empty list stays in its place) or cloned.

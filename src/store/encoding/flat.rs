@@ -125,7 +125,7 @@ impl<'a> Encoded<'a> {
     ///
     /// # Panics
     /// If `bytes` is longer than [`MAX_ELEMENT_BYTES`], which owners of flat buffers rule out long before.
-    #[inline]
+    #[inline(always)]
     pub fn new(bytes: &'a [u8]) -> Encoded<'a> {
         match parse_i64(bytes) {
             Some(value) => Encoded::int(value),
@@ -166,7 +166,7 @@ impl<'a> Encoded<'a> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn string(body: &'a [u8]) -> Encoded<'a> {
         assert!(
             body.len() <= MAX_ELEMENT_BYTES,
@@ -227,7 +227,7 @@ impl<'a> Encoded<'a> {
     }
 
     /// Fills `room`, which is exactly [`size`](Self::size) bytes long.
-    #[inline]
+    #[inline(always)]
     pub(in crate::store) fn write(&self, room: &mut [u8]) {
         let head_len = usize::from(self.head_len);
         let inner = head_len + self.body.len();
@@ -516,7 +516,7 @@ impl Flat {
     }
 
     /// Adds an element in front of the first.
-    #[inline]
+    #[inline(always)]
     pub fn push_front(&mut self, element: &Encoded<'_>) {
         let size = element.size();
         self.count += 1;

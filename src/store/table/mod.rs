@@ -150,7 +150,7 @@ impl<N: Node, H: KeyHash> Table<N, H> {
     }
 
     /// [`get_mut`](Table::get_mut) with the key's hash at hand.
-    #[inline]
+    #[inline(always)]
     pub fn get_mut_hashed(&mut self, hash: u64, key: &[u8]) -> Option<Slot<'_, N>> {
         let root = self.root.as_ref()?;
         let page = root.get(hash);

@@ -27,6 +27,7 @@
 //! for what is looked for in it; nothing changes here.
 mod ahead;
 mod cursor;
+mod ends;
 mod ordered;
 
 use std::ops::Range;
@@ -213,18 +214,6 @@ impl<C: Chunk> Tree<C> {
         }
     }
 
-    /// The chunk at an end.
-    #[inline]
-    pub fn end_chunk(&self, end: End) -> Option<&C> {
-        let mut node = self.root.as_deref()?;
-        loop {
-            match node {
-                Node::Leaf(chunk) => return Some(chunk),
-                Node::Inner(inner) => node = &inner.kids[inner.end_kid(end)].node,
-            }
-        }
-    }
-
     /// The chunk that holds all elements, if there is only one.
     pub fn only_chunk(&self) -> Option<&C> {
         match self.root.as_deref()? {
@@ -313,15 +302,6 @@ impl<C: Chunk> Tree<C> {
         None
     }
 
-    /// Adds an element at an end.
-    #[inline]
-    pub fn push(&mut self, end: End, new: C::New<'_>, limit: ChunkLimit) {
-        match end {
-            End::Front => self.insert_grown(Gap(0), new, limit, Growth::Front),
-            End::Back => self.insert_grown(Gap(self.len()), new, limit, Growth::Back),
-        }
-    }
-
     /// Puts an element in front of the one at `index`, or behind all for an index of `len()` or more.
     pub fn insert(&mut self, index: usize, new: C::New<'_>, limit: ChunkLimit) {
         let len = self.len();
@@ -379,15 +359,6 @@ impl<C: Chunk> Tree<C> {
             lift(root);
             inner_of(root).split_kid(0, Growth::Back);
         }
-    }
-
-    /// Removes the element at an end, after showing `read` its chunk and its place there.
-    #[inline]
-    pub fn pop<R>(&mut self, end: End, read: impl FnOnce(&C, usize) -> R) -> Option<R> {
-        let root = self.root.as_mut()?;
-        let result = Node::pop(root, end, read);
-        self.settle_root();
-        Some(result)
     }
 
     /// Removes the elements in `range`, as far as there are such. Chunks and subtrees that lie in it are dropped
@@ -554,30 +525,6 @@ impl<C: Chunk> Node<C> {
                 left.kids.len() + right.kids.len() <= MAX_KIDS
             }
             _ => false,
-        }
-    }
-
-    fn pop<R>(this: &mut Arc<Self>, end: End, read: impl FnOnce(&C, usize) -> R) -> R {
-        match Arc::make_mut(this) {
-            Node::Leaf(chunk) => {
-                let at = match end {
-                    End::Front => 0,
-                    End::Back => chunk.len() - 1,
-                };
-                let result = read(chunk, at);
-                chunk.remove(at..at + 1);
-                result
-            }
-            Node::Inner(inner) => {
-                let at = inner.end_kid(end);
-                let result = Node::pop(&mut inner.kids[at].node, end, read);
-                if inner.kids[at].node.len() == 0 {
-                    inner.drop_kids(at..at + 1);
-                } else {
-                    inner.refresh(at);
-                }
-                result
-            }
         }
     }
 

@@ -207,6 +207,7 @@ impl Value<'_> {
         }
     }
 
+    #[inline(always)]
     fn encoded(&self) -> Encoded<'_> {
         match self {
             Value::Bytes(bytes) => Encoded::new(bytes),
@@ -216,7 +217,7 @@ impl Value<'_> {
     }
 
     /// Hands the form in which a tree takes the element to `take`.
-    #[inline]
+    #[inline(always)]
     fn with_new<R>(self, limit: ChunkLimit, take: impl FnOnce(NewElement<'_>) -> R) -> R {
         if self.len() <= PLAIN_BYTES.min(limit.bytes / 2) {
             return take(NewElement(Form::Small(self.encoded())));
@@ -298,9 +299,10 @@ impl Chunk for ListChunk {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn insert(&mut self, at: usize, new: NewElement<'_>) {
         match (self, new.0) {
+            (ListChunk::Flat(flat), Form::Small(element)) if at == 0 => flat.push_front(&element),
             (ListChunk::Flat(flat), Form::Small(element)) => flat.insert(at, &element),
             // Neither a large element nor one beside it fits into a chunk.
             _ => unreachable!("elements are only inserted where they fit"),
@@ -521,7 +523,7 @@ impl List {
         values.for_each(|value| self.push_unchecked(end, value.into(), fill));
     }
 
-    #[inline]
+    #[inline(always)]
     fn push_unchecked(&mut self, end: End, value: Value<'_>, fill: Fill) {
         match &mut self.0 {
             Repr::Small(flat) => push_flat(NodeArc::make_mut(flat), end, &value.encoded()),
