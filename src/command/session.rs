@@ -168,10 +168,7 @@ impl Session {
     pub fn set_protocol(&mut self, protocol: Protocol) {
         self.protocol = protocol;
         let version = if protocol == Protocol::Resp3 { 3 } else { 2 };
-        self.handle
-            .figures
-            .protocol
-            .store(version, Ordering::Relaxed);
+        self.handle.set_protocol(version);
     }
 
     /// CLIENT NO-EVICT.

@@ -7,11 +7,12 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use bytes::{Buf, BytesMut};
+use bytes::BytesMut;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
 use super::mail::{Mail, Socket};
+use super::outbox::{Letter, Outbox, Run};
 use super::output::{OutputClass, OutputLimits, SoftClock, UNCOUNTED_BYTES};
 use super::pubsub::Kind;
 use super::tracking::Marks;
@@ -21,9 +22,6 @@ use crate::resp::Blob;
 pub const IDLE_BUFFER_MS: u64 = 2000;
 /// A read buffer beyond this is made small again when less than half of it is needed.
 const GROWN_QUERY_BYTES: usize = 32 * 1024;
-
-/// An outbox that has grown beyond this is given back when it is empty.
-const MAX_IDLE_OUTBOX: usize = 16 * 1024;
 
 /// What a client has told about itself.
 #[derive(Clone, Debug, Default)]
@@ -119,14 +117,6 @@ pub struct WaitingOutput {
     pub counted_bytes: usize,
     /// The pieces that those would be in (`oll`).
     pub pieces: usize,
-}
-
-/// What others have put out for a client, until its connection takes it.
-#[derive(Debug, Default)]
-struct Outbox {
-    bytes: BytesMut,
-    /// Large values, which are not copied, with their places in `bytes`.
-    blobs: Vec<Blob>,
 }
 
 /// The number of the client that stands for a file.
@@ -262,6 +252,7 @@ impl ClientHandle {
     /// to close already.
     pub fn kill(&self) -> bool {
         let is_first = !self.killed.swap(true, Ordering::AcqRel);
+        self.mail.audience_changes();
         self.wake.notify_one();
         self.killing.notify_one();
         is_first
@@ -324,27 +315,23 @@ impl ClientHandle {
     /// As [`ClientHandle::post`], for a message to several clients. False if this one takes nothing any more: it is to
     /// close, now perhaps because this message would have been too much.
     pub fn post_shared(self: &Arc<Self>, message: &[u8], blobs: &[Blob]) -> bool {
+        self.put_out(|outbox| outbox.push(message, blobs))
+    }
+
+    /// As [`ClientHandle::post_shared`], for a run that has just begun, with so many bytes.
+    pub(super) fn attach(self: &Arc<Self>, run: &Arc<Run>, bytes: usize) -> bool {
+        self.put_out(|outbox| outbox.attach(run, bytes))
+    }
+
+    #[inline]
+    fn put_out(self: &Arc<Self>, put: impl FnOnce(&mut Outbox)) -> bool {
         if self.is_killed() {
             return false;
         }
         let mut outbox = self.outbox();
-        let start = outbox.bytes.len();
-        outbox.bytes.extend_from_slice(message);
-        let mut added = message.len();
-        for blob in blobs {
-            added += blob.bytes.len();
-            outbox.blobs.push(Blob {
-                at: blob.at + start,
-                bytes: Arc::clone(&blob.bytes),
-            });
-        }
-        // Only the holder of the outbox changes these.
-        let bytes = self.outbox_bytes.load(Ordering::Relaxed) + added;
-        self.outbox_bytes.store(bytes, Ordering::Relaxed);
-        if !blobs.is_empty() {
-            let values = outbox.blobs.len();
-            self.outbox_values.store(values, Ordering::Relaxed);
-        }
+        put(&mut outbox);
+        let bytes = outbox.counted();
+        self.show_outbox(&outbox);
         let was_waiting = self.has_messages();
         if !was_waiting {
             self.has_messages.store(true, Ordering::Release);
@@ -357,6 +344,12 @@ impl ClientHandle {
             self.wake();
         }
         true
+    }
+
+    /// Shows how much is in the outbox, which the caller has.
+    fn show_outbox(&self, outbox: &Outbox) {
+        self.outbox_bytes.store(outbox.counted(), Ordering::Relaxed);
+        self.outbox_values.store(outbox.values(), Ordering::Relaxed);
     }
 
     /// Has the connection look at its outbox.
@@ -440,9 +433,9 @@ impl ClientHandle {
 
     /// Drops what waits in the outbox: nobody will get it.
     fn empty_outbox(&self) {
-        *self.outbox() = Outbox::default();
-        self.outbox_bytes.store(0, Ordering::Relaxed);
-        self.outbox_values.store(0, Ordering::Relaxed);
+        let mut outbox = self.outbox();
+        *outbox = Outbox::default();
+        self.show_outbox(&outbox);
     }
 
     /// The byte with which a push begins in the protocol version that the client speaks.
@@ -453,6 +446,23 @@ impl ClientHandle {
         } else {
             b'*'
         }
+    }
+
+    /// A number that is another one after any client was killed or speaks another protocol version.
+    pub(super) fn audience(&self) -> u64 {
+        self.mail.audience()
+    }
+
+    /// Says which protocol version the client speaks.
+    pub fn set_protocol(&self, version: u32) {
+        if self.figures.protocol.swap(version, Ordering::Relaxed) != version {
+            self.mail.audience_changes();
+        }
+    }
+
+    /// Bytes in the outbox.
+    pub(super) fn outbox_len(&self) -> usize {
+        self.outbox().len()
     }
 
     /// Whether there is something in the outbox.
@@ -468,61 +478,34 @@ impl ClientHandle {
         }
         let mut outbox = self.outbox();
         self.has_messages.store(false, Ordering::Release);
-        self.outbox_bytes.store(0, Ordering::Relaxed);
-        self.outbox_values.store(0, Ordering::Relaxed);
-        let start = out.len();
-        if start == 0 {
-            // The buffers change places, and nothing is copied.
-            std::mem::swap(&mut outbox.bytes, out);
-        } else {
-            out.extend_from_slice(&outbox.bytes);
-        }
-        blobs.extend(outbox.blobs.drain(..).map(|blob| Blob {
-            at: blob.at + start,
-            ..blob
-        }));
-        outbox.bytes.clear();
-        if outbox.bytes.capacity() > MAX_IDLE_OUTBOX {
-            outbox.bytes = BytesMut::new();
-        }
+        outbox.take(out, blobs);
+        self.show_outbox(&outbox);
     }
 
     /// Takes the outbox's content, to be written and [put back](ClientHandle::put_back); nothing if there are large values
     /// in it. For whoever has the client's socket.
-    pub(super) fn take_plain_messages(&self) -> Option<BytesMut> {
+    pub(super) fn take_plain_messages(&self) -> Option<Letter> {
         let mut outbox = self.outbox();
-        if !outbox.blobs.is_empty() {
-            return None;
-        }
+        let letter = outbox.take_plain()?;
         self.has_messages.store(false, Ordering::Release);
-        self.outbox_bytes.store(0, Ordering::Relaxed);
-        Some(std::mem::take(&mut outbox.bytes))
+        self.show_outbox(&outbox);
+        Some(letter)
     }
 
     /// Puts back what is left of messages that were taken to be written, in front of what has come since; true if
     /// nothing is left.
-    pub(super) fn put_back(&self, mut bytes: BytesMut, written: usize) -> bool {
+    pub(super) fn put_back(&self, letter: Letter, written: usize) -> bool {
         let total = &self.figures.output_total;
         // Only the holder of the socket changes it.
         let sum = total.load(Ordering::Relaxed) + written as u64;
         total.store(sum, Ordering::Relaxed);
-        let left = bytes.len() - written;
         let mut outbox = self.outbox();
-        if left > 0 {
-            bytes.advance(written);
-            bytes.extend_from_slice(&outbox.bytes);
-            for blob in &mut outbox.blobs {
-                blob.at += left;
-            }
-            outbox.bytes = bytes;
-            let waiting = self.outbox_bytes.load(Ordering::Relaxed) + left;
-            self.outbox_bytes.store(waiting, Ordering::Relaxed);
+        let all = outbox.put_back(letter, written);
+        if !all {
             self.has_messages.store(true, Ordering::Release);
-        } else if outbox.bytes.capacity() == 0 && bytes.capacity() <= MAX_IDLE_OUTBOX {
-            bytes.clear();
-            outbox.bytes = bytes;
+            self.show_outbox(&outbox);
         }
-        left == 0
+        all
     }
 
     /// Says whether the client's commands have to wait until it is woken. Called under the data set's lock.

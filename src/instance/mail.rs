@@ -11,11 +11,12 @@
 //! A client whose socket is not offered, or full, is woken as ever. What is put out outside of batches wakes its client at once.
 
 use std::collections::VecDeque;
+use std::io::IoSlice;
 use std::os::fd::RawFd;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use nix::sys::socket::{MsgFlags, send};
+use nix::sys::socket::{MsgFlags, send, sendmsg};
 use tokio::sync::Notify;
 
 use super::clients::ClientHandle;
@@ -93,8 +94,13 @@ struct Borrowed<'a> {
 
 impl Borrowed<'_> {
     /// Writes as much as the peer has room for; what goes wrong, its connection will find out.
-    fn write(&self, bytes: &[u8]) -> usize {
-        send(self.fd, bytes, MsgFlags::MSG_DONTWAIT).unwrap_or(0)
+    fn write(&self, parts: &[IoSlice<'_>]) -> usize {
+        let flags = MsgFlags::MSG_DONTWAIT;
+        let written = match parts {
+            [bytes] => send(self.fd, bytes, flags),
+            parts => sendmsg::<()>(self.fd, parts, &[], flags, None),
+        };
+        written.unwrap_or(0)
     }
 }
 
@@ -113,6 +119,8 @@ pub struct Mail {
     receivers: Mutex<Vec<Receiver>>,
     /// Bytes of messages that were written, or taken by connections to be written, outside of their batches.
     written: AtomicU64,
+    /// How often the answer to who gets a message, and in which form, has changed but for subscriptions.
+    audience: AtomicU64,
 }
 
 /// A client that a batch has put something out for.
@@ -205,6 +213,16 @@ impl Mail {
         all
     }
 
+    /// Says that a client was killed, or speaks another protocol version.
+    pub(super) fn audience_changes(&self) {
+        self.audience.fetch_add(1, Ordering::Release);
+    }
+
+    /// A number that is another one after each such change.
+    pub(super) fn audience(&self) -> u64 {
+        self.audience.load(Ordering::Acquire)
+    }
+
     /// Counts bytes of messages that were written outside of batches.
     pub fn count(&self, bytes: usize) {
         self.written.fetch_add(bytes as u64, Ordering::Relaxed);
@@ -234,6 +252,15 @@ pub struct PostBox {
     called: Notify,
 }
 
+/// What waits in a post box.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// Listeners.
+    pub listeners: usize,
+    /// Bytes of messages for the one that has waited longest.
+    pub first_bytes: usize,
+}
+
 /// What is left to be done after some listeners were written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Left {
@@ -249,6 +276,16 @@ impl PostBox {
     /// Resolves when there may be somebody.
     pub async fn called(&self) {
         self.called.notified().await;
+    }
+
+    /// What waits: it changes where a batch puts out more.
+    pub fn load(&self) -> Load {
+        let waiting = self.waiting();
+        let first = waiting.front();
+        Load {
+            listeners: waiting.len(),
+            first_bytes: first.map_or(0, |client| client.outbox_len()),
+        }
     }
 
     /// Writes to the first ones, as [`Mail::deliver`] does, whose `mail` counts it. `slice` is room that is kept.
@@ -297,10 +334,14 @@ impl ClientHandle {
             return Some(0);
         }
         let socket = self.socket.borrow()?;
-        let bytes = self.take_plain_messages()?;
+        let letter = self.take_plain_messages()?;
         // Asked only now: what others have put out a moment ago is among them.
-        let written = if lets_out() { socket.write(&bytes) } else { 0 };
-        self.put_back(bytes, written).then_some(written)
+        let written = if lets_out() {
+            letter.write(|parts| socket.write(parts))
+        } else {
+            0
+        };
+        self.put_back(letter, written).then_some(written)
     }
 }
 

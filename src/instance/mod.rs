@@ -12,6 +12,7 @@ pub mod mail;
 pub mod migrations;
 pub mod monitors;
 pub mod news;
+mod outbox;
 pub mod output;
 pub mod pause;
 pub mod pubsub;

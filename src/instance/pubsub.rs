@@ -2,16 +2,17 @@
 //!
 //! Life cycle: a topic (a channel, a pattern, a shard channel) is there while somebody is subscribed to it. A client's
 //! subscriptions end one by one, or all at once when it leaves or starts anew ([`PubSub::forget`]). A message is encoded
-//! once for all subscribers of a topic: the two protocol versions differ in its first byte alone; a large payload is
-//! shared by all of them and lies in no outbox.
+//! once for all subscribers of a topic: the two protocol versions differ in its first byte alone. Where they are several they
+//! share it, and what comes after it ([`outbox`](super::outbox)); a large payload is shared by all and lies in no outbox.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use bytes::BytesMut;
 
 use super::Instance;
 use super::clients::ClientHandle;
+use super::outbox::Run;
 use crate::resp::reply::BLOB_MIN;
 use crate::resp::{Blob, Protocol, Reply};
 use crate::store::db::DbIndex;
@@ -46,25 +47,97 @@ pub struct Payload<'a> {
     pub shared: Option<&'a Arc<Vec<u8>>>,
 }
 
-/// The subscribers of a topic, by their numbers, the oldest client first.
+/// From so many subscribers on their outboxes share a topic's messages.
+const SHARED_FROM: usize = 4;
+
+/// The subscribers of a topic.
 #[derive(Debug, Default)]
-struct Subscribers(Vec<(u64, Arc<ClientHandle>)>);
+struct Subscribers {
+    /// By their numbers, the oldest client first.
+    clients: Vec<(u64, Arc<ClientHandle>)>,
+    /// Those that have a run of messages under way; none after any change.
+    audiences: [Option<Audience>; PUSH_BYTES.len()],
+}
+
+/// The subscribers of a topic that speak one protocol version.
+#[derive(Debug)]
+struct Audience {
+    /// What is in their outboxes, as long as it is in any of them; nothing without any client.
+    run: Option<Weak<Run>>,
+    /// How many they are.
+    receivers: usize,
+    /// [`ClientHandle::audience`] when they were counted.
+    counted_at: u64,
+}
+
+/// The first byte of a message in each protocol version.
+const PUSH_BYTES: [u8; 2] = *b"*>";
 
 impl Subscribers {
     fn add(&mut self, client: &Arc<ClientHandle>) {
+        self.audiences = Default::default();
         if let Err(at) = self.place(client.id) {
-            self.0.insert(at, (client.id, Arc::clone(client)));
+            self.clients.insert(at, (client.id, Arc::clone(client)));
         }
     }
 
     fn remove(&mut self, id: u64) {
+        self.audiences = Default::default();
         if let Ok(at) = self.place(id) {
-            self.0.remove(at);
+            self.clients.remove(at);
         }
     }
 
     fn place(&self, id: u64) -> Result<usize, usize> {
-        self.0.binary_search_by_key(&id, |(other, _)| *other)
+        self.clients.binary_search_by_key(&id, |(other, _)| *other)
+    }
+
+    /// Sends a message without large values to all, who share it; returns how many take it.
+    fn send_shared(&mut self, message: &mut [u8]) -> usize {
+        let Some((_, first)) = self.clients.first() else {
+            return 0;
+        };
+        let now = first.audience();
+        let mut receivers = 0;
+        for (byte, slot) in PUSH_BYTES.into_iter().zip(&mut self.audiences) {
+            message[0] = byte;
+            let known = slot
+                .as_ref()
+                .filter(|audience| audience.counted_at == now && audience.takes(message));
+            receivers += match known {
+                Some(audience) => audience.receivers,
+                None => {
+                    let audience = Audience::begin(&self.clients, message, now);
+                    slot.insert(audience).receivers
+                }
+            };
+        }
+        receivers
+    }
+}
+
+impl Audience {
+    /// Begins a run with `message` for those of `clients` whose messages begin as it does.
+    fn begin(clients: &[(u64, Arc<ClientHandle>)], message: &[u8], counted_at: u64) -> Audience {
+        let (mut run, mut receivers) = (None, 0);
+        let those = clients.iter().map(|(_, client)| client);
+        for client in those.filter(|client| client.push_byte() == message[0]) {
+            let run = run.get_or_insert_with(|| Run::new(message));
+            receivers += usize::from(client.attach(run, message.len()));
+        }
+        Audience {
+            run: run.as_ref().map(Arc::downgrade),
+            receivers,
+            counted_at,
+        }
+    }
+
+    /// Adds `message` to what they get; false if it has to begin a run.
+    fn takes(&self, message: &[u8]) -> bool {
+        match &self.run {
+            None => true,
+            Some(run) => run.upgrade().is_some_and(|run| run.append(message)),
+        }
     }
 }
 
@@ -131,7 +204,7 @@ impl PubSub {
         let topics = &mut self.topics[kind as usize];
         if let Some(subscribers) = topics.get_mut(topic) {
             subscribers.remove(id);
-            if subscribers.0.is_empty() {
+            if subscribers.clients.is_empty() {
                 topics.remove(topic);
             }
         }
@@ -158,7 +231,7 @@ impl PubSub {
     pub fn subscriber_count(&self, kind: Kind, topic: &[u8]) -> usize {
         self.topics[kind as usize]
             .get(topic)
-            .map_or(0, |subscribers| subscribers.0.len())
+            .map_or(0, |subscribers| subscribers.clients.len())
     }
 
     /// How many clients are subscribed to anything.
@@ -170,9 +243,9 @@ impl PubSub {
     /// got it, each counted once a subscription.
     pub fn publish(&mut self, channel: &[u8], payload: Payload<'_>) -> usize {
         let mut large = None;
-        let [channels, patterns, _] = &self.topics;
+        let [channels, patterns, _] = &mut self.topics;
         let mut receivers = 0;
-        if let Some(subscribers) = channels.get(channel) {
+        if let Some(subscribers) = channels.get_mut(channel) {
             let words: [&[u8]; 2] = [b"message", channel];
             receivers += self.encoder.send(&words, payload, &mut large, subscribers);
         }
@@ -187,7 +260,7 @@ impl PubSub {
 
     /// As [`PubSub::publish`] for a shard channel, which no pattern matches.
     pub fn publish_to_shard(&mut self, channel: &[u8], payload: Payload<'_>) -> usize {
-        let Some(subscribers) = self.topics[Kind::Shard as usize].get(channel) else {
+        let Some(subscribers) = self.topics[Kind::Shard as usize].get_mut(channel) else {
             return 0;
         };
         let words: [&[u8]; 2] = [b"smessage", channel];
@@ -210,7 +283,7 @@ impl Encoder {
         words: &[&[u8]],
         payload: Payload<'_>,
         large: &mut Option<Arc<Vec<u8>>>,
-        subscribers: &Subscribers,
+        subscribers: &mut Subscribers,
     ) -> usize {
         self.bytes.clear();
         self.blobs.clear();
@@ -224,14 +297,24 @@ impl Encoder {
             None if payload.bytes.len() < BLOB_MIN => reply.bulk(payload.bytes),
             None => reply.shared(large.get_or_insert_with(|| Arc::new(payload.bytes.to_vec()))),
         }
-        let mut receivers = 0;
-        for (_, client) in &subscribers.0 {
-            self.bytes[0] = client.push_byte();
-            receivers += usize::from(client.post_shared(&self.bytes, &self.blobs));
-        }
+        let receivers = if self.blobs.is_empty() && subscribers.clients.len() >= SHARED_FROM {
+            subscribers.send_shared(&mut self.bytes)
+        } else {
+            self.send_each(subscribers)
+        };
         self.blobs.clear();
         if self.bytes.capacity() > KEPT_BYTES {
             self.bytes = BytesMut::new();
+        }
+        receivers
+    }
+
+    /// Sends the message to each of `subscribers`; returns how many take it.
+    fn send_each(&mut self, subscribers: &Subscribers) -> usize {
+        let mut receivers = 0;
+        for (_, client) in &subscribers.clients {
+            self.bytes[0] = client.push_byte();
+            receivers += usize::from(client.post_shared(&self.bytes, &self.blobs));
         }
         receivers
     }

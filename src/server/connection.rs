@@ -481,12 +481,6 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             .last_command_ms
             .store(self.now_ms, Ordering::Relaxed);
         figures.db.store(self.session.db as u32, Ordering::Relaxed);
-        let version = if self.session.protocol == crate::resp::Protocol::Resp3 {
-            3
-        } else {
-            2
-        };
-        figures.protocol.store(version, Ordering::Relaxed);
     }
 }
 
