@@ -203,8 +203,9 @@ pub fn load<R: Read + Send>(
             }
         }
     };
-    let loaded = dataset::load(reader, db, rules, &mut tell)?;
     let loading = &instance.loading;
+    let file_bytes = loading.total_bytes.load(Ordering::Relaxed);
+    let loaded = dataset::load(reader, file_bytes, db, rules, &mut tell)?;
     loading.keys_loaded.store(loaded.keys, Ordering::Relaxed);
     loading
         .keys_expired

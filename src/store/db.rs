@@ -5,6 +5,7 @@
 //! counts hits and misses. A handler never looks into a table itself.
 
 mod field_deadlines;
+mod loading;
 
 use super::access::AccessPolicy;
 use super::effects::Effects;
@@ -420,24 +421,6 @@ impl Db {
         if let Some(key) = noted {
             keyspace.fields.note(&key, earliest_ms);
         }
-    }
-
-    /// Stores an entry that comes from a file, with the access clock that it has: nobody follows such keys. What was there
-    /// is answered.
-    pub fn insert_loaded(&mut self, index: DbIndex, entry: Entry) -> Option<Entry> {
-        let keyspace = &mut self.keyspaces[index];
-        keyspace.expires += usize::from(entry.deadline_ms() != NEVER);
-        let earliest_ms = field_deadlines::earliest_ms(&entry);
-        let noted = (earliest_ms != NEVER).then(|| entry.key().to_vec());
-        let old = keyspace.table.insert(entry);
-        if let Some(old) = &old {
-            keyspace.expires -= usize::from(old.deadline_ms() != NEVER);
-            keyspace.fields.forget(old);
-        }
-        if let Some(key) = noted {
-            keyspace.fields.note(&key, earliest_ms);
-        }
-        old
     }
 
     /// Removes `key`; the entry is the caller's to drop. Does not look at the deadline.

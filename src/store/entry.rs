@@ -444,6 +444,12 @@ impl Entry {
         }
     }
 
+    /// Where the entry lies, to fetch it ahead.
+    #[inline]
+    pub(in crate::store) fn address(&self) -> *const u8 {
+        self.0.as_ptr().cast::<u8>().cast_const()
+    }
+
     /// Whether nobody else refers to this entry, so that it may be changed in place.
     #[inline]
     pub fn is_unique(&self) -> bool {

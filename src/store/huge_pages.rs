@@ -5,8 +5,8 @@
 //! between objects, so the server asks for them afterwards (`MADV_COLLAPSE`, Linux 6.1), and only for ranges of 2 MiB
 //! whose pages are all in use. Redis warns of huge pages because of fork; this server never forks.
 //!
-//! A data set that is being loaded will be full: there the heap gets huge pages as it grows ([`Filling`]), which are one fault
-//! each instead of 512, and need not be collapsed later.
+//! Nor does a heap that a file is loaded into get them as it grows: where memory is in pieces the kernel puts it together first,
+//! while the server waits, and that took longer than the faults of small pages.
 //!
 //! Elsewhere than on Linux, and where the kernel refuses, nothing happens.
 
@@ -57,56 +57,6 @@ impl Collapser {
     }
 }
 
-/// A heap that grows from so much memory on, as much is loaded, is worth huge pages at once.
-const FILLING_FROM: usize = 64 * 1024 * 1024;
-/// After so much growth there may be new mappings: a quarter of the first arenas' size (`.cargo/config.toml`), so that little
-/// of a new one is filled before it is seen.
-const FILLING_STEP: usize = 32 * 1024 * 1024;
-/// Smaller mappings than this are no part of the heap's arenas: stacks of threads, say.
-const MIN_ARENA: usize = 64 * 1024 * 1024;
-
-/// A heap that is being filled. Its new pages are huge ones, from a size on, until this is dropped.
-#[derive(Debug, Default)]
-pub struct Filling {
-    /// From so many bytes in use on it is to be looked again.
-    next: usize,
-    marked: Vec<(usize, usize)>,
-}
-
-impl Filling {
-    /// Says that so many bytes are in use. To be called often: it does something a few times in all.
-    #[inline]
-    pub fn has_grown_to(&mut self, used: usize) {
-        if used >= self.next.max(FILLING_FROM) {
-            self.mark(used);
-        }
-    }
-
-    #[cold]
-    fn mark(&mut self, used: usize) {
-        self.next = used + FILLING_STEP;
-        if !permit() {
-            self.next = usize::MAX;
-            return;
-        }
-        for (start, end) in anonymous_ranges() {
-            let is_new = !self.marked.contains(&(start, end));
-            if end - start >= MIN_ARENA && is_new && system::advise(start, end, true) {
-                self.marked.push((start, end));
-            }
-        }
-    }
-}
-
-impl Drop for Filling {
-    fn drop(&mut self) {
-        for (start, end) in self.marked.drain(..) {
-            // A range that is gone needs no advice.
-            system::advise(start, end, false);
-        }
-    }
-}
-
 /// The private, writable, nameless mappings of this process.
 fn anonymous_ranges() -> Vec<(usize, usize)> {
     let maps = std::fs::read_to_string("/proc/self/maps").unwrap_or_default();
@@ -152,17 +102,6 @@ mod system {
         !(failed && std::io::Error::last_os_error().raw_os_error() == Some(libc::EINVAL))
     }
 
-    /// Says whether new pages of the range are to be huge; false where the kernel does not take it.
-    pub(super) fn advise(start: usize, end: usize, huge: bool) -> bool {
-        let advice = if huge {
-            libc::MADV_HUGEPAGE
-        } else {
-            libc::MADV_NOHUGEPAGE
-        };
-        // SAFETY: the advice changes how memory will be mapped and nothing of its content.
-        unsafe { libc::madvise(start as *mut libc::c_void, end - start, advice) == 0 }
-    }
-
     /// Lets the process have huge pages, which the allocator forbids at its start.
     pub(super) fn permit() -> bool {
         nix::sys::prctl::set_thp_disable(false).is_ok()
@@ -176,10 +115,6 @@ mod system {
     }
 
     pub(super) fn collapse(_start: usize) -> bool {
-        false
-    }
-
-    pub(super) fn advise(_start: usize, _end: usize, _huge: bool) -> bool {
         false
     }
 
@@ -218,24 +153,6 @@ mod tests {
         for (line, want) in cases {
             assert_eq!(parse_anonymous(line), want, "{line}");
         }
-    }
-
-    #[test]
-    #[cfg(all(target_os = "linux", not(miri)))]
-    fn a_heap_that_is_filled_keeps_its_content() {
-        let mut block = vec![7u8; MIN_ARENA + HUGE];
-        let mut filling = Filling::default();
-        filling.has_grown_to(FILLING_FROM - 1);
-        assert!(filling.marked.is_empty(), "it is small");
-        filling.has_grown_to(FILLING_FROM);
-        let (marked, next) = (filling.marked.clone(), filling.next);
-        filling.has_grown_to(FILLING_FROM + 1);
-        assert_eq!((&filling.marked, filling.next), (&marked, next));
-        // Whether the kernel grants it depends on the machine; the content must be the same either way.
-        drop(filling);
-        block[HUGE] = 8;
-        let expected = |at: usize| if at == HUGE { 8 } else { 7 };
-        assert!((0..block.len()).all(|at| block[at] == expected(at)));
     }
 
     #[test]

@@ -18,17 +18,22 @@ use super::Error;
 use super::file::{Access, Key, Reader, Record, Writer, version_for};
 use crate::persist::disk::Disk;
 use crate::store::access::{self, AccessPolicy};
-use crate::store::alloc;
 use crate::store::db::{Db, Keyspace};
 use crate::store::entry::Entry;
-use crate::store::huge_pages::Filling;
+use crate::store::table::{HashSeed, KeyHash};
 
 /// A database of so many keys is encoded on threads of its own.
 const ENCODED_ELSEWHERE: usize = 20_000;
 /// Keys that go from the decoding thread to the inserting one at once.
-const BATCH_KEYS: usize = 256;
+const BATCH_KEYS: usize = 1024;
 /// Batches that may wait between the two.
 const BATCHES: usize = 8;
+/// Keys whose places are fetched ahead at once.
+const AHEAD: usize = 64;
+/// A key takes so many bytes of a file at least, whatever it says of their number: kind, name and value.
+const MIN_KEY_BYTES: u64 = 3;
+/// For fewer keys than this no room is made before they come.
+const MIN_EXPECTED: u64 = 1024;
 
 /// What of keys' uses goes into the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -324,9 +329,10 @@ impl fmt::Display for LoadError {
 
 impl std::error::Error for LoadError {}
 
-/// Loads the rest of a file into `db`, whose clock is set. After an error a part of it may be there.
+/// Loads the rest of a file of so many bytes into `db`, whose clock is set. After an error a part of it may be there.
 pub fn load<R: Read + Send>(
     reader: &mut Reader<R>,
+    file_bytes: u64,
     db: &mut Db,
     rules: LoadRules,
     tell: &mut (dyn FnMut(Event<'_>) + Send),
@@ -339,6 +345,8 @@ pub fn load<R: Read + Send>(
         now_ms: rules.skips_expired.then_some(db.now_ms()),
         access: db.access,
         loaded: Loaded::default(),
+        seed: db.hash_seed(),
+        may_come: file_bytes / MIN_KEY_BYTES,
         batch: Vec::with_capacity(BATCH_KEYS),
         to_insert,
         clock_ms: db.now_ms(),
@@ -362,8 +370,20 @@ pub fn load<R: Read + Send>(
     })
 }
 
-/// An entry with its database.
-type Placed = (usize, Entry);
+/// What the decoder has for the one who inserts.
+enum Decoded {
+    /// So many keys are to come in a database.
+    Expect(usize, usize),
+    /// Some of them.
+    Entries(Vec<Placed>),
+}
+
+/// An entry with its database, and its key's hash.
+struct Placed {
+    index: usize,
+    hash: u64,
+    entry: Entry,
+}
 
 /// The first half of loading.
 struct Decoder<'a, R> {
@@ -376,8 +396,11 @@ struct Decoder<'a, R> {
     clock_ms: u64,
     access: AccessPolicy,
     loaded: Loaded,
+    seed: HashSeed,
+    /// So many keys the file can have beside those that it has promised.
+    may_come: u64,
     batch: Vec<Placed>,
-    to_insert: SyncSender<Vec<Placed>>,
+    to_insert: SyncSender<Decoded>,
 }
 
 impl<R: Read> Decoder<'_, R> {
@@ -403,7 +426,17 @@ impl<R: Read> Decoder<'_, R> {
                         .filter(|&index| index < self.databases)
                         .ok_or(LoadError::Database(number))?;
                 }
-                Record::Sizes(..) => {}
+                Record::Sizes(keys, _) => {
+                    // All that a file promises is no more than it has room for.
+                    let keys = keys.min(self.may_come);
+                    self.may_come -= keys;
+                    if keys >= MIN_EXPECTED
+                        && !(self.hand_over()
+                            && self.send(Decoded::Expect(self.index, keys as usize)))
+                    {
+                        break;
+                    }
+                }
             }
         }
         self.hand_over();
@@ -427,36 +460,54 @@ impl<R: Read> Decoder<'_, R> {
         };
         let entry = key.entry;
         entry.set_access(noted.unwrap_or_else(|| self.access.made(self.clock_ms)));
-        self.batch.push((self.index, entry));
+        self.batch.push(Placed {
+            index: self.index,
+            hash: self.seed.hash(entry.key()),
+            entry,
+        });
         self.batch.len() < BATCH_KEYS || self.hand_over()
     }
 
     fn hand_over(&mut self) -> bool {
         let batch = std::mem::replace(&mut self.batch, Vec::with_capacity(BATCH_KEYS));
-        self.to_insert.send(batch).is_ok()
+        self.send(Decoded::Entries(batch))
+    }
+
+    /// False if nobody inserts any more.
+    fn send(&mut self, decoded: Decoded) -> bool {
+        self.to_insert.send(decoded).is_ok()
     }
 }
 
 /// The second half: until the decoder has no more.
-fn insert_all(
-    db: &mut Db,
-    decoded: &Receiver<Vec<Placed>>,
-    replaces: bool,
-) -> Result<(), LoadError> {
-    let mut filling = Filling::default();
-    for batch in decoded {
-        filling.has_grown_to(alloc::used_bytes());
-        // The cache misses of a batch overlap, as those of commands do.
-        for (index, entry) in &batch {
-            db.prefetch_bucket(*index, entry.key());
-        }
-        for (index, entry) in batch {
-            if let Some(old) = db.insert_loaded(index, entry)
-                && !replaces
-            {
-                return Err(LoadError::Duplicate(old.key().to_vec(), index));
+fn insert_all(db: &mut Db, decoded: &Receiver<Decoded>, replaces: bool) -> Result<(), LoadError> {
+    let mut expected = Vec::new();
+    for decoded in decoded {
+        let mut batch = match decoded {
+            Decoded::Entries(batch) => batch.into_iter(),
+            Decoded::Expect(index, keys) => {
+                db.expect_keys(index, keys);
+                expected.push((index, keys));
+                continue;
+            }
+        };
+        while batch.len() > 0 {
+            // The cache misses of several keys overlap, as those of commands do.
+            for placed in batch.as_slice().iter().take(AHEAD) {
+                db.prefetch_loaded(placed.index, placed.hash, &placed.entry);
+            }
+            for Placed { index, hash, entry } in batch.by_ref().take(AHEAD) {
+                if let Some(old) = db.insert_loaded(index, hash, entry)
+                    && !replaces
+                {
+                    return Err(LoadError::Duplicate(old.key().to_vec(), index));
+                }
             }
         }
+    }
+    // They may all have expired, or the file does not hold what it says.
+    for (index, keys) in expected {
+        db.end_expectation(index, keys);
     }
     Ok(())
 }

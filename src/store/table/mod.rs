@@ -107,6 +107,24 @@ impl<N: Node, H: KeyHash> Table<N, H> {
         table
     }
 
+    /// Makes an empty table in the size of so many elements, which are to come.
+    pub fn expect(&mut self, count: usize) {
+        if self.len == 0 && count > 0 {
+            self.lay_out(count);
+        }
+    }
+
+    /// Makes the table smaller if less than half of the elements that it was made for have come.
+    pub fn end_expectation(&mut self, count: usize)
+    where
+        N: Clone,
+    {
+        if self.len < count / 2 {
+            let nodes = self.iter().map(|node| N::clone(&node));
+            *self = Table::of_distinct(self.len, nodes, self.hasher);
+        }
+    }
+
     /// Number of elements.
     pub fn len(&self) -> usize {
         self.len

@@ -70,7 +70,7 @@ fn load_into(
             facts.push(format!("{name}={value}"));
         }
     };
-    let loaded = load(&mut reader, db, rules, &mut tell);
+    let loaded = load(&mut reader, bytes.len() as u64, db, rules, &mut tell);
     (loaded, facts)
 }
 
@@ -123,6 +123,36 @@ fn what_is_there_gives_way_only_where_that_is_wished() {
     let mut db = data_set(3);
     let (loaded, _) = load_into(&mut db, &bytes, replacing);
     assert_eq!(loaded.expect("it is whole").keys, 4);
+}
+
+/// A file with one key in its database 0, of which it says that it has so many.
+fn promising(keys: u64) -> Vec<u8> {
+    let sizes = [&[0xfe, 0, 0xfb, 0x81], &keys.to_be_bytes()[..], &[0]].concat();
+    let key = [&[0], b"\x03key".as_slice(), b"\x05value"].concat();
+    [b"REDIS0010".as_slice(), &sizes, &key, &[0xff], &[0; 8]].concat()
+}
+
+#[test]
+fn memory_is_taken_for_keys_that_can_come_and_kept_for_those_that_came() {
+    for keys in [0, 1, 1000, u64::MAX] {
+        let mut db = Db::new(1, Some(1));
+        let mut file = promising(keys);
+        // What follows the end is not looked at, and makes the file long enough for many keys.
+        file.resize(100_000, 0);
+        let (loaded, _) = load_into(&mut db, &file, RULES);
+        assert_eq!(loaded.expect("it is whole").keys, 1);
+        assert!(db.peek(0, b"key").is_some());
+        let bytes = db.keyspace(0).table().allocated_bytes();
+        assert!(bytes < 1000, "{keys}: {bytes}");
+    }
+    let written = data_set(10_000);
+    let grown = written.keyspace(0).table().allocated_bytes();
+    let mut db = written.empty_copy();
+    db.set_clock(NOW_MS);
+    let (loaded, _) = load_into(&mut db, &bytes_of(&written), RULES);
+    assert_eq!(loaded.expect("it is whole").keys, 9000);
+    let laid_out = db.keyspace(0).table().allocated_bytes();
+    assert!(laid_out < grown + grown / 4, "{laid_out} after {grown}");
 }
 
 #[test]
