@@ -292,6 +292,8 @@ async fn sample_rates(instance: Arc<Instance>) {
 const HUGE_PAGES_FROM: usize = 16 * 1024 * 1024;
 /// Huge pages that one tick asks for: each costs the kernel the copy of 2 MiB.
 const HUGE_PAGES_PER_TICK: usize = 8;
+/// What is between two of them.
+const HUGE_PAGE_PAUSE: Duration = Duration::from_millis(1);
 /// So many ticks the heap must not have grown before: while it is being filled, copying would only get in the way.
 const TICKS_AT_REST: u32 = 10;
 
@@ -305,7 +307,7 @@ const REST_BYTES: usize = 128 * 1024;
 async fn tend_heap() {
     let mut ticks = interval(SAMPLE_PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut collapser = huge_pages::Collapser::default();
+    let mut collapser = huge_pages::Collapser::pausing(HUGE_PAGE_PAUSE);
     let (mut before, mut done_at, mut at_rest) = (0, 0, 0);
     loop {
         ticks.tick().await;

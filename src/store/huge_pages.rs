@@ -11,6 +11,7 @@
 //! Elsewhere than on Linux, and where the kernel refuses, nothing happens.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 /// The size of a huge page.
 const HUGE: usize = 2 * 1024 * 1024;
@@ -25,9 +26,20 @@ pub struct Collapser {
     done: HashSet<usize>,
     /// Set when the kernel has said that it will not.
     refused: bool,
+    /// How long to wait after each.
+    pause: Duration,
 }
 
 impl Collapser {
+    /// One that waits so long after each range: meanwhile those get at their pages who have found them gone. The kernel lets the
+    /// one who collapses, as long as it comes again at once, go first for several milliseconds.
+    pub fn pausing(pause: Duration) -> Self {
+        Collapser {
+            pause,
+            ..Collapser::default()
+        }
+    }
+
     /// Forgets what is done; call it when memory has been given back, since its ranges fall apart then.
     pub fn forget(&mut self) {
         self.done.clear();
@@ -49,6 +61,7 @@ impl Collapser {
                     }
                     self.done.insert(at);
                     collapsed += 1;
+                    std::thread::sleep(self.pause);
                 }
                 at += HUGE;
             }
