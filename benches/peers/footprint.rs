@@ -134,14 +134,16 @@ pub(crate) fn memory_per_element(programs: &[Program], elements: u64) -> Result<
         .collect()
 }
 
-/// Resident memory once two readings a fifth of a second apart agree: what a server frees or moves in the
+/// Resident memory once three readings, a fifth of a second apart, agree: what a server frees or moves in the
 /// background after a load (an old hash table, pages given back) is then done.
 fn settled_resident_bytes(server: &Server) -> Result<u64> {
     let mut last = server.resident_bytes()?;
+    let mut agree = 1;
     for _ in 0..25 {
         std::thread::sleep(Duration::from_millis(200));
         let now = server.resident_bytes()?;
-        if now == last {
+        agree = if now == last { agree + 1 } else { 1 };
+        if agree == 3 {
             break;
         }
         last = now;

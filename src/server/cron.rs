@@ -298,10 +298,55 @@ const HUGE_PAGE_PAUSE: Duration = Duration::from_millis(1);
 const TICKS_AT_REST: u32 = 10;
 
 /// After so many ticks at rest what was freed is given back to the system.
-const TICKS_BEFORE_RELEASE: u32 = 2;
+const TICKS_BEFORE_RELEASE: u32 = 1;
+
+/// The same where the data set has shrunk: such memory is often needed again soon, by a queue that is filled and emptied, and
+/// each page that was given back costs more to get than to use. Redis's allocator keeps it as long.
+const TICKS_BEFORE_SHRINKING: u32 = 100;
+
+/// While the heap grows what that leaves behind is given back as often: tables that were copied to larger ones.
+const TICKS_OF_GROWTH: u32 = 10;
+
+/// What was freed is kept for so long by the allocator itself, in milliseconds.
+const KEPT_FREED_MS: u16 = 10_000;
+
+/// A heap that was larger than this, and by an eighth than it is, has shrunk.
+const SHRUNK_FROM: usize = 16 * 1024 * 1024;
 
 /// A heap that changes by no more than so many bytes a tick is at rest.
 const REST_BYTES: usize = 128 * 1024;
+
+/// What is known of memory that was freed and not given back.
+#[derive(Debug, Default)]
+struct Freed {
+    /// The most that was in use since it was given back.
+    top: usize,
+    /// Ticks since then.
+    ticks: u32,
+}
+
+impl Freed {
+    /// Whether it is to be given back now, a tick later, where so much is in use and has not changed for `at_rest` ticks.
+    fn is_to_be_released(&mut self, used: usize, at_rest: u32) -> bool {
+        self.ticks += 1;
+        let has_shrunk = self.top > SHRUNK_FROM && used < self.top - self.top / 8;
+        let is_due = if has_shrunk {
+            at_rest >= TICKS_BEFORE_SHRINKING
+        } else if used > self.top {
+            self.ticks >= TICKS_OF_GROWTH
+        } else {
+            at_rest == TICKS_BEFORE_RELEASE || self.ticks >= TICKS_BEFORE_SHRINKING
+        };
+        self.top = self.top.max(used);
+        if is_due {
+            *self = Freed {
+                top: used,
+                ticks: 0,
+            };
+        }
+        is_due
+    }
+}
 
 /// Looks after the heap once it has come to rest: gives back what is free, and asks for huge pages where it is full.
 async fn tend_heap() {
@@ -309,6 +354,8 @@ async fn tend_heap() {
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut collapser = huge_pages::Collapser::pausing(HUGE_PAGE_PAUSE);
     let (mut before, mut done_at, mut at_rest) = (0, 0, 0);
+    let mut freed = Freed::default();
+    alloc::keep_freed_for(KEPT_FREED_MS);
     loop {
         ticks.tick().await;
         let used = alloc::used_bytes();
@@ -318,7 +365,7 @@ async fn tend_heap() {
             at_rest + 1
         };
         before = used;
-        if at_rest == TICKS_BEFORE_RELEASE {
+        if freed.is_to_be_released(used, at_rest) {
             alloc::release_unused();
         }
         if used < done_at / 2 {
@@ -350,6 +397,24 @@ async fn tend_heap() {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// After how many ticks at rest memory is given back when the heap has gone from one size to another, in MiB.
+    fn kept_for(from: usize, to: usize) -> u32 {
+        let mut freed = Freed::default();
+        freed.is_to_be_released(from << 20, 0);
+        let mut ticks = (0..1000).filter(|&at_rest| freed.is_to_be_released(to << 20, at_rest));
+        ticks.next().expect("at some time it is")
+    }
+
+    #[test]
+    fn what_was_freed_is_kept_longer_where_much_was() {
+        assert_eq!(kept_for(5, 1), TICKS_BEFORE_RELEASE);
+        assert_eq!(kept_for(80, 75), TICKS_BEFORE_RELEASE);
+        assert_eq!(kept_for(80, 10), TICKS_BEFORE_SHRINKING);
+        let mut freed = Freed::default();
+        let mut growth = (1..100).filter(|&tick| freed.is_to_be_released(tick << 20, 0));
+        assert_eq!(growth.next(), Some(TICKS_OF_GROWTH as usize));
+    }
 
     #[test]
     fn the_sweep_takes_a_quarter_of_the_time_at_least_effort() {

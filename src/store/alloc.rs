@@ -9,8 +9,8 @@ use std::ffi::c_void;
 use std::sync::atomic::{AtomicIsize, AtomicUsize, Ordering};
 
 use libmimalloc_sys::{
-    mi_collect, mi_free, mi_malloc, mi_malloc_aligned, mi_realloc, mi_realloc_aligned, mi_zalloc,
-    mi_zalloc_aligned,
+    mi_collect, mi_free, mi_malloc, mi_malloc_aligned, mi_option_set_default, mi_option_t,
+    mi_realloc, mi_realloc_aligned, mi_zalloc, mi_zalloc_aligned,
 };
 
 const CELLS: usize = 16;
@@ -46,6 +46,17 @@ fn count(bytes: isize) {
 pub fn release_unused() {
     // SAFETY: the function may be called at any time from any thread; it touches no block that is in use.
     unsafe { mi_collect(true) }
+}
+
+/// The number of mimalloc's option for how long memory that was freed is kept, in milliseconds (`mi_option_purge_delay` in its
+/// header, which the binding does not name).
+const PURGE_DELAY: mi_option_t = 15;
+
+/// Has memory that was freed kept for so many milliseconds, if nobody [releases](release_unused) it and the environment
+/// (`MIMALLOC_PURGE_DELAY`) says nothing else.
+pub fn keep_freed_for(delay_ms: u16) {
+    // SAFETY: the function may be called at any time; an option changes what is kept and no block.
+    unsafe { mi_option_set_default(PURGE_DELAY, delay_ms.into()) }
 }
 
 /// Bytes that are allocated now; 0 in a program that has not installed [`Counting`].
