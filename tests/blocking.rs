@@ -157,6 +157,8 @@ fn errors_come_before_any_waiting() {
         ("SET s v", "+OK"),
         ("BLPOP none x", NOT_FLOAT),
         ("BLPOP none nan", NOT_FLOAT),
+        ("BLPOP none ''", NOT_FLOAT),
+        ("BLPOP none ' 1'", NOT_FLOAT),
         ("BLPOP none -1", "-ERR timeout is negative"),
         ("BLPOP s x", NOT_FLOAT),
         ("BLPOP none s 0", WRONG),

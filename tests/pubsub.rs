@@ -252,7 +252,10 @@ fn a_killed_client_gets_nothing_more() {
     let server = Server::start(&[]);
     let (mut connection, mut other) = (server.connect(), server.connect());
     connection.run("SUBSCRIBE a");
-    check(&mut other, "CLIENT KILL TYPE pubsub", ":1");
+    for line in ["MULTI", "CLIENT KILL TYPE pubsub", "PUBSUB NUMSUB a"] {
+        other.run(line);
+    }
+    check(&mut other, "EXEC", r#"[:1, ["a", :0]]"#);
     check(&mut other, "PUBLISH a x", ":0");
     assert!(connection.is_closed());
 }

@@ -523,6 +523,7 @@ fn a_script_that_takes_long_can_be_ended() {
         "local c = coroutine.wrap(function() while true do pcall(function() while true do end end) end end) \
          while true do pcall(c) end",
         "while true do pcall(redis.call, 'get', 'x') end",
+        "return string.find(string.rep('a', 300000), string.rep('a?', 300000) .. 'b')",
     ];
     for script in scripts.into_iter().take(count) {
         caller.send(&common::encode(&["EVAL", script, "0"]));
@@ -532,6 +533,9 @@ fn a_script_that_takes_long_can_be_ended() {
             "GET x",
             "-BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.",
         );
+        let mut leaving = server.connect();
+        check(&mut leaving, "QUIT", "+OK");
+        assert!(leaving.is_closed());
         // Those who come now are served too.
         check(
             &mut server.connect(),

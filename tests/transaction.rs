@@ -153,6 +153,35 @@ fn a_watched_key_that_changes_fails_the_transaction() {
     }
 }
 
+#[test]
+fn what_only_groups_know_is_no_change_of_a_watched_stream() {
+    let server = Server::start(&[]);
+    let (mut connection, mut other) = (server.connect(), server.connect());
+    for line in ["XADD s 1-1 f v", "XADD s 2-1 f v"] {
+        connection.run(line);
+    }
+    for line in [
+        "XGROUP CREATE s g 0",
+        "XGROUP CREATECONSUMER s g c",
+        "XREADGROUP GROUP g c STREAMS s >",
+        "XCLAIM s g d 0 1-1",
+        "XAUTOCLAIM s g e 0 0",
+        "XACK s g 1-1",
+        "XGROUP DELCONSUMER s g c",
+        "XSETID s 9-1",
+    ] {
+        check(&mut connection, "WATCH s", "+OK");
+        let reply = other.run(line).to_string();
+        assert!(!reply.starts_with('-'), "{line}: {reply}");
+        check(&mut connection, "MULTI", "+OK");
+        check(&mut connection, "EXEC", "[]");
+    }
+    check(&mut connection, "WATCH s", "+OK");
+    other.run("XADD s 10-1 f v");
+    check(&mut connection, "MULTI", "+OK");
+    check(&mut connection, "EXEC", "*-1");
+}
+
 /// The value of a field in a line of CLIENT LIST, or in a page of INFO.
 fn field(text: &str, name: &str) -> String {
     let start = text

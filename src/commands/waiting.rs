@@ -30,8 +30,10 @@ pub fn block(
 
 /// Reads a timeout in seconds with a fraction, and answers the deadline in Unix milliseconds; zero waits without end.
 pub fn deadline(context: &Context<'_>, word: &[u8]) -> Result<u64, CommandError> {
+    // No text is no number here, and nor is what begins with a space.
+    let begins = word.first().is_some_and(|&first| !double::is_space(first));
     let seconds = double::parse_in_range(word)
-        .filter(|seconds| !seconds.is_nan())
+        .filter(|seconds| begins && !seconds.is_nan())
         .ok_or(NOT_FLOAT)?;
     let milliseconds = (seconds * 1000.0).ceil();
     if milliseconds > i64::MAX as f64 {

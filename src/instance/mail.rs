@@ -143,11 +143,13 @@ impl Mail {
         if !self.collects.load(Ordering::Relaxed) {
             return false;
         }
-        self.has_any.store(true, Ordering::Relaxed);
-        self.receivers().push(Receiver {
+        let mut receivers = self.receivers();
+        receivers.push(Receiver {
             client: Arc::clone(client),
             was_blocked: client.is_parked(),
         });
+        // Changed by who has the receivers: beside a script that is busy others take them too.
+        self.has_any.store(true, Ordering::Relaxed);
         true
     }
 
@@ -158,8 +160,9 @@ impl Mail {
         if !self.has_any.load(Ordering::Relaxed) {
             return Vec::new();
         }
+        let mut receivers = self.receivers();
         self.has_any.store(false, Ordering::Relaxed);
-        std::mem::take(&mut self.receivers())
+        std::mem::take(&mut *receivers)
     }
 
     /// Wakes all, as the batch that runs will not end soon, or was none that collects.

@@ -176,10 +176,14 @@ impl Outbox {
         }
     }
 
-    /// Takes all; nothing if there are large values in it.
+    /// Takes all; nothing if there are large values in it. What comes from now on is not in it, whoever brings it.
     pub(super) fn take_plain(&mut self) -> Option<Letter> {
         if !self.blobs.is_empty() {
             return None;
+        }
+        // Another thread may put out something else before the letter is written, and then go on with the run.
+        if let Some(last) = self.runs.last() {
+            last.close();
         }
         self.counted = 0;
         Some(Letter {

@@ -30,6 +30,7 @@ const HAND_OVER_LIMIT: Duration = Duration::from_secs(1);
 /// # Errors
 /// Out of memory.
 pub fn install(lua: &Lua, host: &Host) -> Result<()> {
+    lua.set_app_data(Watched(host.clone()));
     watch(
         lua,
         host,
@@ -61,7 +62,11 @@ fn watch(lua: &Lua, host: &Host, triggers: HookTriggers) -> Result<()> {
 const KILLED: &str = "Script killed by user with SCRIPT KILL...";
 const LOAD_TIMEOUT: &str = "FUNCTION LOAD timeout";
 
-fn end_of(lua: &Lua, text: &str) -> Result<mlua::Error> {
+/// The error that ends a script, for this reason.
+///
+/// # Errors
+/// Out of memory.
+pub fn end_of(lua: &Lua, text: &str) -> Result<mlua::Error> {
     let table = convert::error_table(lua, text.as_bytes())?;
     Ok(raise::throw(Value::Table(table)))
 }
@@ -72,6 +77,15 @@ fn end_of(lua: &Lua, text: &str) -> Result<mlua::Error> {
 /// Out of memory.
 pub fn killed(lua: &Lua) -> Result<mlua::Error> {
     end_of(lua, KILLED)
+}
+
+/// Who watches over an interpreter's scripts.
+struct Watched(Host);
+
+/// For functions that may take long without executing an instruction: does now and then what the hook does. Why the script is to
+/// end, if so; that the function ends is enough, for the hook sees to the script.
+pub fn why_to_end(lua: &Lua) -> Option<&'static str> {
+    look(&lua.app_data_ref::<Watched>()?.0)
 }
 
 /// Looks at what runs; answers why it is to end, if so.

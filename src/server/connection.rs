@@ -116,6 +116,10 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             }
         }
         self.session.handle.set_leaving();
+        if self.instance.scripts.running.busy().is_some() && !self.session.awaits_shutdown {
+            // The script may take long, and the peer is not to wait for its end.
+            let _ = self.framed.get_mut().shutdown().await;
+        }
         let Connection {
             db,
             instance,

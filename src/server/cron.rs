@@ -319,7 +319,9 @@ const REST_BYTES: usize = 128 * 1024;
 /// What is known of memory that was freed and not given back.
 #[derive(Debug, Default)]
 struct Freed {
-    /// The most that was in use since it was given back.
+    /// What was in use when it was given back.
+    since: usize,
+    /// The most that was in use since then.
     top: usize,
     /// Ticks since then.
     ticks: u32,
@@ -332,14 +334,15 @@ impl Freed {
         let has_shrunk = self.top > SHRUNK_FROM && used < self.top - self.top / 8;
         let is_due = if has_shrunk {
             at_rest >= TICKS_BEFORE_SHRINKING
-        } else if used > self.top {
-            self.ticks >= TICKS_OF_GROWTH
+        } else if used > self.since + self.since / 16 {
+            self.ticks >= TICKS_OF_GROWTH || at_rest == TICKS_BEFORE_RELEASE
         } else {
             at_rest == TICKS_BEFORE_RELEASE || self.ticks >= TICKS_BEFORE_SHRINKING
         };
         self.top = self.top.max(used);
         if is_due {
             *self = Freed {
+                since: used,
                 top: used,
                 ticks: 0,
             };

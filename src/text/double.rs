@@ -286,7 +286,8 @@ impl Prefix {
     }
 }
 
-fn is_space(byte: u8) -> bool {
+/// Whether C counts the byte as white space.
+pub fn is_space(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t'..=b'\r')
 }
 

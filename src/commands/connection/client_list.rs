@@ -213,6 +213,7 @@ fn close_matching(context: &mut Context<'_>, filter: &Filter<'_>) -> usize {
             context.session.close_after_reply = true;
         } else {
             context.instance.clients.kill(client);
+            context.instance.pubsub().forget(client);
             waiting::abandon(context.db, context.instance, client.id);
         }
     }

@@ -2,7 +2,7 @@
 
 use super::effects::say_id;
 use super::ids::{NewId, parse_id, parse_new_id};
-use super::{changed_by, create, discard, node_limit, reply_id, stream_mut};
+use super::{changed_by, create, discard, groups_changed, node_limit, reply_id, stream_mut};
 use crate::command::{
     Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags, KeySpec,
 };
@@ -467,7 +467,7 @@ fn xsetid(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let max_deleted = max_deleted.filter(|deleted| *deleted != StreamId::MIN);
     stream.set_past(id, added, max_deleted);
     drop(slot);
-    context.changed(key);
+    groups_changed(context, 1);
     context.event(Events::STREAM, "xsetid", key);
     context.reply.ok();
     Ok(())

@@ -2,7 +2,7 @@
 
 use super::effects::{Outcome, Reader};
 use super::ids::{parse_id, parse_start};
-use super::{CONSUMER_CREATED, changed_by, no_key_or_group, reply_entry, reply_id, stream_mut};
+use super::{CONSUMER_CREATED, groups_changed, no_key_or_group, reply_entry, reply_id, stream_mut};
 use crate::command::{
     Arg, ArgKind, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags,
     KeySpec,
@@ -164,7 +164,7 @@ fn xclaim(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     // The new last id counts with the first claim that there is.
     changes = changes.max(claimed) + others;
     reply.insert_before(mark, |reply| reply.array(claimed));
-    changed_by(context, key, changes);
+    groups_changed(context, changes);
     if created {
         context.event(Events::STREAM, CONSUMER_CREATED, key);
     }
@@ -289,7 +289,7 @@ fn xautoclaim(context: &mut Context<'_>, request: Request<'_>) -> CommandResult 
     outcome.leave(group, false);
     drop(slot);
     let changes = usize::from(created) + swept.claimed.len() + swept.deleted.len();
-    changed_by(context, key, changes);
+    groups_changed(context, changes);
     if created {
         context.event(Events::STREAM, CONSUMER_CREATED, key);
     }

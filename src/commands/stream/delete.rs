@@ -2,7 +2,7 @@
 
 use super::add::{REFERENCE_ARGS, parse_references};
 use super::ids::parse_id;
-use super::{changed_by, node_limit, stream_mut};
+use super::{changed_by, groups_changed, node_limit, stream_mut};
 use crate::command::{
     Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags, KeySpec,
 };
@@ -84,7 +84,7 @@ fn xdelex(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let chosen = Chosen::parse(request, 2)?;
     let reply = &mut context.reply;
     reply.array(chosen.count);
-    let mut changes = 0;
+    let (mut changes, mut deleted) = (0, false);
     match stream {
         None => (0..chosen.count).for_each(|_| reply.integer(MISSING)),
         Some(stream) => {
@@ -99,13 +99,16 @@ fn xdelex(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
                 };
                 reply.integer(outcome);
                 changes += usize::from(changed);
+                deleted |= outcome == DELETED;
             }
         }
     }
     drop(slot);
-    changed_by(context, key, changes);
-    if changes > 0 {
+    if deleted {
+        changed_by(context, key, changes);
         context.event(Events::STREAM, "xdel", key);
+    } else {
+        groups_changed(context, changes);
     }
     Ok(())
 }
@@ -141,22 +144,29 @@ fn xackdel(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let chosen = Chosen::parse(request, 3)?;
     let reply = &mut context.reply;
     reply.array(chosen.count);
-    let mut changes = 0;
+    let (mut changes, mut deleted) = (0, false);
     for id in chosen.ids(request) {
         let acked = stream
             .as_deref_mut()
             .is_some_and(|stream| ack(stream, group, id));
         let outcome = match &mut stream {
-            Some(stream) if acked => delete(stream, id, chosen.references, limit),
+            Some(stream) if acked => {
+                let was_there = stream.log().contains(id);
+                let outcome = delete(stream, id, chosen.references, limit);
+                deleted |= was_there && !stream.log().contains(id);
+                outcome
+            }
             _ => MISSING,
         };
         reply.integer(outcome);
         changes += usize::from(outcome != MISSING);
     }
     drop(slot);
-    changed_by(context, key, changes);
-    if changes > 0 {
+    if deleted {
+        changed_by(context, key, changes);
         context.event(Events::STREAM, "xdel", key);
+    } else {
+        groups_changed(context, changes);
     }
     Ok(())
 }

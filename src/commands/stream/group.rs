@@ -1,7 +1,7 @@
 //! XGROUP: groups and their consumers.
 
 use super::ids::{parse_id, parse_id_or_end};
-use super::{create, discard, no_group_of_key, stream_mut};
+use super::{create, discard, groups_changed, no_group_of_key, stream_mut};
 use crate::command::{
     Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, Handler, KeyFlags,
     KeySpec,
@@ -155,16 +155,22 @@ fn xgroup_create(context: &mut Context<'_>, request: Request<'_>) -> CommandResu
         let created = stream.create_group(request.get(3), id, options.entries_read);
         if created { Ok(()) } else { Err(BUSY) }
     };
-    if let Some(mut slot) = context.db.write(index, key) {
+    let is_new = if let Some(mut slot) = context.db.write(index, key) {
         create_group(stream_mut(&mut slot)?)?;
+        false
     } else if options.make_stream {
         let mut stream = Stream::new();
         create_group(&mut stream)?;
         create(context, key, stream);
+        true
     } else {
         return Err(NO_KEY);
+    };
+    if is_new {
+        context.changed(key);
+    } else {
+        groups_changed(context, 1);
     }
-    context.changed(key);
     context.event(Events::STREAM, "xgroup-create", key);
     context.reply.ok();
     Ok(())
@@ -205,6 +211,7 @@ fn xgroup_setid(context: &mut Context<'_>, request: Request<'_>) -> CommandResul
         group.entries_read = options.entries_read;
         Ok(())
     })?;
+    // Who waits for entries may have some now.
     context.changed(request.get(2));
     context.event(Events::STREAM, "xgroup-setid", request.get(2));
     context.reply.ok();
@@ -267,7 +274,7 @@ fn xgroup_createconsumer(context: &mut Context<'_>, request: Request<'_>) -> Com
         Ok(group.find_or_create_consumer(request.get(4), now_ms).1)
     })?;
     if created {
-        context.changed(request.get(2));
+        groups_changed(context, 1);
         context.event(Events::STREAM, super::CONSUMER_CREATED, request.get(2));
     }
     context.reply.flag(created);
@@ -293,7 +300,7 @@ fn xgroup_delconsumer(context: &mut Context<'_>, request: Request<'_>) -> Comman
         Ok(group.remove_consumer(request.get(4)))
     })?;
     if lost.is_some() {
-        context.changed(request.get(2));
+        groups_changed(context, 1);
         context.event(Events::STREAM, "xgroup-delconsumer", request.get(2));
     }
     context.reply.count(lost.unwrap_or(0));

@@ -87,6 +87,12 @@ fn changed_by(context: &mut Context<'_>, key: &[u8], changes: usize) {
     }
 }
 
+/// Counts so many changes of what groups know of a stream, whose entries stay as they are: those who watch or track the key, or
+/// wait for entries, are not told.
+fn groups_changed(context: &mut Context<'_>, changes: usize) {
+    context.db.dirty += changes as u64;
+}
+
 /// The name of the event of a consumer that was made, whatever the command.
 const CONSUMER_CREATED: &str = "xgroup-createconsumer";
 

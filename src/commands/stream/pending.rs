@@ -1,7 +1,7 @@
 //! What was delivered and is not acknowledged: XACK, XPENDING.
 
 use super::ids::{parse_end, parse_id, parse_start};
-use super::{changed_by, count_or_none, no_key_or_group, reply_id, stream_mut, stream_of};
+use super::{count_or_none, groups_changed, no_key_or_group, reply_id, stream_mut, stream_of};
 use crate::command::{
     Arg, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, KeyFlags, KeySpec,
 };
@@ -43,7 +43,7 @@ fn xack(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         acked += usize::from(group.ack(parse_id(id)?));
     }
     drop(slot);
-    changed_by(context, key, acked);
+    groups_changed(context, acked);
     context.reply.count(acked);
     Ok(())
 }

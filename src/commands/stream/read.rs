@@ -7,7 +7,7 @@
 use super::effects::{self, Outcome};
 use super::ids::parse_id;
 use super::{
-    CONSUMER_CREATED, changed_by, count_or_none, no_group, reply_entry, reply_id, stream_mut,
+    CONSUMER_CREATED, count_or_none, groups_changed, no_group, reply_entry, reply_id, stream_mut,
     stream_of,
 };
 use crate::command::session::Place;
@@ -392,7 +392,7 @@ fn read_for_group(
     let (answered, delivered) = reader.read(stream, &wanted, key, reply, &mut outcome);
     let created = outcome.created;
     drop(slot);
-    changed_by(context, key, usize::from(created) + usize::from(delivered));
+    groups_changed(context, usize::from(created) + usize::from(delivered));
     if created {
         context.event(Events::STREAM, CONSUMER_CREATED, key);
     }

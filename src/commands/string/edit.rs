@@ -1,6 +1,6 @@
 //! Strings changed where they lie: what SETRANGE, APPEND, SETBIT, BITFIELD and the HyperLogLogs have in common.
 //!
-//! A long string has a buffer of its own, which grows in proportion to its length; a short one lies in its entry and
+//! A long string has a buffer of its own, which grows in steps; a short one lies in its entry and
 //! is changed there as long as its length stays. Either is copied first if a snapshot or a reply under way shares it.
 
 use std::sync::Arc;
@@ -8,6 +8,10 @@ use std::sync::Arc;
 use super::Str;
 use crate::command::{CommandError, Context};
 use crate::store::entry::{MAX_INLINE, NEVER, NewValue, Object};
+
+const MIB: usize = 1 << 20;
+/// The most room that a string is given beyond its length when it grows.
+const MAX_SPARE: usize = 16 * MIB;
 
 /// Lets `change` work on the string at `key`, made at least `min_len` bytes long with zeros at its end; a missing key
 /// counts as empty. `change` is told whether the string was made longer, and its result is returned. Fails if another
@@ -28,10 +32,10 @@ pub(crate) fn edit<R>(
     let text = Str::of(slot.value())?;
     let (len, is_long) = (text.len(), matches!(text, Str::Shared(_)));
     if is_long && let Some(Object::String(shared)) = slot.object_mut() {
-        let bytes = Arc::make_mut(shared);
         if len < min_len {
-            bytes.resize(min_len, 0);
+            grow(shared, min_len);
         }
+        let bytes: &mut Vec<u8> = Arc::make_mut(shared);
         return Ok(change(bytes, len < min_len));
     }
     if len >= min_len
@@ -50,6 +54,30 @@ pub(crate) fn edit<R>(
     Ok(rebuild(context, key, form, |bytes| {
         change(bytes, len < min_len)
     }))
+}
+
+/// Makes a long string `len` bytes long, which is more than it is, with room for more: as much again while it is short, and little
+/// in proportion when it is long, for that room counts as memory in use.
+fn grow(shared: &mut Arc<Vec<u8>>, len: usize) {
+    let spare = if len < MIB {
+        len
+    } else {
+        (len / 8).clamp(MIB, MAX_SPARE)
+    };
+    match Arc::get_mut(shared) {
+        Some(bytes) => {
+            if bytes.capacity() < len {
+                bytes.reserve_exact(len + spare - bytes.len());
+            }
+            bytes.resize(len, 0);
+        }
+        None => {
+            let mut bytes = Vec::with_capacity(len + spare);
+            bytes.extend_from_slice(shared);
+            bytes.resize(len, 0);
+            *shared = Arc::new(bytes);
+        }
+    }
 }
 
 /// Stores a new string: the given bytes, made that long, with that deadline, and changed.
@@ -81,5 +109,36 @@ pub(crate) fn set_bytes(context: &mut Context<'_>, key: &[u8], bytes: Vec<u8>, d
         context.set(key, NewValue::Object(object), deadline_ms);
     } else {
         context.set(key, NewValue::Raw(&bytes), deadline_ms);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_string_that_grows_gets_room_in_measure() {
+        for (len, most) in [
+            (100, 202),
+            (MIB - 1, 2 * MIB),
+            (64 * MIB, 73 * MIB),
+            (200 * MIB, 217 * MIB),
+        ] {
+            let mut shared = Arc::new(vec![7; len]);
+            grow(&mut shared, len + 1);
+            assert_eq!(
+                (shared.len(), shared[len - 1], shared[len]),
+                (len + 1, 7, 0)
+            );
+            assert!(shared.capacity() <= most, "{len}: {}", shared.capacity());
+            let capacity = shared.capacity();
+            grow(&mut shared, len + 2);
+            assert_eq!(shared.capacity(), capacity, "there was room");
+        }
+        let snapshot = Arc::new(vec![7; 1000]);
+        let mut shared = Arc::clone(&snapshot);
+        grow(&mut shared, 1001);
+        assert_eq!((snapshot.len(), shared.len(), shared[999]), (1000, 1001, 7));
+        assert!(shared.capacity() > 1001);
     }
 }

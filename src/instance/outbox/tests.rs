@@ -80,6 +80,25 @@ fn messages_of_a_channel_lie_in_all_outboxes_and_nowhere_else() {
 }
 
 #[test]
+fn nothing_is_added_to_a_letter_that_was_taken_and_not_yet_written() {
+    let (clients, mut pubsub) = (Clients::default(), PubSub::default());
+    let listeners: Vec<_> = (0..4).map(|_| client(&clients)).collect();
+    for listener in &listeners {
+        pubsub.subscribe(Kind::Channel, b"one", listener);
+    }
+    publish(&mut pubsub, b"one", b"a");
+    let letter = listeners[0]
+        .take_plain_messages()
+        .expect("there is no large value");
+    listeners[0].post(b"between");
+    publish(&mut pubsub, b"one", b"b");
+    assert_eq!(text_of(&letter), message(2, b"one", b"a"));
+    assert!(listeners[0].put_back(letter, message(2, b"one", b"a").len()));
+    let rest = [b"between".as_slice(), &message(2, b"one", b"b")].concat();
+    assert_eq!(taken(&listeners[0]), rest);
+}
+
+#[test]
 fn a_run_ends_before_more_than_may_always_wait_is_uncounted() {
     let (clients, mut pubsub) = (Clients::default(), PubSub::default());
     let listeners: Vec<_> = (0..4).map(|_| client(&clients)).collect();

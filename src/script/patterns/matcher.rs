@@ -49,17 +49,28 @@ pub(super) struct Matcher<'t> {
     pattern: &'t [u8],
     captures: Vec<(usize, Length)>,
     choices: Vec<Choice>,
+    steps: u32,
+    why_to_end: &'t dyn Fn() -> Option<Fault>,
 }
 
+/// After so many steps a matcher asks whether it is to go on.
+const STEPS: u32 = 1 << 16;
+
 impl<'t> Matcher<'t> {
-    /// The pattern ends at its first zero byte.
-    pub(super) fn new(text: &'t [u8], pattern: &'t [u8]) -> Self {
+    /// The pattern ends at its first zero byte. `why_to_end` is asked now and then, as some patterns take for ever.
+    pub(super) fn new(
+        text: &'t [u8],
+        pattern: &'t [u8],
+        why_to_end: &'t dyn Fn() -> Option<Fault>,
+    ) -> Self {
         let end = pattern.iter().position(|&byte| byte == 0);
         Matcher {
             text,
             pattern: &pattern[..end.unwrap_or(pattern.len())],
             captures: Vec::new(),
             choices: Vec::new(),
+            steps: 0,
+            why_to_end,
         }
     }
 
@@ -80,6 +91,13 @@ impl<'t> Matcher<'t> {
         self.choices.clear();
         let (mut at, mut item) = (start, 0);
         loop {
+            self.steps += 1;
+            if self.steps == STEPS {
+                self.steps = 0;
+                if let Some(why) = (self.why_to_end)() {
+                    return Err(why);
+                }
+            }
             match self.step(at, item)? {
                 Step::Done => return Ok(Some(at)),
                 Step::Go(next_at, next_item) => (at, item) = (next_at, next_item),

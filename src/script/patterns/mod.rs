@@ -9,7 +9,7 @@ use mlua::{Function, Lua, LuaString, MultiValue, Result, Table, Value, Variadic}
 use self::matcher::{Capture, Fault, Matcher};
 use super::libs::arguments::{Arguments, type_name};
 use super::libs::{MAX_TEXT_BYTES, out_of_memory};
-use super::raise;
+use super::{hook, raise};
 
 mod matcher;
 
@@ -61,7 +61,8 @@ fn find(arguments: &Arguments<'_>, with_places: bool) -> Result<MultiValue> {
             None => MultiValue::from_iter([Value::Nil]),
         });
     }
-    let mut matcher = Matcher::new(&text, &pattern);
+    let why_to_end = || hook::why_to_end(lua);
+    let mut matcher = Matcher::new(&text, &pattern, &why_to_end);
     let is_anchored = matcher.take_anchor();
     let last = if is_anchored { start } else { text.len() };
     for at in start..=last {
@@ -80,7 +81,8 @@ fn find(arguments: &Arguments<'_>, with_places: bool) -> Result<MultiValue> {
 
 /// The first match from `at` on: where to go on, and its captures. Nothing if there is none.
 fn next_match(lua: &Lua, text: &[u8], pattern: &[u8], at: usize) -> Result<MultiValue> {
-    let mut matcher = Matcher::new(text, pattern);
+    let why_to_end = || hook::why_to_end(lua);
+    let mut matcher = Matcher::new(text, pattern, &why_to_end);
     for start in at..=text.len() {
         if let Some(end) = matcher.find(start).map_err(|fault| raised(lua, fault))? {
             let next = if end == start { end + 1 } else { end };
@@ -102,7 +104,8 @@ fn gsub(arguments: &Arguments<'_>) -> Result<(LuaString, i64)> {
     let pattern = pattern.as_bytes();
     let limit = arguments.optional_integer(4, text.len() as i64 + 1)? as i32;
     let replacement = Replacement::of(arguments)?;
-    let mut matcher = Matcher::new(&text, &pattern);
+    let why_to_end = || hook::why_to_end(lua);
+    let mut matcher = Matcher::new(&text, &pattern, &why_to_end);
     let is_anchored = matcher.take_anchor();
     let mut result = Vec::with_capacity(text.len());
     let (mut at, mut count) = (0, 0);
@@ -276,7 +279,10 @@ fn captures(
 }
 
 fn raised(lua: &Lua, fault: Fault) -> mlua::Error {
-    raise::error(lua, fault)
+    match hook::why_to_end(lua) {
+        Some(why) if why == fault => hook::end_of(lua, why).unwrap_or_else(|error| error),
+        _ => raise::error(lua, fault),
+    }
 }
 
 /// A place as scripts count it: from 1, and with the last byte instead of the end.

@@ -52,6 +52,15 @@ pub struct Trimmed {
     pub remains: Option<Stream>,
 }
 
+/// Entries that no group needs any more.
+struct Unneeded {
+    /// Their places.
+    runs: Vec<Range<usize>>,
+    count: usize,
+    /// The last of them that has one in front of it that stays.
+    hole: Option<StreamId>,
+}
+
 impl Stream {
     /// Removes entries from the front.
     pub fn trim(&mut self, trim: &Trim, limit: NodeLimit) -> Trimmed {
@@ -59,18 +68,41 @@ impl Stream {
         if candidates == 0 {
             return Trimmed::default();
         }
+        if trim.references == References::Acked && !self.0.groups.is_empty() {
+            return self.trim_acked(trim, candidates, limit);
+        }
         let remains = (candidates > MANY).then(|| self.clone());
         let repr = self.repr_mut();
-        let removed = if trim.references == References::Acked && !repr.groups.is_empty() {
-            repr.trim_acked(trim, candidates, limit)
-        } else {
-            if trim.references == References::Delete {
-                repr.drop_references(candidates);
-            }
-            repr.log.tree.remove(0..candidates, limit.chunk_limit());
-            candidates
-        };
-        Trimmed { removed, remains }
+        if trim.references == References::Delete {
+            repr.drop_references(candidates);
+        }
+        repr.log.tree.remove(0..candidates, limit.chunk_limit());
+        Trimmed {
+            removed: candidates,
+            remains,
+        }
+    }
+
+    /// Removes entries that no group needs any more: as many as `candidates`, which may lie behind others that stay. Behind a
+    /// backlog there often are none, and then nothing is copied for the sake of a snapshot.
+    fn trim_acked(&mut self, trim: &Trim, candidates: usize, limit: NodeLimit) -> Trimmed {
+        let Unneeded { runs, count, hole } = self.0.unneeded(trim, candidates);
+        if count == 0 {
+            return Trimmed::default();
+        }
+        let remains = (count > MANY).then(|| self.clone());
+        let repr = self.repr_mut();
+        for run in runs.into_iter().rev() {
+            repr.log.tree.remove(run, limit.chunk_limit());
+        }
+        // What is missing between others shows in what groups can know of their lag, as with XDEL.
+        if let Some(id) = hole {
+            repr.max_deleted_id = repr.max_deleted_id.max(id);
+        }
+        Trimmed {
+            removed: count,
+            remains,
+        }
     }
 }
 
@@ -121,8 +153,8 @@ impl Repr {
         }
     }
 
-    /// Removes entries that no group needs any more: as many as `candidates`, which may lie behind others that stay.
-    fn trim_acked(&mut self, trim: &Trim, candidates: usize, limit: NodeLimit) -> usize {
+    /// The first entries that no group needs any more, up to `candidates` of them.
+    fn unneeded(&self, trim: &Trim, candidates: usize) -> Unneeded {
         let seen_by_all = self.seen_by_all();
         // An exact trim to a length goes on behind what has to stay; the others have their end.
         let end = match trim.threshold {
@@ -148,13 +180,10 @@ impl Repr {
                 _ => runs.push(index..index + 1),
             }
         }
-        for run in runs.into_iter().rev() {
-            self.log.tree.remove(run, limit.chunk_limit());
+        Unneeded {
+            runs,
+            count: removed,
+            hole,
         }
-        // What is missing between others shows in what groups can know of their lag, as with XDEL.
-        if let Some(id) = hole {
-            self.max_deleted_id = self.max_deleted_id.max(id);
-        }
-        removed
     }
 }
