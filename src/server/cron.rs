@@ -50,7 +50,7 @@ pub fn start(db: &Arc<Mutex<Db>>, instance: &Arc<Instance>) -> Vec<JoinHandle<()
         tokio::spawn(migrate::carry_migrations(db(), instance())),
         tokio::spawn(close_idle_clients(instance())),
         tokio::spawn(sample_rates(instance())),
-        tokio::spawn(tend_heap()),
+        tokio::spawn(tend_heap(instance())),
     ]
 }
 
@@ -352,7 +352,7 @@ impl Freed {
 }
 
 /// Looks after the heap once it has come to rest: gives back what is free, and asks for huge pages where it is full.
-async fn tend_heap() {
+async fn tend_heap(instance: Arc<Instance>) {
     let mut ticks = interval(SAMPLE_PERIOD);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut collapser = huge_pages::Collapser::pausing(HUGE_PAGE_PAUSE);
@@ -377,6 +377,10 @@ async fn tend_heap() {
         }
         let grown = used > HUGE_PAGES_FROM.max(done_at + done_at / 64);
         if at_rest < TICKS_AT_REST || !grown {
+            continue;
+        }
+        // Who reads all of the memory, and the clients meanwhile, would wait for pages that are being copied.
+        if instance.saving.is_running() || rewrite::is_running(&instance) {
             continue;
         }
         if !huge_pages::permit() {
