@@ -335,9 +335,11 @@ impl Freed {
         let is_due = if has_shrunk {
             at_rest >= TICKS_BEFORE_SHRINKING
         } else if used > self.since + self.since / 16 {
-            self.ticks >= TICKS_OF_GROWTH || at_rest == TICKS_BEFORE_RELEASE
+            self.ticks >= TICKS_OF_GROWTH || at_rest >= TICKS_BEFORE_RELEASE
         } else {
-            at_rest == TICKS_BEFORE_RELEASE || self.ticks >= TICKS_BEFORE_SHRINKING
+            // Under writes that replace what is there it rests now and then, and there is nothing to give back.
+            let has_changed = used.abs_diff(self.since) > self.since / 64;
+            at_rest >= TICKS_BEFORE_RELEASE && (has_changed || self.ticks >= TICKS_BEFORE_SHRINKING)
         };
         self.top = self.top.max(used);
         if is_due {
@@ -368,7 +370,9 @@ async fn tend_heap(instance: Arc<Instance>) {
             at_rest + 1
         };
         before = used;
-        if freed.is_to_be_released(used, at_rest) {
+        // Who reads all of the memory, and the clients meanwhile, would wait for what is done to it here.
+        let is_read = instance.saving.is_running() || rewrite::is_running(&instance);
+        if !is_read && freed.is_to_be_released(used, at_rest) {
             alloc::release_unused();
         }
         if used < done_at / 2 {
@@ -376,11 +380,7 @@ async fn tend_heap(instance: Arc<Instance>) {
             done_at = used;
         }
         let grown = used > HUGE_PAGES_FROM.max(done_at + done_at / 64);
-        if at_rest < TICKS_AT_REST || !grown {
-            continue;
-        }
-        // Who reads all of the memory, and the clients meanwhile, would wait for pages that are being copied.
-        if instance.saving.is_running() || rewrite::is_running(&instance) {
+        if at_rest < TICKS_AT_REST || !grown || is_read {
             continue;
         }
         if !huge_pages::permit() {
