@@ -37,29 +37,40 @@ impl<C: Chunk> Tree<C> {
     /// Adds an element to the chunk at an end, which has room for it: nothing is split, so that the way down can count it.
     #[inline(always)]
     fn push_within(&mut self, end: End, new: C::New<'_>) {
-        let Some(mut node) = self.root.as_mut() else {
+        let Some(chunk) = self.end_chunk_mut(end, |len| *len += 1) else {
             return;
         };
-        let key = loop {
+        let at = match end {
+            End::Front => 0,
+            End::Back => chunk.len(),
+        };
+        chunk.insert(at, new);
+        let key = chunk.key();
+        self.keep_key(end, &key);
+    }
+
+    /// The chunk at an end, to be made longer or shorter; `count` changes the numbers on the way as that will.
+    #[inline(always)]
+    fn end_chunk_mut(&mut self, end: End, count: impl Fn(&mut usize)) -> Option<&mut C> {
+        let mut node = self.root.as_mut()?;
+        loop {
             match Arc::make_mut(node) {
+                Node::Leaf(chunk) => return Some(chunk),
                 Node::Inner(inner) => {
                     let at = inner.end_kid(end);
-                    inner.len += 1;
-                    inner.kids[at].len += 1;
+                    count(&mut inner.len);
+                    count(&mut inner.kids[at].len);
                     node = &mut inner.kids[at].node;
                 }
-                Node::Leaf(chunk) => {
-                    let at = match end {
-                        End::Front => 0,
-                        End::Back => chunk.len(),
-                    };
-                    chunk.insert(at, new);
-                    break chunk.key();
-                }
             }
-        };
+        }
+    }
+
+    /// Brings the keys on the way to the chunk at an end up to date, where they tell of its last element, which has changed.
+    #[inline(always)]
+    fn keep_key(&mut self, end: End, key: &C::Key) {
         if end == End::Back && size_of::<C::Key>() > 0 {
-            self.set_last_key(&key);
+            self.set_last_key(key);
         }
     }
 
@@ -89,29 +100,10 @@ impl<C: Chunk> Tree<C> {
     /// Removes the element at an end from a chunk that has others: no node is dropped, so that the way down can count it.
     #[inline]
     fn pop_within<R>(&mut self, end: End, read: impl FnOnce(&C, usize) -> R) -> Option<R> {
-        let mut node = self.root.as_mut()?;
-        let (result, key) = loop {
-            match Arc::make_mut(node) {
-                Node::Inner(inner) => {
-                    let at = inner.end_kid(end);
-                    inner.len -= 1;
-                    inner.kids[at].len -= 1;
-                    node = &mut inner.kids[at].node;
-                }
-                Node::Leaf(chunk) => {
-                    let at = match end {
-                        End::Front => 0,
-                        End::Back => chunk.len() - 1,
-                    };
-                    let result = read(chunk, at);
-                    chunk.remove(at..at + 1);
-                    break (result, chunk.key());
-                }
-            }
-        };
-        if end == End::Back && size_of::<C::Key>() > 0 {
-            self.set_last_key(&key);
-        }
+        let chunk = self.end_chunk_mut(end, |len| *len -= 1)?;
+        let result = take_from(chunk, end, read);
+        let key = chunk.key();
+        self.keep_key(end, &key);
         Some(result)
     }
 }
@@ -119,15 +111,7 @@ impl<C: Chunk> Tree<C> {
 impl<C: Chunk> Node<C> {
     fn pop<R>(this: &mut Arc<Self>, end: End, read: impl FnOnce(&C, usize) -> R) -> R {
         match Arc::make_mut(this) {
-            Node::Leaf(chunk) => {
-                let at = match end {
-                    End::Front => 0,
-                    End::Back => chunk.len() - 1,
-                };
-                let result = read(chunk, at);
-                chunk.remove(at..at + 1);
-                result
-            }
+            Node::Leaf(chunk) => take_from(chunk, end, read),
             Node::Inner(inner) => {
                 let at = inner.end_kid(end);
                 let result = Node::pop(&mut inner.kids[at].node, end, read);
@@ -140,4 +124,16 @@ impl<C: Chunk> Node<C> {
             }
         }
     }
+}
+
+/// Removes a chunk's element at an end, after showing it to `read`.
+#[inline(always)]
+fn take_from<C: Chunk, R>(chunk: &mut C, end: End, read: impl FnOnce(&C, usize) -> R) -> R {
+    let at = match end {
+        End::Front => 0,
+        End::Back => chunk.len() - 1,
+    };
+    let result = read(chunk, at);
+    chunk.remove(at..at + 1);
+    result
 }
