@@ -83,6 +83,9 @@ fn serve_key(db: &mut Db, instance: &Instance, index: DbIndex, key: &[u8]) -> bo
     }
 }
 
+/// Room for the answers that most waiting clients get.
+const ANSWER_BYTES: usize = 256;
+
 /// Runs the command of a blocked client again; wakes the client if it has an answer now, and says so.
 fn run_again(db: &mut Db, instance: &Instance, id: u64, pass: &mut Pass) -> bool {
     let Some(mut waiter) = instance.waiters().take(id) else {
@@ -93,7 +96,7 @@ fn run_again(db: &mut Db, instance: &Instance, id: u64, pass: &mut Pass) -> bool
         instance.waiters().forget(&waiter);
         return false;
     }
-    let (mut out, mut blobs) = (BytesMut::new(), Vec::new());
+    let (mut out, mut blobs) = (BytesMut::with_capacity(ANSWER_BYTES), Vec::new());
     let request = waiter.wait.request.get(0);
     if let Some(command) = instance.registry.resolve(request) {
         let session = &mut waiter.session;
@@ -150,7 +153,7 @@ pub fn abandon(db: &mut Db, instance: &Instance, id: u64) {
     take_out(db, instance, id);
 }
 
-fn take_out(db: &mut Db, instance: &Instance, id: u64) -> Option<Waiter> {
+fn take_out(db: &mut Db, instance: &Instance, id: u64) -> Option<Box<Waiter>> {
     let waiter = {
         let mut waiters = instance.waiters();
         let waiter = waiters.take(id)?;
@@ -162,7 +165,7 @@ fn take_out(db: &mut Db, instance: &Instance, id: u64) -> Option<Waiter> {
 }
 
 /// Gives a client that waited its answer.
-fn wake(instance: &Instance, waiter: Waiter, out: &[u8], blobs: Vec<Blob>) {
+fn wake(instance: &Instance, waiter: Box<Waiter>, out: &[u8], blobs: Vec<Blob>) {
     let handle = Arc::clone(&waiter.session.handle);
     if waiter.session.reply_mode.answers() {
         handle.post_reply(out, blobs);

@@ -6,7 +6,7 @@ use crate::command::{Arg, ArgKind, CommandError, Context};
 use crate::instance::waiters::{NO_DEADLINE, Wait, WaitsFor};
 use crate::resp::{CommandQueue, Request};
 use crate::text::double;
-use crate::text::number::parse_i64;
+use crate::text::number::{parse_i64, parse_u64};
 
 /// The timeout in the commands' grammars.
 pub const TIMEOUT: Arg = Arg::new("timeout", ArgKind::Double);
@@ -21,7 +21,7 @@ pub fn block(
 ) {
     context.block(|_| Wait {
         request: CommandQueue::of(request),
-        keys: keys.map(|at| request.get(at).to_vec()).collect(),
+        keys,
         on,
         deadline_ms,
         in_vain: |reply| reply.null_array(),
@@ -30,6 +30,10 @@ pub fn block(
 
 /// Reads a timeout in seconds with a fraction, and answers the deadline in Unix milliseconds; zero waits without end.
 pub fn deadline(context: &Context<'_>, word: &[u8]) -> Result<u64, CommandError> {
+    // Nearly all are whole seconds, and few.
+    if let Some(seconds) = parse_u64(word).and_then(|seconds| u32::try_from(seconds).ok()) {
+        return deadline_after(context, i64::from(seconds) * 1000);
+    }
     // No text is no number here, and nor is what begins with a space.
     let begins = word.first().is_some_and(|&first| !double::is_space(first));
     let seconds = double::parse_in_range(word)

@@ -6,13 +6,16 @@
 //! Nothing here takes time for each client that waits: a queue is gone through one by one, from the oldest on, as long
 //! as its key still has something to give ([`Waiters::next_for`]).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
-use std::ops::Bound;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, VecDeque};
+use std::ops::{Bound, Range};
+use std::sync::Arc;
 
 use crate::command::Session;
 use crate::resp::{CommandQueue, Reply};
 use crate::store::db::DbIndex;
 use crate::store::entry::{Object, Value};
+use crate::store::table::HashSeed;
 
 /// The deadline of one that waits without end.
 pub const NO_DEADLINE: u64 = u64::MAX;
@@ -27,7 +30,7 @@ pub enum WaitsFor {
     /// A stream.
     Stream,
     /// Any change, for the group of that name: an entry of the stream, and the loss of either.
-    StreamGroup(Vec<u8>),
+    StreamGroup(Arc<[u8]>),
     /// No key, but another server, and nobody ends that wait before its answer.
     Peer,
     /// No key, but replicas, of which there are none yet.
@@ -41,14 +44,22 @@ pub enum WaitsFor {
 pub struct Wait {
     /// The command that is run again, with what it must remember (the ids that `$` stood for) in its words.
     pub request: CommandQueue,
-    /// Its keys, in the client's database; none for a command that only waits for its time to be over.
-    pub keys: Vec<Vec<u8>>,
+    /// Which of its words are its keys, in the client's database; none for a command that only waits for its time to be
+    /// over.
+    pub keys: Range<usize>,
     /// What the keys must hold.
     pub on: WaitsFor,
     /// Unix milliseconds at which it gives up; [`NO_DEADLINE`] for never.
     pub deadline_ms: u64,
     /// Answers for a wait that was in vain.
     pub in_vain: fn(&mut Reply<'_>),
+}
+
+impl Wait {
+    fn keys(&self) -> impl Iterator<Item = &[u8]> {
+        let request = self.request.get(0);
+        request.iter_from(self.keys.start).take(self.keys.len())
+    }
 }
 
 /// A client that waits.
@@ -64,12 +75,12 @@ pub struct Waiter {
 
 impl Waiter {
     /// One that begins to wait.
-    pub fn new(session: Session, wait: Wait) -> Self {
-        Waiter {
+    pub fn new(session: Session, wait: Wait) -> Box<Self> {
+        Box::new(Waiter {
             session,
             wait,
             ticket: Ticket::default(),
-        }
+        })
     }
 
     fn id(&self) -> u64 {
@@ -91,7 +102,7 @@ struct KeyQueues {
     sorted_sets: Queue,
     streams: Queue,
     /// By the name of the group; a queue that becomes empty goes.
-    groups: HashMap<Vec<u8>, Queue>,
+    groups: HashMap<Arc<[u8]>, Queue, HashSeed>,
     /// Whether the key stands among those that have changed.
     is_ready: bool,
 }
@@ -102,7 +113,7 @@ impl KeyQueues {
             WaitsFor::List => &mut self.lists,
             WaitsFor::SortedSet => &mut self.sorted_sets,
             WaitsFor::Stream => &mut self.streams,
-            WaitsFor::StreamGroup(group) => self.groups.entry(group.clone()).or_default(),
+            WaitsFor::StreamGroup(group) => self.groups.entry(Arc::clone(group)).or_default(),
             WaitsFor::Peer | WaitsFor::Replicas | WaitsFor::Disk(_) => return,
         };
         queue.insert(ticket, id);
@@ -152,29 +163,68 @@ impl KeyQueues {
     }
 
     /// The next one of a pass.
-    fn next(&self, value: Option<Value<'_>>, pass: &Pass) -> Option<(Ticket, u64)> {
-        let from = pass.after.map_or(Bound::Unbounded, Bound::Excluded);
-        let groups = self.groups.iter();
-        let groups = groups.filter(|(group, _)| !pass.in_vain.contains(*group));
-        let queues = groups.map(|(_, queue)| queue).chain(self.wanting(value));
-        let firsts = queues.filter_map(|queue| queue.range((from, Bound::Unbounded)).next());
-        firsts.map(|(&ticket, &id)| (ticket, id)).min()
+    fn next(&self, value: Option<Value<'_>>, pass: &mut Pass) -> Option<u64> {
+        let single = self
+            .wanting(value)
+            .and_then(|queue| after(queue, pass.after));
+        let of_group = self.next_in_groups(pass);
+        let (ticket, id) = match (single, of_group) {
+            (Some(single), Some(of_group)) => single.min(of_group),
+            (one, other) => one.or(other)?,
+        };
+        pass.after = Some(ticket);
+        Some(id)
     }
+
+    /// The oldest one of the groups that may still have something, from where the pass is on.
+    fn next_in_groups(&self, pass: &mut Pass) -> Option<(Ticket, u64)> {
+        if self.groups.is_empty() {
+            return None;
+        }
+        let heads = pass.heads.get_or_insert_with(|| {
+            let heads = self.groups.iter();
+            let heads = heads.filter_map(|(group, queue)| Some((after(queue, None)?.0, group)));
+            heads
+                .map(|(ticket, group)| Reverse((ticket, Arc::clone(group))))
+                .collect()
+        });
+        loop {
+            let Reverse((ticket, group)) = heads.peek()?;
+            let queue = self.groups.get(group);
+            if pass.after.is_none_or(|passed| passed < *ticket)
+                && let Some(&id) = queue.and_then(|queue| queue.get(ticket))
+            {
+                return Some((*ticket, id));
+            }
+            // That one has had its turn, or waits no more: the next one of its group.
+            let following = queue.and_then(|queue| after(queue, Some(*ticket)));
+            let Reverse((_, group)) = heads.pop()?;
+            heads.extend(following.map(|(ticket, _)| Reverse((ticket, group))));
+        }
+    }
+}
+
+/// The first one of a queue, or the first behind a ticket.
+fn after(queue: &Queue, ticket: Option<Ticket>) -> Option<(Ticket, u64)> {
+    let from = ticket.map_or(Bound::Unbounded, Bound::Excluded);
+    let (&ticket, &id) = queue.range((from, Bound::Unbounded)).next()?;
+    Some((ticket, id))
 }
 
 /// One pass over those who wait for a key, from the oldest on.
 #[derive(Debug, Default)]
 pub struct Pass {
+    /// Who had his turn last.
     after: Option<Ticket>,
-    /// Groups for which the stream has nothing more.
-    in_vain: HashSet<Vec<u8>>,
+    /// For each group that may still have something, the one whose turn is next or was just now.
+    heads: Option<BinaryHeap<Reverse<(Ticket, Arc<[u8]>)>>>,
 }
 
 impl Pass {
-    /// Notes that a command has been run in vain: for the others of its group there is nothing either.
+    /// Notes that the command whose turn it was has been run in vain: for the others of its group there is nothing either.
     pub fn found_nothing(&mut self, wait: &Wait) {
-        if let WaitsFor::StreamGroup(group) = &wait.on {
-            self.in_vain.insert(group.clone());
+        if let WaitsFor::StreamGroup(_) = &wait.on {
+            self.heads.as_mut().and_then(BinaryHeap::pop);
         }
     }
 }
@@ -182,8 +232,9 @@ impl Pass {
 /// All clients that wait.
 #[derive(Debug)]
 pub struct Waiters {
-    clients: HashMap<u64, Waiter>,
-    by_key: BTreeMap<DbIndex, HashMap<Vec<u8>, KeyQueues>>,
+    clients: HashMap<u64, Box<Waiter>, HashSeed>,
+    /// By database; one in which nobody waits any more keeps its empty map.
+    by_key: BTreeMap<DbIndex, HashMap<Vec<u8>, KeyQueues, HashSeed>>,
     deadlines: BTreeSet<(u64, u64)>,
     /// Keys that have changed, each once, in the order of their changes.
     ready: VecDeque<(DbIndex, Vec<u8>)>,
@@ -195,7 +246,7 @@ pub struct Waiters {
 impl Default for Waiters {
     fn default() -> Self {
         Waiters {
-            clients: HashMap::new(),
+            clients: HashMap::default(),
             by_key: BTreeMap::new(),
             deadlines: BTreeSet::new(),
             ready: VecDeque::new(),
@@ -207,14 +258,14 @@ impl Default for Waiters {
 
 impl Waiters {
     /// Adds one that begins to wait.
-    pub fn add(&mut self, mut waiter: Waiter) {
+    pub fn add(&mut self, mut waiter: Box<Waiter>) {
         let id = waiter.id();
         self.last_ticket += 1;
         waiter.ticket = Ticket(self.last_ticket);
         if !waiter.wait.keys.is_empty() {
             let keys = self.by_key.entry(waiter.session.db).or_default();
-            for key in &waiter.wait.keys {
-                let queue = keys.entry(key.clone()).or_default();
+            for key in waiter.wait.keys() {
+                let queue = keys.entry(key.to_vec()).or_default();
                 queue.add(&waiter.wait.on, waiter.ticket, id);
             }
         }
@@ -232,12 +283,12 @@ impl Waiters {
 
     /// Takes the one of that client out, to be run, and then [put back](Waiters::put_back) or
     /// [forgotten](Waiters::forget); its places are kept.
-    pub fn take(&mut self, id: u64) -> Option<Waiter> {
+    pub fn take(&mut self, id: u64) -> Option<Box<Waiter>> {
         self.clients.remove(&id)
     }
 
     /// Puts back one that still waits.
-    pub fn put_back(&mut self, waiter: Waiter) {
+    pub fn put_back(&mut self, waiter: Box<Waiter>) {
         self.clients.insert(waiter.id(), waiter);
     }
 
@@ -248,16 +299,13 @@ impl Waiters {
         let Some(keys) = self.by_key.get_mut(&waiter.session.db) else {
             return;
         };
-        for key in &waiter.wait.keys {
+        for key in waiter.wait.keys() {
             if let Some(queue) = keys.get_mut(key) {
                 queue.remove(&waiter.wait.on, waiter.ticket);
                 if queue.is_empty() {
                     keys.remove(key);
                 }
             }
-        }
-        if keys.is_empty() {
-            self.by_key.remove(&waiter.session.db);
         }
     }
 
@@ -320,10 +368,7 @@ impl Waiters {
         value: Option<Value<'_>>,
         pass: &mut Pass,
     ) -> Option<u64> {
-        let queues = self.by_key.get(&index)?.get(key)?;
-        let (ticket, id) = queues.next(value, pass)?;
-        pass.after = Some(ticket);
-        Some(id)
+        self.by_key.get(&index)?.get(key)?.next(value, pass)
     }
 
     /// The client whose time is over at `now_ms` and came first to its end.
@@ -385,11 +430,16 @@ mod tests {
     use super::*;
     use crate::instance::clients::{Clients, Endpoint};
     use crate::store::types::list::List;
-    use std::sync::Arc;
+    use crate::store::types::stream::Stream;
 
     /// Clients with the numbers 1 to `count`, which wait for the same key.
     fn waiting(count: u64, kinds: &[WaitsFor]) -> Waiters {
         let (clients, mut waiters) = (Clients::default(), Waiters::default());
+        let mut request = CommandQueue::default();
+        for word in [&b"waits"[..], b"key", b"key"] {
+            request.push_word(word);
+        }
+        request.end_command();
         for at in 0..count {
             let endpoint = Endpoint {
                 addr: String::new(),
@@ -402,8 +452,8 @@ mod tests {
             let registration = clients.register(endpoint, 0, usize::MAX);
             let handle = Arc::clone(registration.as_ref().expect("there is room").handle());
             let wait = Wait {
-                request: CommandQueue::default(),
-                keys: vec![b"key".to_vec(), b"key".to_vec()],
+                request: request.clone(),
+                keys: 1..3,
                 on: kinds[at as usize % kinds.len()].clone(),
                 deadline_ms: NO_DEADLINE - at,
                 in_vain: |reply| reply.null(),
@@ -429,7 +479,7 @@ mod tests {
 
     #[test]
     fn clients_are_found_in_the_order_of_their_arrival_by_what_the_key_holds() {
-        let group = WaitsFor::StreamGroup(b"group".to_vec());
+        let group = WaitsFor::StreamGroup(b"group"[..].into());
         let kinds = [WaitsFor::List, WaitsFor::SortedSet, group];
         let mut waiters = waiting(6, &kinds);
         let list = Object::List(List::new());
@@ -452,6 +502,40 @@ mod tests {
         assert_eq!(waiters.next_for(0, b"key", None, &mut pass), Some(3));
         pass.found_nothing(&waiters.clients[&3].wait);
         assert_eq!(waiters.next_for(0, b"key", None, &mut pass), None);
+    }
+
+    #[test]
+    fn groups_take_turns_by_the_arrival_of_their_clients() {
+        let group = |name: &str| WaitsFor::StreamGroup(name.as_bytes().into());
+        // Clients 1, 4 and 7 are of the first group, 2, 5 and 8 of the second, 3 and 6 of none.
+        let kinds = [group("first"), group("second"), WaitsFor::Stream];
+        let mut waiters = waiting(8, &kinds);
+        let stream = Object::Stream(Stream::default());
+        let value = Some(Value::Object(&stream));
+        let mut pass = Pass::default();
+        let mut next = |waiters: &Waiters, in_vain: bool| {
+            let id = waiters.next_for(0, b"key", value, &mut pass)?;
+            if in_vain {
+                pass.found_nothing(&waiters.clients[&id].wait);
+            }
+            Some(id)
+        };
+        assert_eq!(next(&waiters, false), Some(1));
+        assert_eq!(
+            next(&waiters, true),
+            Some(2),
+            "the second group is done with"
+        );
+        assert_eq!(
+            next(&waiters, true),
+            Some(3),
+            "of no group: the next may want other entries"
+        );
+        let gone = waiters.take(4).expect("it waits");
+        waiters.forget(&gone);
+        assert_eq!(next(&waiters, false), Some(6));
+        assert_eq!(next(&waiters, false), Some(7));
+        assert_eq!(next(&waiters, false), None);
     }
 
     #[test]

@@ -18,7 +18,13 @@ pub struct CommandQueue {
 impl CommandQueue {
     /// A queue of one command.
     pub fn of(request: Request<'_>) -> Self {
-        let mut queue = CommandQueue::default();
+        let copied = (0..request.len()).filter(|&at| request.shared(at).is_none());
+        let mut queue = CommandQueue {
+            buffer: Vec::with_capacity(copied.map(|at| request.get(at).len()).sum()),
+            spans: Vec::with_capacity(request.len()),
+            large: Vec::new(),
+            ends: Vec::with_capacity(1),
+        };
         queue.push(request);
         queue
     }

@@ -119,7 +119,7 @@ fn migrate(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     if begin(context, migration) {
         context.block(|_| Wait {
             request: CommandQueue::of(request),
-            keys: Vec::new(),
+            keys: 0..0,
             on: WaitsFor::Peer,
             deadline_ms: NO_DEADLINE,
             // Nobody ends the wait for a peer but its answer.

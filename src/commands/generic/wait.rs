@@ -41,7 +41,7 @@ fn wait(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     }
     context.block(|_| Wait {
         request: CommandQueue::of(request),
-        keys: Vec::new(),
+        keys: 0..0,
         // No change of a key ends this wait.
         on: WaitsFor::Replicas,
         deadline_ms,
@@ -91,7 +91,7 @@ fn waitaof(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     }
     context.block(|_| Wait {
         request: CommandQueue::of(request),
-        keys: Vec::new(),
+        keys: 0..0,
         on: if is_here {
             WaitsFor::Replicas
         } else {

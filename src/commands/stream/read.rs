@@ -175,13 +175,9 @@ impl<'a> Options<'a> {
         };
         context.block(|context| Wait {
             request: self.kept(context, request),
-            keys: request
-                .iter_from(self.first)
-                .take(self.streams)
-                .map(<[u8]>::to_vec)
-                .collect(),
+            keys: self.first..self.first + self.streams,
             on: match self.group {
-                Some((group, _)) => WaitsFor::StreamGroup(group.to_vec()),
+                Some((group, _)) => WaitsFor::StreamGroup(group.into()),
                 None => WaitsFor::Stream,
             },
             deadline_ms,

@@ -141,6 +141,13 @@ impl HashSeed {
     }
 }
 
+impl Default for HashSeed {
+    /// [`HashSeed::of_process`], for maps beside the data set whose keys are named by clients.
+    fn default() -> Self {
+        HashSeed::of_process()
+    }
+}
+
 impl KeyHash for HashSeed {
     #[inline]
     fn hash(&self, key: &[u8]) -> u64 {
