@@ -247,6 +247,14 @@ const FAILING: &[(&str, &str)] = &[
         "redis.call({})",
         "ERR Lua redis lib command arguments must be strings or integers",
     ),
+    (
+        "coroutine.wrap(function() error(\"x\") end)()",
+        "ERR user_script:1: user_script:1: x",
+    ),
+    (
+        "coroutine.wrap(function() redis.call(\"nope\") end)()",
+        "ERR Unknown Redis command called from script",
+    ),
     ("redis.setresp(4)", "ERR RESP version must be 2 or 3."),
     (
         "redis.log(1)",

@@ -331,7 +331,9 @@ fn install_handler(lua: &Lua) -> Result<()> {
     let handler = lua.create_function(|lua, problem: Value| {
         let found = lua.create_table()?;
         found.raw_set(1, opened(lua, problem)?)?;
-        if let Some(place) = raise::position(lua, 1).or_else(|| raise::position(lua, 2)) {
+        // Of the raising function, or of who called that, which may be the sandbox on behalf of a coroutine.
+        let mut levels = [1, 2, 1 + BEHIND_TAIL_CALL].into_iter();
+        if let Some(place) = levels.find_map(|level| raise::position(lua, level)) {
             found.raw_set("source", place.source)?;
             found.raw_set("short_source", place.short_source)?;
             found.raw_set("line", place.line)?;
