@@ -9,6 +9,7 @@ use super::keys::{Begin, Find, KeyRange};
 use super::spec::CommandSpec;
 use crate::instance::Instance;
 use crate::resp::Request;
+use crate::text::folded::Folded;
 
 /// A command as the server runs it.
 #[derive(Debug)]
@@ -100,6 +101,8 @@ impl Command {
 #[derive(Debug)]
 pub struct Registry {
     commands: Vec<(Vec<u8>, Command)>,
+    /// Their names, folded.
+    folded: Vec<Folded>,
     /// Index into `commands` plus one, 0 for an empty place; its length is a power of two.
     slots: Vec<u16>,
     /// By the ids of the commands where each is: its index in `commands`, and the one among its subcommands plus one.
@@ -131,10 +134,11 @@ impl Registry {
                 None => commands.push((command.full_name.clone().into_bytes(), command)),
             }
         }
+        let folded: Vec<Folded> = commands.iter().map(|(name, _)| Folded::of(name)).collect();
         let mut slots = vec![0u16; (commands.len() * 4).next_power_of_two()];
         let mask = slots.len() - 1;
-        for (index, (name, _)) in commands.iter().enumerate() {
-            let mut at = fold_hash(name) as usize & mask;
+        for (index, name) in folded.iter().enumerate() {
+            let mut at = first_slot(*name) & mask;
             while slots[at] != 0 {
                 at = (at + 1) & mask;
             }
@@ -143,6 +147,7 @@ impl Registry {
         let places = places(&commands, ids);
         Registry {
             commands,
+            folded,
             slots,
             places,
             originals,
@@ -176,11 +181,15 @@ impl Registry {
     #[inline]
     pub fn find(&self, name: &[u8]) -> Option<&Command> {
         let mask = self.slots.len() - 1;
-        let mut at = fold_hash(name) as usize & mask;
+        let wanted = Folded::of(name);
+        let mut at = first_slot(wanted) & mask;
         loop {
-            let (known, command) = &self.commands[(self.slots[at] as usize).checked_sub(1)?];
-            if known.eq_ignore_ascii_case(name) {
-                return Some(command);
+            let index = usize::from(self.slots[at]).checked_sub(1)?;
+            if self.folded[index] == wanted {
+                let (known, command) = &self.commands[index];
+                if wanted.is_whole() || known.eq_ignore_ascii_case(name) {
+                    return Some(command);
+                }
             }
             at = (at + 1) & mask;
         }
@@ -244,11 +253,8 @@ fn places(commands: &[(Vec<u8>, Command)], ids: usize) -> Vec<Option<(u16, u16)>
     places
 }
 
-/// A hash that does not see ASCII case.
+/// Where the search for a name begins, before it is cut to the table's size.
 #[inline]
-fn fold_hash(name: &[u8]) -> u64 {
-    let hash = name.iter().fold(0xcbf2_9ce4_8422_2325u64, |hash, &byte| {
-        (hash ^ u64::from(byte | 0x20)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    hash ^ (hash >> 29)
+fn first_slot(name: Folded) -> usize {
+    (name.hash() >> 32) as usize
 }

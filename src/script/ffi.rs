@@ -1,5 +1,6 @@
-//! Lua's C interface, on the two ways that every script takes: into the script, and from it to a command and back; and for
-//! libraries that make or read values of many parts ([`Builder`], [`Walker`]).
+//! Lua's C interface, on the two ways that every script takes: into the script, and from it to a command and back; for
+//! libraries that make or read values of many parts ([`Builder`], [`Walker`]); and for functions of Lua's that scripts call
+//! often ([`library`]).
 //!
 //! mlua keeps each value that Rust sees in a slot of its own, counts who holds it, and guards what is made of it: for an EVAL
 //! of one INCR that was a fifth of the server's time, and of decoding a short JSON text three quarters. Here words are read
@@ -29,32 +30,38 @@ use parking_lot::Mutex;
 use super::call::{self, Answer, Word};
 use super::host::{Host, State};
 
+pub mod library;
+
 /// Slots of the stack that are enough for what is pushed here, arguments of a function of a script's included.
 const ROOM: c_int = 16;
-/// The upvalues of [`call_command`]: that of the function that mlua made, the host, and what that function is in C.
-const HOST: c_int = 2;
+/// The upvalues of a closure with a short way: that of the function that mlua made, what the short way needs, and what that
+/// function is in C.
+const NEED: c_int = 2;
 const WHOLE: c_int = 3;
 
-/// A function that calls commands as `whole` does, which stands on `host`, without it where the words and the answer are
-/// plain.
+/// A function that does what `whole` does, by `short` where that can, which needs what is at `need`.
 ///
 /// # Errors
 /// Out of memory.
-pub fn with_short_way(lua: &Lua, host: &Host, whole: &Function) -> Result<Function> {
-    let host: *const Mutex<State> = host.ground();
+fn before(
+    lua: &Lua,
+    whole: &Function,
+    short: lua_CFunction,
+    need: *mut c_void,
+) -> Result<Function> {
     // SAFETY: the closure runs in a protected call, with `whole` as its only value on the stack, and has nothing to be
-    // dropped. mlua's functions are C closures with one upvalue, which keeps what they hold alive, the host here; it is the
-    // first one of the new closure too, where `whole` finds it when it runs in the new one's place. A function that is made
-    // otherwise is left as it is.
+    // dropped. mlua's functions are C closures with one upvalue, which keeps what they hold alive; it is the first one of the
+    // new closure too, where `whole` finds it when it runs in the new one's place. A function that is made otherwise is left
+    // as it is.
     unsafe {
         lua.exec_raw(whole, |state| {
             if let Some(function) = ffi::lua_tocfunction(state, 1)
                 && !ffi::lua_getupvalue(state, 1, 1).is_null()
             {
                 if ffi::lua_getupvalue(state, 1, 2).is_null() {
-                    ffi::lua_pushlightuserdata(state, host as *mut c_void);
+                    ffi::lua_pushlightuserdata(state, need);
                     ffi::lua_pushlightuserdata(state, function as *mut c_void);
-                    ffi::lua_pushcclosure(state, call_command, WHOLE);
+                    ffi::lua_pushcclosure(state, short, WHOLE);
                     ffi::lua_replace(state, 1);
                 }
                 ffi::lua_settop(state, 1);
@@ -63,13 +70,35 @@ pub fn with_short_way(lua: &Lua, host: &Host, whole: &Function) -> Result<Functi
     }
 }
 
+/// Runs the function that mlua made in the place of the running one.
+///
+/// # Safety
+/// `state` is that of a closure which [`before`] has made, and nothing is to be dropped.
+unsafe fn go_whole_way(state: *mut lua_State) -> c_int {
+    // SAFETY: the caller's promise.
+    unsafe {
+        let whole = ffi::lua_touserdata(state, ffi::lua_upvalueindex(WHOLE));
+        std::mem::transmute::<*mut c_void, lua_CFunction>(whole)(state)
+    }
+}
+
+/// A function that calls commands as `whole` does, which stands on `host`, without it where the words and the answer are
+/// plain.
+///
+/// # Errors
+/// Out of memory.
+pub fn with_short_way(lua: &Lua, host: &Host, whole: &Function) -> Result<Function> {
+    let host: *const Mutex<State> = host.ground();
+    before(lua, whole, call_command, host as *mut c_void)
+}
+
 /// `redis.call` and `redis.pcall` as Lua calls them.
 unsafe extern "C-unwind" fn call_command(state: *mut lua_State) -> c_int {
-    // SAFETY: only `with_short_way` makes closures of this function, with these upvalues; the first keeps the host alive. Lua
+    // SAFETY: only `with_short_way` makes closures of this function, which need a host; the first upvalue keeps it alive. Lua
     // gives a C function twenty slots beside its arguments. What is pushed may raise an error: nothing is to be dropped by
     // then. A text lies in the host's buffer, which the next command is the first to touch.
     unsafe {
-        let host = &*ffi::lua_touserdata(state, ffi::lua_upvalueindex(HOST)).cast();
+        let host = &*ffi::lua_touserdata(state, ffi::lua_upvalueindex(NEED)).cast();
         match run(state, host) {
             Answer::Integer(number) => ffi::lua_pushinteger(state, number as ffi::lua_Integer),
             Answer::Nothing => ffi::lua_pushboolean(state, 0),
@@ -80,10 +109,7 @@ unsafe extern "C-unwind" fn call_command(state: *mut lua_State) -> c_int {
                 push_text(state, text);
                 ffi::lua_rawset(state, -3);
             }
-            Answer::Other => {
-                let whole = ffi::lua_touserdata(state, ffi::lua_upvalueindex(WHOLE));
-                return std::mem::transmute::<*mut c_void, lua_CFunction>(whole)(state);
-            }
+            Answer::Other => return go_whole_way(state),
         }
     }
     1

@@ -7,20 +7,14 @@ use std::net::TcpStream;
 
 use mlua::{Function, Lua, Value};
 
+use super::ffi::library::closed;
 use super::sandbox;
 
-/// Runs each script and compares its answer: a text, a number, `nil`, or `ERR` and the error's text.
+/// Runs each script and compares its answer: a text, a number, `nil`, or `ERR` and the error's text. Functions with a short
+/// way are to do the same without.
 pub(super) fn check(table: &[(&str, &str)]) {
-    let lua = sandbox::new_vm().expect("an interpreter can be built");
-    let mut failures = Vec::new();
-    for &(script, expected) in table {
-        let answer = run(&lua, script);
-        if answer != expected {
-            failures.push(format!(
-                "{script}\n  is       {answer:?}\n  expected {expected:?}"
-            ));
-        }
-    }
+    let mut failures = failures_of(table);
+    failures.extend(closed::during(|| failures_of(table)));
     if let Ok(address) = std::env::var("SCRIPT_ORACLE") {
         for &(script, expected) in table {
             let answer = ask(&address, script);
@@ -32,6 +26,20 @@ pub(super) fn check(table: &[(&str, &str)]) {
         }
     }
     assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
+
+/// What is wrong with the answers here.
+fn failures_of(table: &[(&str, &str)]) -> Vec<String> {
+    let lua = sandbox::new_vm().expect("an interpreter can be built");
+    let answers = table
+        .iter()
+        .map(|&(script, expected)| (script, expected, run(&lua, script)));
+    answers
+        .filter(|(_, expected, answer)| answer != expected)
+        .map(|(script, expected, answer)| {
+            format!("{script}\n  is       {answer:?}\n  expected {expected:?}")
+        })
+        .collect()
 }
 
 /// As [`check`], with `prelude` before each script.

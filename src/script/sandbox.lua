@@ -5,7 +5,8 @@
 -- the original and which raises the original's errors for the place in the script. All functions used here are locals:
 -- what a script sees of the globals never matters to them.
 
-local globals, forward, refuse, deny, missing, unwrap, throw, moved, next_match = ...
+local globals, forward, refuse, deny, missing, unwrap, throw, moved = ...
+local next_match, short_gmatch, plain_insert, plain_setmetatable = select(9, ...)
 
 local raw = {}
 for name, value in next, globals do raw[name] = value end
@@ -75,6 +76,7 @@ end
 
 function globals.setmetatable(...)
   local t, metatable = ...
+  if plain_setmetatable(...) then return t end
   if type(t) == 'table' and (metatable ~= nil or select('#', ...) > 1) then
     if contents[t] then return deny() end
     if type(metatable) == 'table' and getmetatable(t) == nil then return setmetatable(t, metatable) end
@@ -83,6 +85,7 @@ function globals.setmetatable(...)
 end
 
 function table.insert(t, ...)
+  if plain_insert(t, ...) then return end
   if type(t) == 'table' then
     if contents[t] then return deny() end
     local count = select('#', ...)
@@ -153,6 +156,8 @@ end
 -- Patterns --------------------------------------------------------------------------------------------------------
 
 function string.gmatch(...)
+  local iterator = short_gmatch(...)
+  if iterator then return iterator end
   local text, pattern = ...
   if type(text) ~= 'string' or type(pattern) ~= 'string' then return slow.gmatch(...) end
   local at = 0

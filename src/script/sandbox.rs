@@ -26,8 +26,9 @@ use mlua::{
     StdLib, Table, Value, Variadic,
 };
 
-use super::ffi;
+use super::ffi::{self, library};
 use super::libs;
+use super::patterns::Iteration;
 use super::raise::{self, Place};
 use super::{patterns, random};
 
@@ -60,8 +61,8 @@ pub fn new_vm() -> Result<Lua> {
     let lua = Lua::new_with(libraries, LuaOptions::new())?;
     libs::install(&lua)?;
     random::install(&lua)?;
-    let next_match = patterns::install(&lua)?;
-    install_prelude(&lua, next_match)?;
+    let iteration = patterns::install(&lua)?;
+    install_prelude(&lua, iteration)?;
     lua.gc_set_mode(GcMode::Incremental(
         GcIncParams::default()
             .pause(COLLECTOR_PAUSE)
@@ -298,7 +299,7 @@ fn described(found: &Table) -> Result<Failure> {
 type Prelude = (Table, Table, Function, Function, Function);
 
 /// Runs the part that is written in Lua and keeps what it returns.
-fn install_prelude(lua: &Lua, next_match: Function) -> Result<()> {
+fn install_prelude(lua: &Lua, iteration: Iteration) -> Result<()> {
     let globals = lua.globals();
     let pcall: Function = globals.raw_get("pcall")?;
     let prelude = lua
@@ -316,7 +317,10 @@ fn install_prelude(lua: &Lua, next_match: Function) -> Result<()> {
         lua.create_function(|lua, problem: Value| opened(lua, problem))?,
         lua.create_function(|lua, problem: Value| Err::<(), _>(rethrown(lua, problem)))?,
         lua.create_function(|lua, text: LuaString| moved(lua, &text))?,
-        next_match,
+        iteration.next_match,
+        iteration.short,
+        library::insert(lua)?,
+        library::set_metatable(lua)?,
     ))?;
     lua.set_named_registry_value(STORE, store)?;
     lua.set_named_registry_value(CONTENTS, contents)?;

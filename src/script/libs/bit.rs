@@ -2,72 +2,83 @@
 //!
 //! A number stands for the 32 low bits of the integer next to it; a result is those bits as a signed integer.
 
-use mlua::{Function, Lua, Result, Value, Variadic};
+use mlua::{Lua, Result, Value, Variadic};
 
 use super::arguments::{self, Arguments};
+use crate::script::ffi::library::{self, BitOperation, low_bits};
+
+/// The operations, by their names. A count of bits to shift by is taken modulo 32.
+static OPERATIONS: [(&str, BitOperation); 11] = [
+    ("tobit", one(|bits| bits[0])),
+    ("bnot", one(|bits| !bits[0])),
+    ("bswap", one(|bits| bits[0].swap_bytes())),
+    ("band", all(|bits| fold(bits, |left, right| left & right))),
+    ("bor", all(|bits| fold(bits, |left, right| left | right))),
+    ("bxor", all(|bits| fold(bits, |left, right| left ^ right))),
+    ("lshift", two(|bits| bits[0] << (bits[1] & 31))),
+    ("rshift", two(|bits| bits[0] >> (bits[1] & 31))),
+    (
+        "arshift",
+        two(|bits| (bits[0] as i32 >> (bits[1] & 31)) as u32),
+    ),
+    ("rol", two(|bits| bits[0].rotate_left(bits[1] & 31))),
+    ("ror", two(|bits| bits[0].rotate_right(bits[1] & 31))),
+];
 
 /// Makes the library the global `bit`.
 ///
 /// # Errors
 /// Out of memory.
 pub fn install(lua: &Lua) -> Result<()> {
-    let functions = [
-        ("tobit", one(lua, |bits| bits)?),
-        ("bnot", one(lua, |bits| !bits)?),
-        ("bswap", one(lua, u32::swap_bytes)?),
-        ("band", fold(lua, |left, right| left & right)?),
-        ("bor", fold(lua, |left, right| left | right)?),
-        ("bxor", fold(lua, |left, right| left ^ right)?),
-        ("lshift", shift(lua, |bits, count| bits << count)?),
-        ("rshift", shift(lua, |bits, count| bits >> count)?),
-        (
-            "arshift",
-            shift(lua, |bits, count| (bits as i32 >> count) as u32)?,
-        ),
-        ("rol", shift(lua, u32::rotate_left)?),
-        ("ror", shift(lua, u32::rotate_right)?),
-        (
-            "tohex",
-            lua.create_function(|lua, values: Variadic<Value>| {
-                to_hex(&Arguments::new(lua, &values))
-            })?,
-        ),
-    ];
+    let mut functions = Vec::new();
+    for (name, operation) in &OPERATIONS {
+        let whole = lua.create_function(move |lua, values: Variadic<Value>| {
+            operate(operation, &Arguments::new(lua, &values))
+        })?;
+        functions.push((*name, library::on_bits(lua, &whole, operation)?));
+    }
+    let to_hex =
+        lua.create_function(|lua, values: Variadic<Value>| to_hex(&Arguments::new(lua, &values)))?;
+    functions.push(("tohex", to_hex));
     lua.globals()
         .raw_set("bit", arguments::table(lua, &functions)?)
 }
 
-fn one(lua: &Lua, operation: impl Fn(u32) -> u32 + Send + Sync + 'static) -> Result<Function> {
-    lua.create_function(move |lua, values: Variadic<Value>| {
-        let bits = bits(&Arguments::new(lua, &values), 1)?;
-        Ok(operation(bits) as i32)
-    })
+const fn one(run: fn(&[u32]) -> u32) -> BitOperation {
+    BitOperation {
+        numbers: 1..=1,
+        run,
+    }
 }
 
-fn fold(
-    lua: &Lua,
-    operation: impl Fn(u32, u32) -> u32 + Send + Sync + 'static,
-) -> Result<Function> {
-    lua.create_function(move |lua, values: Variadic<Value>| {
-        let arguments = Arguments::new(lua, &values);
-        let mut result = bits(&arguments, 1)?;
-        // From the last to the first, which decides whose error is raised.
-        for index in (2..=arguments.len()).rev() {
-            result = operation(result, bits(&arguments, index)?);
-        }
-        Ok(result as i32)
-    })
+const fn two(run: fn(&[u32]) -> u32) -> BitOperation {
+    BitOperation {
+        numbers: 2..=2,
+        run,
+    }
 }
 
-fn shift(
-    lua: &Lua,
-    operation: impl Fn(u32, u32) -> u32 + Send + Sync + 'static,
-) -> Result<Function> {
-    lua.create_function(move |lua, values: Variadic<Value>| {
-        let arguments = Arguments::new(lua, &values);
-        let value = bits(&arguments, 1)?;
-        Ok(operation(value, bits(&arguments, 2)? & 31) as i32)
-    })
+const fn all(run: fn(&[u32]) -> u32) -> BitOperation {
+    BitOperation {
+        numbers: 1..=usize::MAX,
+        run,
+    }
+}
+
+fn fold(bits: &[u32], operation: impl Fn(u32, u32) -> u32) -> u32 {
+    bits.iter().copied().reduce(operation).unwrap_or_default()
+}
+
+fn operate(operation: &BitOperation, arguments: &Arguments<'_>) -> Result<i32> {
+    let (least, most) = (*operation.numbers.start(), *operation.numbers.end());
+    let count = arguments.len().clamp(least, most);
+    let mut all = vec![0; count];
+    all[0] = bits(arguments, 1)?;
+    // From the last to the first, which decides whose error is raised.
+    for index in (2..=count).rev() {
+        all[index - 1] = bits(arguments, index)?;
+    }
+    Ok((operation.run)(&all) as i32)
 }
 
 /// The last digits of a number in base 16: 8 of them, or as many as the second argument says; capitals for a negative
@@ -88,9 +99,7 @@ fn to_hex(arguments: &Arguments<'_>) -> Result<String> {
 
 /// The bits of argument `index`.
 fn bits(arguments: &Arguments<'_>, index: usize) -> Result<u32> {
-    /// Added to a number it leaves the integer next to it in the low bits of the mantissa.
-    const SHIFT: f64 = 6_755_399_441_055_744.0;
-    Ok((arguments.number(index)? + SHIFT).to_bits() as u32)
+    Ok(low_bits(arguments.number(index)?))
 }
 
 #[cfg(test)]

@@ -50,6 +50,9 @@ pub(super) struct Matcher<'t> {
     captures: Vec<(usize, Length)>,
     choices: Vec<Choice>,
     steps: u32,
+    /// All steps so far.
+    #[cfg(test)]
+    pub(super) taken: u64,
     why_to_end: &'t dyn Fn() -> Option<Fault>,
 }
 
@@ -69,7 +72,10 @@ impl<'t> Matcher<'t> {
             pattern: &pattern[..end.unwrap_or(pattern.len())],
             captures: Vec::new(),
             choices: Vec::new(),
-            steps: 0,
+            // It is asked at the first step too: many short matches may come in a row.
+            steps: STEPS - 1,
+            #[cfg(test)]
+            taken: 0,
             why_to_end,
         }
     }
@@ -92,6 +98,10 @@ impl<'t> Matcher<'t> {
         let (mut at, mut item) = (start, 0);
         loop {
             self.steps += 1;
+            #[cfg(test)]
+            {
+                self.taken += 1;
+            }
             if self.steps == STEPS {
                 self.steps = 0;
                 if let Some(why) = (self.why_to_end)() {

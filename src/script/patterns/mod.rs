@@ -1,5 +1,6 @@
 //! `string.find`, `match`, `gmatch` and `gsub`: Lua's own functions, with a matcher that no pattern can make overflow
-//! the stack (Lua's ends the process at a pattern of some hundred kilobytes, as `("a?"):rep(400000)`).
+//! the stack (Lua's ends the process at a pattern of some hundred kilobytes, as `("a?"):rep(400000)`), and that looks
+//! whether the script is to end, however long a match takes. What cannot take long, by its [`cost`], is left to Lua's own.
 //!
 //! [`matcher`] matches; here the functions read their arguments and give out captures. `gmatch` keeps its place in Lua
 //! (`sandbox.lua`), for a function of Rust that held the text would keep one of the few references to Lua's values.
@@ -7,10 +8,12 @@
 use mlua::{Function, Lua, LuaString, MultiValue, Result, Table, Value, Variadic};
 
 use self::matcher::{Capture, Fault, Matcher};
+use super::ffi::library;
 use super::libs::arguments::{Arguments, type_name};
 use super::libs::{MAX_TEXT_BYTES, out_of_memory};
 use super::{hook, raise};
 
+pub(super) mod cost;
 mod matcher;
 
 /// The name in the registry of Lua's own `pcall`.
@@ -18,9 +21,16 @@ const PCALL: &str = "ruddle.pcall";
 /// The name in the registry of a function that indexes a table.
 const INDEX: &str = "ruddle.index";
 
-/// Puts the functions into the table `string`; `gmatch` is completed by the sandbox, with what this returns: a function
-/// that takes a text, a pattern and an offset, and gives the next offset and the captures.
-pub(super) fn install(lua: &Lua) -> Result<Function> {
+/// What `gmatch` is made of.
+pub(super) struct Iteration {
+    /// `gmatch` itself where that is sure to be done soon; nothing comes of it else.
+    pub(super) short: Function,
+    /// Takes a text, a pattern and an offset, and gives the next offset and the captures.
+    pub(super) next_match: Function,
+}
+
+/// Puts the functions into the table `string`, but `gmatch`, which is completed by the sandbox with what this returns.
+pub(super) fn install(lua: &Lua) -> Result<Iteration> {
     let globals = lua.globals();
     lua.set_named_registry_value(PCALL, globals.raw_get::<Function>("pcall")?)?;
     let index: Function = lua
@@ -37,11 +47,16 @@ pub(super) fn install(lua: &Lua) -> Result<Function> {
     })?;
     let gsub =
         lua.create_function(|lua, values: Variadic<Value>| gsub(&Arguments::new(lua, &values)))?;
-    string.raw_set("find", places)?;
-    string.raw_set("match", first)?;
-    string.raw_set("gsub", gsub)?;
-    lua.create_function(|lua, (text, pattern, at): (LuaString, LuaString, usize)| {
+    let own = |name: &str| string.raw_get::<Function>(name);
+    string.raw_set("find", library::search(lua, &own("find")?, &places)?)?;
+    string.raw_set("match", library::search(lua, &own("match")?, &first)?)?;
+    string.raw_set("gsub", library::substitute(lua, &own("gsub")?, &gsub)?)?;
+    let next = lua.create_function(|lua, (text, pattern, at): (LuaString, LuaString, usize)| {
         next_match(lua, &text.as_bytes(), &pattern.as_bytes(), at)
+    })?;
+    Ok(Iteration {
+        short: library::iterate(lua, &own("gmatch")?)?,
+        next_match: next,
     })
 }
 

@@ -1,5 +1,8 @@
 //! Patterns as Lua's own functions match them.
 
+use super::cost;
+use super::matcher::Matcher;
+use crate::script::ffi::library::closed;
 use crate::script::oracle::{HEX, check, check_with, run};
 use crate::script::sandbox;
 
@@ -446,6 +449,45 @@ const SUMMARY: &str = "local text, pattern = ...
     note(pcall(function() for a, b in string.gmatch(text, pattern) do note(a, b) end end))
     return (table.concat(parts, ' '):gsub('%S*:%d+: ', ''))";
 
+/// The steps of a search for the matches that begin at each place.
+fn steps_taken(text: &[u8], pattern: &[u8]) -> u64 {
+    let mut matcher = Matcher::new(text, pattern, &|| None);
+    let last = if matcher.take_anchor() { 0 } else { text.len() };
+    for start in 0..=last {
+        if matcher.find(start).is_err() {
+            break;
+        }
+    }
+    matcher.taken
+}
+
+#[test]
+fn what_a_match_may_cost_is_told_by_its_repetitions() {
+    let table: &[(&str, u64)] = &[
+        ("abc", 100),
+        ("^abc", 1),
+        ("a*", 100 * 100),
+        ("^a+b-", 100 * 100),
+        ("^a?b?", 4),
+        ("^%a%*", 1),
+        ("^[a-z*+?-]", 1),
+        ("^[]*]*", 100),
+        ("^[^]*]*", 100),
+        ("^[%]*]", 1),
+        ("^%b()", 100),
+        ("^(a)%1", 100),
+        ("^[", 1),
+        ("^%", 1),
+    ];
+    for &(pattern, steps) in table {
+        assert_eq!(cost::steps(pattern.as_bytes(), 99), steps, "{pattern}");
+    }
+    assert_eq!(cost::steps(&[b'a'; 65], 1), u64::MAX);
+    assert_eq!(cost::steps(b"a*a*a*a*a*a*a*a*", usize::MAX - 1), u64::MAX);
+    assert_eq!(cost::result(9, b"xyz"), 10 * 3 + 9);
+    assert_eq!(cost::result(9, b"%0"), 10 * 2 * 10 + 9);
+}
+
 #[test]
 fn any_pattern_does_what_it_does_in_lua() {
     let lua = mlua::Lua::new();
@@ -469,13 +511,21 @@ fn any_pattern_does_what_it_does_in_lua() {
             ],
             7,
         );
-        let [expected, found] = summaries
-            .each_ref()
-            .map(|summary| summary.call::<String>((text.as_str(), pattern.as_str())));
-        assert_eq!(
-            found.expect("errors are caught"),
-            expected.expect("errors are caught"),
-            "{text:?} {pattern:?}"
+        let results = || {
+            summaries.each_ref().map(|summary| {
+                let result = summary.call::<String>((text.as_str(), pattern.as_str()));
+                result.expect("errors are caught")
+            })
+        };
+        let [expected, found] = results();
+        assert_eq!(found, expected, "{text:?} {pattern:?}");
+        let [_, whole] = closed::during(results);
+        assert_eq!(whole, expected, "{text:?} {pattern:?} by the matcher here");
+        let most = cost::steps(pattern.as_bytes(), text.len());
+        let taken = steps_taken(text.as_bytes(), pattern.as_bytes());
+        assert!(
+            taken <= most.saturating_mul(pattern.len() as u64 + 1),
+            "{text:?} {pattern:?}: {taken} steps, {most} at most"
         );
     }
 }
