@@ -129,7 +129,7 @@ local function text_outcome(ok, ...)
 end
 
 function globals.pcall(...)
-  if select('#', ...) == 0 then return slow.pcall() end
+  if (...) == nil then return slow.pcall(...) end
   return text_outcome(raw_pcall(...))
 end
 
