@@ -68,16 +68,16 @@ fn common(lua: &Lua, host: &Host) -> Result<Table> {
     let table = lua.create_table()?;
     for (name, raises) in [("call", true), ("pcall", false)] {
         let ground = host.clone();
-        let function = lua.create_function(move |lua, words: MultiValue| {
+        let function = ffi::whole(lua, move |lua, words: MultiValue| {
             call::call(lua, &ground, &words, raises)
         })?;
         table.raw_set(name, ffi::with_short_way(lua, host, &function)?)?;
     }
     add_log(lua, &table)?;
     add_version(&table)?;
-    table.raw_set("sha1hex", lua.create_function(sha1hex)?)?;
-    table.raw_set("error_reply", lua.create_function(error_reply)?)?;
-    table.raw_set("status_reply", lua.create_function(status_reply)?)?;
+    table.raw_set("sha1hex", ffi::function(lua, sha1hex)?)?;
+    table.raw_set("error_reply", ffi::function(lua, error_reply)?)?;
+    table.raw_set("status_reply", ffi::function(lua, status_reply)?)?;
     add_with_host(lua, host, &table, "setresp", set_protocol)?;
     add_with_host(lua, host, &table, "set_repl", set_replication)?;
     add_with_host(lua, host, &table, "acl_check_cmd", check_command)?;
@@ -98,12 +98,12 @@ fn common(lua: &Lua, host: &Host) -> Result<Table> {
 fn debugging(lua: &Lua, table: &Table) -> Result<()> {
     table.raw_set(
         "breakpoint",
-        lua.create_function(|_, _: MultiValue| Ok(false))?,
+        ffi::function(lua, |_, _: MultiValue| Ok(false))?,
     )?;
-    table.raw_set("debug", lua.create_function(|_, _: MultiValue| Ok(()))?)?;
+    table.raw_set("debug", ffi::function(lua, |_, _: MultiValue| Ok(()))?)?;
     table.raw_set(
         "replicate_commands",
-        lua.create_function(|_, _: MultiValue| Ok(true))?,
+        ffi::function(lua, |_, _: MultiValue| Ok(true))?,
     )
 }
 
@@ -115,7 +115,7 @@ fn add_with_host<R: IntoLuaMulti + 'static>(
     function: fn(&Lua, &Host, MultiValue) -> Result<R>,
 ) -> Result<()> {
     let host = host.clone();
-    let function = lua.create_function(move |lua, arguments| function(lua, &host, arguments))?;
+    let function = ffi::function(lua, move |lua, arguments| function(lua, &host, arguments))?;
     table.raw_set(name, function)
 }
 
@@ -129,7 +129,7 @@ fn add_version(table: &Table) -> Result<()> {
 }
 
 fn add_log(lua: &Lua, table: &Table) -> Result<()> {
-    table.raw_set("log", lua.create_function(log)?)?;
+    table.raw_set("log", ffi::function(lua, log)?)?;
     for (name, level) in [
         ("LOG_DEBUG", 0),
         ("LOG_VERBOSE", 1),
@@ -168,7 +168,8 @@ fn log(lua: &Lua, arguments: MultiValue) -> Result<()> {
         }
     }
     let line = texts.join(" ");
-    match level as i64 {
+    // No number is no level.
+    match if level.is_nan() { -1 } else { level as i64 } {
         0 => tracing::trace!("{line}"),
         1 => tracing::debug!("{line}"),
         2 => tracing::info!("{line}"),

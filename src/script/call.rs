@@ -23,8 +23,8 @@ use crate::text::number::parse_i64;
 
 /// A word of at least that length is given to the command as a buffer that it may keep.
 const SHARED_WORD: usize = 32 * 1024;
-/// A whole number from here on is written with seventeen digits, as Lua's own would be.
-const MAX_WHOLE: u64 = 100_000_000_000_000_000;
+/// Beyond a reply of so many bytes it is looked whether the script is to end.
+const LARGE_REPLY: usize = 64 * 1024;
 const NO_WORDS: &[u8] = b"Please specify at least one argument for this redis lib call";
 const BAD_WORD: &[u8] = b"Lua redis lib command arguments must be strings or integers";
 
@@ -113,6 +113,17 @@ fn plain(out: &[u8]) -> Answer {
 /// # Errors
 /// The command's, or out of memory.
 pub fn call(lua: &Lua, host: &Host, words: &MultiValue, raises: bool) -> Result<Value> {
+    let (value, bytes) = call_whole(lua, host, words, raises)?;
+    if bytes > LARGE_REPLY
+        && let Some(why) = hook::why_to_end(lua)
+    {
+        return Err(hook::end_of(lua, why)?);
+    }
+    Ok(value)
+}
+
+/// As [`call`], with the length of the reply.
+fn call_whole(lua: &Lua, host: &Host, words: &MultiValue, raises: bool) -> Result<(Value, usize)> {
     let Some(mut state) = host.try_state() else {
         return fail(lua, b"redis.call cannot be used within another command");
     };
@@ -136,7 +147,7 @@ pub fn call(lua: &Lua, host: &Host, words: &MultiValue, raises: bool) -> Result<
         return if raises {
             Err(raise::throw(table))
         } else {
-            Ok(table)
+            Ok((table, 0))
         };
     }
     if is_killed {
@@ -147,7 +158,8 @@ pub fn call(lua: &Lua, host: &Host, words: &MultiValue, raises: bool) -> Result<
 }
 
 /// Makes the reply a value.
-fn deliver(lua: &Lua, state: &mut State, raises: bool) -> Result<Value> {
+fn deliver(lua: &Lua, state: &mut State, raises: bool) -> Result<(Value, usize)> {
+    let bytes = state.out.len();
     let failed = state.out.first() == Some(&b'-');
     let value = convert::to_lua(lua, &state.out, &state.blobs);
     trim(state);
@@ -155,11 +167,11 @@ fn deliver(lua: &Lua, state: &mut State, raises: bool) -> Result<Value> {
     if failed && raises {
         return Err(raise::throw(value));
     }
-    Ok(value)
+    Ok((value, bytes))
 }
 
 /// Raises an error that has nothing to do with a command.
-fn fail(lua: &Lua, text: &[u8]) -> Result<Value> {
+fn fail<T>(lua: &Lua, text: &[u8]) -> Result<T> {
     let table = convert::error_table(lua, text)?;
     Err(raise::throw(Value::Table(table)))
 }
@@ -190,7 +202,7 @@ fn gather(queue: &mut CommandQueue, words: &MultiValue) -> std::result::Result<(
     Ok(())
 }
 
-/// Puts one word into `queue`; a number as Redis would write it.
+/// Puts one word into `queue`; a number as Redis has written it since version 7.2.
 fn push(queue: &mut CommandQueue, word: Word<'_>) {
     match word {
         Word::Text(text) if text.len() >= SHARED_WORD => {
@@ -198,13 +210,8 @@ fn push(queue: &mut CommandQueue, word: Word<'_>) {
         }
         Word::Text(text) => queue.push_word(text),
         Word::Number(number) => {
-            let whole = number as i64;
-            let is_whole = (whole as f64).to_bits() == number.to_bits();
-            if is_whole && whole.unsigned_abs() < MAX_WHOLE {
-                queue.push_word(itoa::Buffer::new().format(whole).as_bytes());
-            } else {
-                queue.push_word(double::seventeen_digits(number).as_bytes());
-            }
+            // Adding it makes zero of the negative zero, which is written as an integer here.
+            queue.push_word(double::Buffer::new().format(number + 0.0).as_bytes());
         }
         Word::Other => {}
     }

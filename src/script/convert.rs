@@ -18,7 +18,7 @@
 use std::borrow::Cow;
 
 use bytes::BytesMut;
-use mlua::{Lua, Result, Table, Value};
+use mlua::{Error, Lua, Result, Table, Value};
 
 use super::ffi::{self, Builder, View, Walker};
 use crate::resp::{Blob, Protocol, Reply};
@@ -29,7 +29,7 @@ use crate::text::number::parse_i64;
 const MAX_DEPTH: usize = 200;
 /// A result of more bytes ends with an error in the place of the rest.
 const MAX_REPLY_BYTES: usize = 512 << 20;
-const LIMIT: &[u8] = b"ERR reached lua stack limit";
+const LIMIT: &str = "reached lua stack limit";
 
 /// Reads one reply that is in `out`, its large values in `blobs`.
 ///
@@ -45,6 +45,7 @@ pub fn to_lua(lua: &Lua, out: &BytesMut, blobs: &[Blob]) -> Result<Value> {
 /// # Errors
 /// Out of memory.
 pub fn error_table(lua: &Lua, text: &[u8]) -> Result<Table> {
+    ffi::room_for_finalizers(lua)?;
     let table = lua.create_table_with_capacity(0, 2)?;
     table.raw_set("err", lua.create_string([b"ERR ", text].concat())?)?;
     Ok(table)
@@ -55,6 +56,7 @@ pub fn error_table(lua: &Lua, text: &[u8]) -> Result<Table> {
 /// # Errors
 /// Out of memory.
 pub fn coded_error(lua: &Lua, text: &[u8]) -> Result<Table> {
+    ffi::room_for_finalizers(lua)?;
     let table = lua.create_table_with_capacity(0, 2)?;
     table.raw_set("err", lua.create_string(coded(text))?)?;
     Ok(table)
@@ -220,7 +222,7 @@ pub type OnError<'a> = &'a mut dyn FnMut(&[u8], bool);
 /// each error.
 ///
 /// # Errors
-/// Out of memory.
+/// Out of memory, or the result is too long.
 pub fn to_reply(
     lua: &Lua,
     value: &Value,
@@ -230,7 +232,6 @@ pub fn to_reply(
 ) -> Result<()> {
     let mut writer = Writer {
         limit: reply.mark().0.saturating_add(MAX_REPLY_BYTES),
-        is_cut: false,
         reply: reply.reborrow(),
         protocol,
         on_error,
@@ -244,15 +245,14 @@ struct Writer<'a, 'e> {
     on_error: OnError<'e>,
     /// The length of the buffer that is not to be exceeded. What a script answers is copied into it.
     limit: usize,
-    /// Whether it would have been.
-    is_cut: bool,
 }
 
 impl Writer<'_, '_> {
     /// Writes the value on top, where it stays.
     fn value(&mut self, from: &mut Walker<'_>, depth: usize) -> Result<()> {
         match from.value() {
-            _ if self.reply.mark().0 > self.limit => self.cut(),
+            // A table within itself several times may stand for more than could ever be written.
+            _ if self.reply.mark().0 > self.limit => return Err(Error::external(LIMIT)),
             View::Text(text) => self.reply.bulk(text),
             View::Boolean(truth) if self.protocol == Protocol::Resp3 => self.reply.boolean(truth),
             View::Boolean(true) => self.reply.integer(1),
@@ -263,18 +263,10 @@ impl Writer<'_, '_> {
         Ok(())
     }
 
-    /// Stands for a value for which there is no room any more: the first is an error.
-    fn cut(&mut self) {
-        if std::mem::replace(&mut self.is_cut, true) {
-            self.reply.null();
-        } else {
-            self.refuse();
-        }
-    }
-
     fn refuse(&mut self) {
-        (self.on_error)(LIMIT, false);
-        self.reply.error(LIMIT);
+        let text = ["ERR ", LIMIT].concat();
+        (self.on_error)(text.as_bytes(), false);
+        self.reply.error(text.as_bytes());
     }
 
     fn table(&mut self, from: &mut Walker<'_>, depth: usize) -> Result<()> {

@@ -21,14 +21,17 @@ use std::ffi::{c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::slice;
 
+use mlua::state::RawLua;
 use mlua::{
-    Error, FromLua, Function, IntoLua, IntoLuaMulti, Lua, Result, Table, Value, ffi, lua_CFunction,
-    lua_State,
+    Error, FromLua, FromLuaMulti, Function, IntoLua, IntoLuaMulti, LightUserData, Lua, MaybeSend,
+    MultiValue, Result, Table, Value, ffi, lua_CFunction, lua_State,
 };
 use parking_lot::Mutex;
 
 use super::call::{self, Answer, Word};
+use super::hook;
 use super::host::{Host, State};
+use super::raise;
 
 pub mod library;
 
@@ -39,22 +42,108 @@ const ROOM: c_int = 16;
 const NEED: c_int = 2;
 const WHOLE: c_int = 3;
 
+/// A function that is made by mlua and raises no errors itself: it is only to be called in the place of another ([`before`]),
+/// which does.
+#[derive(Debug)]
+pub struct Whole(Function);
+
+/// The whole way of a function.
+///
+/// # Errors
+/// Out of memory.
+pub fn whole<A: FromLuaMulti, R: IntoLuaMulti>(
+    lua: &Lua,
+    function: impl Fn(&Lua, A) -> Result<R> + MaybeSend + 'static,
+) -> Result<Whole> {
+    let whole = lua.create_function(move |lua, arguments: A| {
+        match function(lua, arguments) {
+            Ok(results) => Ok(Outcome::Results(results)),
+            // mlua raises its own, for which it has room in advance: where one is without a value, that is for want of room.
+            Err(error) => match raise::thrown(&error) {
+                Some(value) => Ok(Outcome::Raised(value)),
+                None => Err(error),
+            },
+        }
+    })?;
+    Ok(Whole(whole))
+}
+
+/// A function of Rust's. Its errors are raised as those of a C function, which costs little: mlua would make an object of each,
+/// that describes all calls that led there and keeps one of the few references to Lua's values for as long as it lives.
+///
+/// # Errors
+/// Out of memory.
+pub fn function<A: FromLuaMulti, R: IntoLuaMulti>(
+    lua: &Lua,
+    function: impl Fn(&Lua, A) -> Result<R> + MaybeSend + 'static,
+) -> Result<Function> {
+    before(
+        lua,
+        &whole(lua, function)?,
+        go_whole_way,
+        std::ptr::null_mut(),
+    )
+}
+
+/// Sees to it that the collector may run now: it calls finalizers.
+///
+/// # Errors
+/// There is no room for one more call, or no memory.
+pub fn room_for_finalizers(lua: &Lua) -> Result<()> {
+    lua.exec_raw_lua(|raw| Frame::with_call(raw.state()).map(drop))
+}
+
+/// What a whole way leads to.
+enum Outcome<R> {
+    Results(R),
+    /// An error, to be raised by the function in whose place this one ran.
+    Raised(Value),
+}
+
+/// Stands in front of the value that is to be raised; nothing else has its address.
+static RAISED: u8 = 0;
+
+fn mark() -> *mut c_void {
+    &raw const RAISED as *mut c_void
+}
+
+impl<R: IntoLuaMulti> IntoLuaMulti for Outcome<R> {
+    fn into_lua_multi(self, lua: &Lua) -> Result<MultiValue> {
+        match self {
+            Outcome::Results(results) => results.into_lua_multi(lua),
+            Outcome::Raised(value) => {
+                let mark = Value::LightUserData(LightUserData(mark()));
+                Ok(MultiValue::from_iter([mark, value]))
+            }
+        }
+    }
+
+    unsafe fn push_into_stack_multi(self, raw: &RawLua) -> Result<c_int> {
+        // SAFETY: the caller's promise. A function of Rust's has room for twenty values.
+        unsafe {
+            match self {
+                Outcome::Results(results) => results.push_into_stack_multi(raw),
+                Outcome::Raised(value) => {
+                    raw.push(LightUserData(mark()))?;
+                    raw.push(value)?;
+                    Ok(2)
+                }
+            }
+        }
+    }
+}
+
 /// A function that does what `whole` does, by `short` where that can, which needs what is at `need`.
 ///
 /// # Errors
 /// Out of memory.
-fn before(
-    lua: &Lua,
-    whole: &Function,
-    short: lua_CFunction,
-    need: *mut c_void,
-) -> Result<Function> {
+fn before(lua: &Lua, whole: &Whole, short: lua_CFunction, need: *mut c_void) -> Result<Function> {
     // SAFETY: the closure runs in a protected call, with `whole` as its only value on the stack, and has nothing to be
     // dropped. mlua's functions are C closures with one upvalue, which keeps what they hold alive; it is the first one of the
     // new closure too, where `whole` finds it when it runs in the new one's place. A function that is made otherwise is left
     // as it is.
     unsafe {
-        lua.exec_raw(whole, |state| {
+        lua.exec_raw(&whole.0, |state| {
             if let Some(function) = ffi::lua_tocfunction(state, 1)
                 && !ffi::lua_getupvalue(state, 1, 1).is_null()
             {
@@ -70,15 +159,22 @@ fn before(
     }
 }
 
-/// Runs the function that mlua made in the place of the running one.
+/// Runs the function that mlua made in the place of the running one, and raises what it says is to be raised.
 ///
 /// # Safety
 /// `state` is that of a closure which [`before`] has made, and nothing is to be dropped.
-unsafe fn go_whole_way(state: *mut lua_State) -> c_int {
-    // SAFETY: the caller's promise.
+unsafe extern "C-unwind" fn go_whole_way(state: *mut lua_State) -> c_int {
+    // SAFETY: the caller's promise. A function's results are the uppermost values on the stack.
     unsafe {
         let whole = ffi::lua_touserdata(state, ffi::lua_upvalueindex(WHOLE));
-        std::mem::transmute::<*mut c_void, lua_CFunction>(whole)(state)
+        let results = std::mem::transmute::<*mut c_void, lua_CFunction>(whole)(state);
+        if results == 2
+            && ffi::lua_type(state, -2) == ffi::LUA_TLIGHTUSERDATA
+            && ffi::lua_touserdata(state, -2) == mark()
+        {
+            ffi::lua_error(state);
+        }
+        results
     }
 }
 
@@ -87,7 +183,7 @@ unsafe fn go_whole_way(state: *mut lua_State) -> c_int {
 ///
 /// # Errors
 /// Out of memory.
-pub fn with_short_way(lua: &Lua, host: &Host, whole: &Function) -> Result<Function> {
+pub fn with_short_way(lua: &Lua, host: &Host, whole: &Whole) -> Result<Function> {
     let host: *const Mutex<State> = host.ground();
     before(lua, whole, call_command, host as *mut c_void)
 }
@@ -488,6 +584,7 @@ pub fn walk<R>(
             frame,
             bound,
             open: Vec::new(),
+            steps: 0,
         })
     })
 }
@@ -537,9 +634,24 @@ pub struct Walker<'l> {
     bound: usize,
     /// Where the tables lie whose pairs are being visited; above each lies the key of the pair.
     open: Vec<c_int>,
+    /// How many values were gone to.
+    steps: u64,
 }
 
+/// After so many values it is looked whether the script is to end: a table within itself several times has no end in sight.
+const VALUES_BETWEEN_LOOKS: u64 = 1 << 16;
+
 impl Walker<'_> {
+    fn step(&mut self) -> Result<()> {
+        self.steps += 1;
+        if self.steps.is_multiple_of(VALUES_BETWEEN_LOOKS)
+            && let Some(why) = hook::why_to_end(self.lua)
+        {
+            return Err(hook::end_of(self.lua, why)?);
+        }
+        Ok(())
+    }
+
     /// The value on top.
     pub fn value(&self) -> View<'_> {
         self.view(-1)
@@ -590,8 +702,9 @@ impl Walker<'_> {
     /// Goes to the element `index` of the table on top.
     ///
     /// # Errors
-    /// Lua's stack is full.
+    /// Lua's stack is full, or the script is to end.
     pub fn element(&mut self, index: i64) -> Result<()> {
+        self.step()?;
         let state = room(self.frame.state)?;
         // SAFETY: there is a table, as is checked, and room for the element.
         unsafe {
@@ -641,8 +754,9 @@ impl Walker<'_> {
     /// answer of false.
     ///
     /// # Errors
-    /// Lua's stack is full.
+    /// Lua's stack is full, or the script is to end.
     pub fn pair(&mut self) -> Result<bool> {
+        self.step()?;
         let state = room(self.frame.state)?;
         let table = *self.open.last().expect("pairs have been begun with");
         // SAFETY: the table is there, and above it the key that this put there the last time, or nil. No table changes while

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use mlua::debug::DebugEvent;
 use mlua::{HookTriggers, Lua, Result, Value, VmState};
+use parking_lot::MutexGuard;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::convert;
@@ -43,7 +44,7 @@ fn watch(lua: &Lua, host: &Host, triggers: HookTriggers) -> Result<()> {
     // One that is there already would keep its triggers.
     lua.remove_global_hook();
     lua.set_global_hook(triggers, move |lua, place| {
-        let Some(end) = look(&host) else {
+        let Some(end) = look(host.state()) else {
             return Ok(VmState::Continue);
         };
         if place.event() != DebugEvent::Line {
@@ -85,12 +86,12 @@ struct Watched(Host);
 /// For functions that may take long without executing an instruction: does now and then what the hook does. Why the script is to
 /// end, if so; that the function ends is enough, for the hook sees to the script.
 pub fn why_to_end(lua: &Lua) -> Option<&'static str> {
-    look(&lua.app_data_ref::<Watched>()?.0)
+    let watched = lua.app_data_ref::<Watched>()?;
+    look(watched.0.try_state()?)
 }
 
 /// Looks at what runs; answers why it is to end, if so.
-fn look(host: &Host) -> Option<&'static str> {
-    let mut state = host.state();
+fn look(mut state: MutexGuard<'_, State>) -> Option<&'static str> {
     if let Some(load) = &mut state.load {
         let is_over = load.started.elapsed() >= LOAD_LIMIT;
         state.alarm |= is_over;

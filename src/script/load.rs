@@ -5,6 +5,7 @@ use std::time::Instant;
 use mlua::{Function, Lua, MultiValue, RegistryKey, Result, Table, Value};
 
 use super::convert;
+use super::ffi;
 use super::flags::ScriptFlags;
 use super::host::Host;
 use super::raise;
@@ -63,7 +64,7 @@ pub fn is_name(name: &[u8]) -> bool {
 /// Out of memory.
 pub fn register_function(lua: &Lua, host: &Host) -> Result<Function> {
     let host = host.clone();
-    lua.create_function(move |lua, arguments: MultiValue| {
+    ffi::function(lua, move |lua, arguments: MultiValue| {
         register(lua, &host, &arguments)?.map_err(|text| {
             match convert::error_table(lua, text.as_bytes()) {
                 Ok(table) => raise::throw(Value::Table(table)),

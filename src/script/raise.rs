@@ -1,8 +1,9 @@
 //! Errors that Rust raises in Lua, as scripts see those of a C function.
 //!
 //! mlua gives a script the error of a Rust function as userdata, where C functions raise strings or tables. So an error
-//! to be raised is a [`Thrown`] that carries the value; wherever Lua catches an error (`pcall`, `xpcall`, coroutines,
-//! `load`, and the call of the script itself), [`super::sandbox`] takes the value out again with [`value_of`].
+//! to be raised is a [`Thrown`] that carries the value, which [`ffi::function`] raises in its place. What else mlua raises
+//! (want of memory, the end of a script by its hook), [`super::sandbox`] makes a value with [`value_of`] wherever Lua catches
+//! an error: `pcall`, `xpcall`, coroutines, `load`, and the call of the script itself.
 //!
 //! A text begins with the place from which the function was called (`user_script:1: `), and an argument's error names
 //! the function as the script does. What Lua's `luaL_error` and `luaL_argerror` find on the stack is found here
@@ -11,6 +12,8 @@
 use std::fmt;
 
 use mlua::{Error, Lua, Result, Value};
+
+use super::ffi;
 
 /// The source of the functions that the sandbox defines in Lua; they pass for C functions.
 pub(super) const INTERNAL_SOURCE: &str = "=[C]";
@@ -37,6 +40,9 @@ pub fn throw(value: Value) -> Error {
 
 /// The error that raises `text` as it is.
 pub fn plain(lua: &Lua, text: impl AsRef<[u8]>) -> Error {
+    if ffi::room_for_finalizers(lua).is_err() {
+        return Error::RuntimeError(String::from_utf8_lossy(text.as_ref()).into_owned());
+    }
     match lua.create_string(text) {
         Ok(text) => throw(Value::String(text)),
         Err(error) => error,
@@ -100,13 +106,19 @@ pub(super) fn argument_of(
     error_bytes(lua, &[subject.as_bytes(), text, b")"].concat())
 }
 
+/// The value that an error carries.
+pub(super) fn thrown(error: &Error) -> Option<Value> {
+    let thrown: Option<&Thrown> = error.downcast_ref();
+    thrown.map(|Thrown(value)| value.clone())
+}
+
 /// The value that an error is to a script.
 ///
 /// # Errors
 /// Out of memory.
 pub fn value_of(lua: &Lua, error: &Error) -> Result<Value> {
-    if let Some(Thrown(value)) = error.downcast_ref() {
-        return Ok(value.clone());
+    if let Some(value) = thrown(error) {
+        return Ok(value);
     }
     let text = match innermost(error) {
         Error::RuntimeError(text) | Error::MemoryError(text) => text.clone(),

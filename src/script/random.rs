@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use mlua::{Lua, Result, Value, Variadic};
 
+use super::ffi;
 use super::libs::arguments::Arguments;
 use super::raise;
 
@@ -53,13 +54,13 @@ pub(super) fn install(lua: &Lua) -> Result<()> {
     let random = generator.clone();
     math.raw_set(
         "random",
-        lua.create_function(move |lua, arguments: Variadic<Value>| {
+        ffi::function(lua, move |lua, arguments: Variadic<Value>| {
             draw(&random, &Arguments::new(lua, &arguments))
         })?,
     )?;
     math.raw_set(
         "randomseed",
-        lua.create_function(move |lua, arguments: Variadic<Value>| {
+        ffi::function(lua, move |lua, arguments: Variadic<Value>| {
             let arguments = Arguments::new(lua, &arguments);
             generator.seed(arguments.integer(1)? as i32);
             Ok(())

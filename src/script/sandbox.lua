@@ -6,7 +6,7 @@
 -- what a script sees of the globals never matters to them.
 
 local globals, forward, refuse, deny, missing, unwrap, throw, moved = ...
-local next_match, short_gmatch, plain_insert, plain_setmetatable = select(9, ...)
+local next_match, short_gmatch, plain_insert, plain_setmetatable, is_to_end = select(9, ...)
 
 local raw = {}
 for name, value in next, globals do raw[name] = value end
@@ -15,6 +15,7 @@ local concat, getmetatable, ipairs, next, select, setmetatable, type =
   table.concat, raw.getmetatable, raw.ipairs, raw.next, raw.select, raw.setmetatable, raw.type
 local raw_pcall, raw_xpcall, rawget, rawset = raw.pcall, raw.xpcall, raw.rawget, raw.rawset
 local raw_error, raw_load, raw_loadstring = raw.error, raw.load, raw.loadstring
+local raw_collectgarbage = raw.collectgarbage
 local create, resume = coroutine.create, coroutine.resume
 local raw_insert, raw_foreach = table.insert, table.foreach
 
@@ -23,7 +24,7 @@ local contents, shown = {}, {}
 
 local slow = {}
 for _, name in ipairs {
-  'getmetatable', 'load', 'loadstring', 'next', 'pairs', 'pcall', 'rawget', 'rawset', 'setmetatable', 'xpcall',
+  'collectgarbage', 'getmetatable', 'load', 'loadstring', 'next', 'pairs', 'pcall', 'rawget', 'rawset', 'setmetatable', 'xpcall',
 } do
   slow[name] = forward(name, raw[name])
 end
@@ -89,7 +90,13 @@ function table.insert(t, ...)
   if type(t) == 'table' then
     if contents[t] then return deny() end
     local count = select('#', ...)
-    if count == 1 or count == 2 and type((...)) == 'number' then return raw_insert(t, ...) end
+    local at = ...
+    if count == 1 then return raw_insert(t, at) end
+    if count == 2 and type(at) == 'number' then
+      -- Lua would move a gap of any length, and takes a number beyond its integers for a negative one.
+      if at > -1e6 and at < 2 ^ 31 then return raw_insert(t, ...) end
+      raw_error("bad argument #2 to 'insert' (position out of bounds)", 2)
+    end
   end
   return slow.insert(t, ...)
 end
@@ -136,7 +143,11 @@ end
 function globals.xpcall(...)
   if select('#', ...) < 2 then return slow.xpcall(...) end
   local body, handler = ...
-  return outcome(raw_xpcall(body, function(problem) return handler(opened(problem)) end))
+  return outcome(raw_xpcall(body, function(problem)
+    -- Nothing would end a handler that was called for the script's end.
+    if is_to_end() then return problem end
+    return handler(opened(problem))
+  end))
 end
 
 function coroutine.resume(...)
@@ -159,6 +170,8 @@ function string.gmatch(...)
   local iterator = short_gmatch(...)
   if iterator then return iterator end
   local text, pattern = ...
+  if type(text) == 'number' then text = text .. '' end
+  if type(pattern) == 'number' then pattern = pattern .. '' end
   if type(text) ~= 'string' or type(pattern) ~= 'string' then return slow.gmatch(...) end
   local at = 0
   local function keep(following, ...)
@@ -177,17 +190,22 @@ local function as_text(chunk)
   return chunk
 end
 
+-- The slow twins are for calls that raise an error before they look at a chunk.
+local function is_name(name)
+  local kind = type(name)
+  return kind == 'string' or kind == 'number' or kind == 'nil'
+end
+
 function globals.loadstring(...)
   local chunk, name = ...
-  if type(chunk) == 'string' and (name == nil or type(name) == 'string') then
-    return raw_loadstring(as_text(chunk), name or chunk)
-  end
+  if type(chunk) == 'number' then chunk = chunk .. '' end
+  if type(chunk) == 'string' and is_name(name) then return raw_loadstring(as_text(chunk), name or chunk) end
   return slow.loadstring(...)
 end
 
 function globals.load(...)
   local reader, name = ...
-  if type(reader) ~= 'function' or name ~= nil and type(name) ~= 'string' then return slow.load(...) end
+  if type(reader) ~= 'function' or not is_name(name) then return slow.load(...) end
   local first, fault = true, nil
   local chunk, problem = raw_load(function()
     local ok, piece = raw_pcall(reader)
@@ -201,6 +219,20 @@ function globals.load(...)
   end, name)
   if fault then return nil, fault[1] end
   return chunk, problem
+end
+
+-- The collector ----------------------------------------------------------------------------------------------------
+
+-- It goes on as it was made to for all scripts: what one of them asks of it for later is answered and not done.
+function globals.collectgarbage(...)
+  local option, value = ...
+  if option == 'stop' then return 0 end
+  if option == 'setpause' or option == 'setstepmul' then
+    local before = slow.collectgarbage(...)
+    raw_collectgarbage(option, before)
+    return before
+  end
+  return slow.collectgarbage(...)
 end
 
 -- Protection ------------------------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ use mlua::{
 };
 
 use super::ffi::{self, library};
+use super::hook;
 use super::libs;
 use super::patterns::Iteration;
 use super::raise::{self, Place};
@@ -61,6 +62,7 @@ pub fn new_vm() -> Result<Lua> {
     let lua = Lua::new_with(libraries, LuaOptions::new())?;
     libs::install(&lua)?;
     random::install(&lua)?;
+    library::bound(&lua)?;
     let iteration = patterns::install(&lua)?;
     install_prelude(&lua, iteration)?;
     lua.gc_set_mode(GcMode::Incremental(
@@ -308,19 +310,28 @@ fn install_prelude(lua: &Lua, iteration: Iteration) -> Result<()> {
         .into_function()?;
     let (store, contents, protect, protect_strict, compile): Prelude = prelude.call((
         globals,
-        lua.create_function(move |lua, (name, original): (String, Function)| {
+        ffi::function(lua, move |lua, (name, original): (String, Function)| {
             forward(lua, name, original, pcall.clone())
         })?,
-        lua.create_function(|lua, _: MultiValue| Err::<(), _>(raise::error(lua, READ_ONLY)))?,
-        lua.create_function(|lua, _: MultiValue| Err::<(), _>(raise::plain(lua, READ_ONLY)))?,
-        lua.create_function(|lua, arguments: Variadic<Value>| missing_global(lua, &arguments))?,
-        lua.create_function(|lua, problem: Value| opened(lua, problem))?,
-        lua.create_function(|lua, problem: Value| Err::<(), _>(rethrown(lua, problem)))?,
-        lua.create_function(|lua, text: LuaString| moved(lua, &text))?,
+        ffi::function(lua, |lua, _: MultiValue| {
+            Err::<(), _>(raise::error(lua, READ_ONLY))
+        })?,
+        ffi::function(lua, |lua, _: MultiValue| {
+            Err::<(), _>(raise::plain(lua, READ_ONLY))
+        })?,
+        ffi::function(lua, |lua, arguments: Variadic<Value>| {
+            missing_global(lua, &arguments)
+        })?,
+        ffi::function(lua, |lua, problem: Value| opened(lua, problem))?,
+        ffi::function(lua, |lua, problem: Value| {
+            Err::<(), _>(rethrown(lua, problem))
+        })?,
+        ffi::function(lua, |lua, text: LuaString| moved(lua, &text))?,
         iteration.next_match,
         iteration.short,
         library::insert(lua)?,
         library::set_metatable(lua)?,
+        ffi::function(lua, |lua, ()| Ok(hook::why_to_end(lua).is_some()))?,
     ))?;
     lua.set_named_registry_value(STORE, store)?;
     lua.set_named_registry_value(CONTENTS, contents)?;
@@ -332,7 +343,7 @@ fn install_prelude(lua: &Lua, iteration: Iteration) -> Result<()> {
 
 /// The handler of a script's errors: what it makes of one is a table of the error and its place.
 fn install_handler(lua: &Lua) -> Result<()> {
-    let handler = lua.create_function(|lua, problem: Value| {
+    let handler = ffi::function(lua, |lua, problem: Value| {
         let found = lua.create_table()?;
         found.raw_set(1, opened(lua, problem)?)?;
         // Of the raising function, or of who called that, which may be the sandbox on behalf of a coroutine.
@@ -349,7 +360,7 @@ fn install_handler(lua: &Lua) -> Result<()> {
 
 /// The slow twin of a function of Lua's: it calls the original and raises its errors for the place in the script.
 fn forward(lua: &Lua, name: String, original: Function, pcall: Function) -> Result<Function> {
-    lua.create_function(move |lua, arguments: MultiValue| {
+    ffi::function(lua, move |lua, arguments: MultiValue| {
         let mut call = arguments;
         call.push_front(Value::Function(original.clone()));
         let mut results: MultiValue = pcall.call(call)?;

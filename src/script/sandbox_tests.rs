@@ -419,6 +419,15 @@ fn chunks_are_source_alone() {
             "return select(2,loadstring(string.dump(function() end), '=x'))",
             "x:1: unexpected symbol near 'char(27)'",
         ),
+        (
+            "return select(2,loadstring(string.dump(function() end), 12))",
+            "[string \"12\"]:1: unexpected symbol near 'char(27)'",
+        ),
+        (
+            "return select(2,load(function() return '\\27Lua' end, 12))",
+            "[string \"12\"]:1: unexpected symbol near 'char(27)'",
+        ),
+        ("return tostring(loadstring(12))", "nil"),
         ("return loadstring('return 1+1')()", "2"),
         (
             "return select(2,loadstring('return )'))",
@@ -567,6 +576,107 @@ fn libraries_stand_what_scripts_do_to_the_references() {
         run(&lua, &format!("{many}{script}"));
         assert_eq!(run(&lua, "return 'still alive'"), "still alive", "{script}");
     }
+}
+
+/// What ends Redis's process, or Lua's, or would go on for minutes.
+const LIMITS: &[(&str, &str)] = &[
+    (
+        "return unpack({1, 2}, 0, 2^31 - 1)",
+        "ERR user_script:1: too many results to unpack",
+    ),
+    (
+        "return unpack({1, 2}, -2^31, 2^31 - 1)",
+        "ERR user_script:1: too many results to unpack",
+    ),
+    (
+        "return unpack({1, 2}, '-2147483648', 0)",
+        "ERR user_script:1: too many results to unpack",
+    ),
+    (
+        "return unpack({1, 2}, 1, 1e5)",
+        "ERR user_script:1: too many results to unpack",
+    ),
+    ("return select('#', unpack({1, 2}, -1, 5))", "7"),
+    ("return select('#', unpack({1, 2}, nil, 1))", "1"),
+    ("return select('#', unpack({1, 2}, 3, -2^31))", "0"),
+    (
+        "unpack(1)",
+        "ERR user_script:1: bad argument #1 to 'unpack' (table expected, got number)",
+    ),
+    (
+        "unpack({}, 'x')",
+        "ERR user_script:1: bad argument #2 to 'unpack' (number expected, got string)",
+    ),
+    ("return #(''):rep(2^31 - 1)", "0"),
+    ("return ('ab'):rep(2)", "abab"),
+    (
+        "(''):rep()",
+        "ERR user_script:1: bad argument #1 to 'rep' (number expected, got no value)",
+    ),
+    (
+        "table.insert({}, -2^31, 'x')",
+        "ERR user_script:1: bad argument #2 to 'insert' (position out of bounds)",
+    ),
+    (
+        "table.insert({}, 0/0, 'x')",
+        "ERR user_script:1: bad argument #2 to 'insert' (position out of bounds)",
+    ),
+    (
+        "table.insert({}, 2^31, 'x')",
+        "ERR user_script:1: bad argument #2 to 'insert' (position out of bounds)",
+    ),
+    ("local t = {1} table.insert(t, -1, 2) return t[-1]", "2"),
+    ("return 5 and (''):rep(1e5) .. #('5'):gsub('', ' ')", "3"),
+    (
+        "local n = 0 for w in string.gmatch(5, ('x*'):rep(1e6)) do n = n + 1 end return n",
+        "2",
+    ),
+    (
+        "local t = {} for w in string.gmatch(125, 2) do t[1] = w end return t[1]",
+        "2",
+    ),
+];
+
+#[test]
+fn functions_that_could_end_or_hold_the_process_have_limits() {
+    let lua = sandbox::new_vm().expect("an interpreter can be built");
+    for &(script, answer) in LIMITS {
+        assert_eq!(run(&lua, script), answer, "{script}");
+    }
+}
+
+#[test]
+fn the_collector_goes_on_whatever_a_script_asks_of_it() {
+    let lua = sandbox::new_vm().expect("an interpreter can be built");
+    assert_eq!(run(&lua, "return collectgarbage('stop')"), "0");
+    run(
+        &lua,
+        "collectgarbage('setpause', 1e6) collectgarbage('setstepmul', 0)",
+    );
+    let before = lua.used_memory();
+    run(
+        &lua,
+        "for i = 1, 3000 do local x = ('x'):rep(10000 + i) end",
+    );
+    let grown = lua.used_memory().saturating_sub(before);
+    assert!(grown < 8 << 20, "{grown} bytes of garbage are kept");
+    assert_eq!(run(&lua, "return collectgarbage('count') > 0"), "1");
+    assert_eq!(run(&lua, "return collectgarbage()"), "0");
+    assert_eq!(
+        run(&lua, "collectgarbage('x')"),
+        "ERR user_script:1: bad argument #1 to 'collectgarbage' (invalid option 'x')"
+    );
+}
+
+#[test]
+fn errors_that_are_caught_leave_nothing_behind() {
+    let lua = sandbox::new_vm().expect("an interpreter can be built");
+    // Many tables make collections rare.
+    let script = "local t = {} for i = 1, 9e4 do t[i] = {i, i, i, i, i} end
+        local n = 0
+        for i = 1, 2e4 do if not pcall(bit.band) and not pcall(cjson.decode, '{') then n = n + 1 end end
+        return n";
+    assert_eq!(run(&lua, script), "20000");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Functions of Lua's libraries that scripts call often, served in C where their arguments are plain: operations on bits
 //! ([`on_bits`]), matches of patterns that cannot take long ([`search`], [`substitute`], [`iterate`]), and changes of tables
-//! that nobody protects ([`insert`], [`set_metatable`]).
+//! that nobody protects ([`insert`], [`set_metatable`]); and limits to some others ([`bound`]).
 //!
 //! Called by way of mlua, a function costs a hundred nanoseconds more, and a match over a microsecond. What is not plain
 //! goes the whole way. What makes it sound stands at the head of the module above; nothing here has anything to be dropped
@@ -9,9 +9,9 @@
 use std::cell::Cell;
 use std::ffi::{c_int, c_void};
 
-use mlua::{Function, Lua, MultiValue, Result, Value, ffi, lua_CFunction, lua_State};
+use mlua::{Function, Lua, MultiValue, Result, Table, Value, ffi, lua_CFunction, lua_State};
 
-use super::{NEED, before, go_whole_way, word};
+use super::{NEED, Whole, before, go_whole_way, whole, word};
 use crate::script::call::Word;
 use crate::script::patterns::cost;
 
@@ -39,7 +39,7 @@ pub fn low_bits(number: f64) -> u32 {
 ///
 /// # Errors
 /// Out of memory.
-pub fn on_bits(lua: &Lua, whole: &Function, operation: &'static BitOperation) -> Result<Function> {
+pub fn on_bits(lua: &Lua, whole: &Whole, operation: &'static BitOperation) -> Result<Function> {
     before(
         lua,
         whole,
@@ -76,7 +76,7 @@ unsafe extern "C-unwind" fn operate(state: *mut lua_State) -> c_int {
 ///
 /// # Errors
 /// Out of memory.
-pub fn search(lua: &Lua, original: &Function, whole: &Function) -> Result<Function> {
+pub fn search(lua: &Lua, original: &Function, whole: &Whole) -> Result<Function> {
     in_place_of(lua, original, whole, find)
 }
 
@@ -84,7 +84,7 @@ pub fn search(lua: &Lua, original: &Function, whole: &Function) -> Result<Functi
 ///
 /// # Errors
 /// Out of memory.
-pub fn substitute(lua: &Lua, original: &Function, whole: &Function) -> Result<Function> {
+pub fn substitute(lua: &Lua, original: &Function, whole: &Whole) -> Result<Function> {
     in_place_of(lua, original, whole, gsub)
 }
 
@@ -96,14 +96,14 @@ pub fn iterate(lua: &Lua, original: &Function) -> Result<Function> {
     in_place_of(lua, original, &nothing(lua)?, find)
 }
 
-fn nothing(lua: &Lua) -> Result<Function> {
-    lua.create_function(|_, _: MultiValue| Ok(Value::Nil))
+fn nothing(lua: &Lua) -> Result<Whole> {
+    whole(lua, |_, _: MultiValue| Ok(Value::Nil))
 }
 
 fn in_place_of(
     lua: &Lua,
     original: &Function,
-    whole: &Function,
+    whole: &Whole,
     short: lua_CFunction,
 ) -> Result<Function> {
     let mut address = None;
@@ -114,10 +114,13 @@ fn in_place_of(
             ffi::lua_settop(state, 0);
         })?;
     }
-    match address {
-        Some(original) => before(lua, whole, short, original as *mut c_void),
-        None => Ok(whole.clone()),
-    }
+    let short = if address.is_some() {
+        short
+    } else {
+        go_whole_way
+    };
+    let original = address.map_or(std::ptr::null_mut(), |address| address as *mut c_void);
+    before(lua, whole, short, original)
 }
 
 unsafe extern "C-unwind" fn find(state: *mut lua_State) -> c_int {
@@ -184,6 +187,56 @@ fn may_take(steps: u64) -> bool {
         taken.set(if may { total } else { 0 });
         may
     })
+}
+
+/// Puts limits to functions of Lua's own by which a script could end the process or hold it.
+///
+/// # Errors
+/// Out of memory.
+pub fn bound(lua: &Lua) -> Result<()> {
+    let globals = lua.globals();
+    let unpack: Function = globals.raw_get("unpack")?;
+    globals.raw_set(
+        "unpack",
+        in_place_of(lua, &unpack, &nothing(lua)?, unpack_range)?,
+    )?;
+    let string: Table = globals.raw_get("string")?;
+    let rep: Function = string.raw_get("rep")?;
+    string.raw_set("rep", in_place_of(lua, &rep, &nothing(lua)?, repeat)?)
+}
+
+/// Far more results than Lua's stack has room for, and few enough to be counted by C's `int`.
+const TOO_MANY_RESULTS: i64 = 1 << 30;
+
+/// `unpack`, whose count of a range overflows in Lua 5.1 (CVE-2025-46817).
+unsafe extern "C-unwind" fn unpack_range(state: *mut lua_State) -> c_int {
+    // SAFETY: as in `find`. The numbers are cut to C's `int`, as Lua cuts them.
+    unsafe {
+        let integer = |index, otherwise| match ffi::lua_type(state, index) {
+            ffi::LUA_TNONE | ffi::LUA_TNIL => otherwise,
+            _ => ffi::lua_tointeger(state, index) as i32,
+        };
+        if ffi::lua_type(state, 1) == ffi::LUA_TTABLE {
+            let first = i64::from(integer(2, 1));
+            let last = i64::from(integer(3, ffi::lua_rawlen(state, 1) as i32));
+            if last - first >= TOO_MANY_RESULTS {
+                return ffi::luaL_error(state, c"too many results to unpack".as_ptr());
+            }
+        }
+        original(state)
+    }
+}
+
+/// `string.rep`, which would take its time over a billion empty texts.
+unsafe extern "C-unwind" fn repeat(state: *mut lua_State) -> c_int {
+    // SAFETY: as in `find`.
+    unsafe {
+        if let (Word::Text(b""), Word::Number(_)) = (word(state, 1), word(state, 2)) {
+            ffi::lua_pushvalue(state, 1);
+            return 1;
+        }
+        original(state)
+    }
 }
 
 /// Appends a value to a table as `table.insert` does, if it is a plain table; whether that was so.

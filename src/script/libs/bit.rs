@@ -5,6 +5,7 @@
 use mlua::{Lua, Result, Value, Variadic};
 
 use super::arguments::{self, Arguments};
+use crate::script::ffi;
 use crate::script::ffi::library::{self, BitOperation, low_bits};
 
 /// The operations, by their names. A count of bits to shift by is taken modulo 32.
@@ -32,13 +33,14 @@ static OPERATIONS: [(&str, BitOperation); 11] = [
 pub fn install(lua: &Lua) -> Result<()> {
     let mut functions = Vec::new();
     for (name, operation) in &OPERATIONS {
-        let whole = lua.create_function(move |lua, values: Variadic<Value>| {
+        let whole = ffi::whole(lua, move |lua, values: Variadic<Value>| {
             operate(operation, &Arguments::new(lua, &values))
         })?;
         functions.push((*name, library::on_bits(lua, &whole, operation)?));
     }
-    let to_hex =
-        lua.create_function(|lua, values: Variadic<Value>| to_hex(&Arguments::new(lua, &values)))?;
+    let to_hex = ffi::function(lua, |lua, values: Variadic<Value>| {
+        to_hex(&Arguments::new(lua, &values))
+    })?;
     functions.push(("tohex", to_hex));
     lua.globals()
         .raw_set("bit", arguments::table(lua, &functions)?)

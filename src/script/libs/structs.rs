@@ -9,7 +9,7 @@ use mlua::{Lua, LuaString, MultiValue, Result, Value, Variadic};
 
 use super::arguments::{self, Arguments, to_integer};
 use super::{MAX_RESULTS, MAX_TEXT_BYTES, out_of_memory};
-use crate::script::raise;
+use crate::script::{ffi, raise};
 
 /// The most bytes of an integer.
 const MAX_INTEGER_BYTES: usize = 32;
@@ -24,7 +24,7 @@ pub fn install(lua: &Lua) -> Result<()> {
     let functions = [
         (
             "pack",
-            lua.create_function(|lua, mut values: Variadic<Value>| {
+            ffi::function(lua, |lua, mut values: Variadic<Value>| {
                 // The library puts a mark behind its arguments, which it takes for one more.
                 if !values.is_empty() {
                     values.push(Value::Nil);
@@ -34,13 +34,13 @@ pub fn install(lua: &Lua) -> Result<()> {
         ),
         (
             "unpack",
-            lua.create_function(|lua, values: Variadic<Value>| {
+            ffi::function(lua, |lua, values: Variadic<Value>| {
                 unpack(&Arguments::new(lua, &values))
             })?,
         ),
         (
             "size",
-            lua.create_function(|lua, values: Variadic<Value>| {
+            ffi::function(lua, |lua, values: Variadic<Value>| {
                 size(&Arguments::new(lua, &values))
             })?,
         ),

@@ -5,10 +5,11 @@
 //! [`matcher`] matches; here the functions read their arguments and give out captures. `gmatch` keeps its place in Lua
 //! (`sandbox.lua`), for a function of Rust that held the text would keep one of the few references to Lua's values.
 
+use memchr::memmem;
 use mlua::{Function, Lua, LuaString, MultiValue, Result, Table, Value, Variadic};
 
 use self::matcher::{Capture, Fault, Matcher};
-use super::ffi::library;
+use super::ffi::{self, library};
 use super::libs::arguments::{Arguments, type_name};
 use super::libs::{MAX_TEXT_BYTES, out_of_memory};
 use super::{hook, raise};
@@ -39,21 +40,25 @@ pub(super) fn install(lua: &Lua) -> Result<Iteration> {
         .into_function()?;
     lua.set_named_registry_value(INDEX, index)?;
     let string: Table = globals.raw_get("string")?;
-    let places = lua.create_function(|lua, values: Variadic<Value>| {
+    let places = ffi::whole(lua, |lua, values: Variadic<Value>| {
         find(&Arguments::new(lua, &values), true)
     })?;
-    let first = lua.create_function(|lua, values: Variadic<Value>| {
+    let first = ffi::whole(lua, |lua, values: Variadic<Value>| {
         find(&Arguments::new(lua, &values), false)
     })?;
-    let gsub =
-        lua.create_function(|lua, values: Variadic<Value>| gsub(&Arguments::new(lua, &values)))?;
+    let gsub = ffi::whole(lua, |lua, values: Variadic<Value>| {
+        gsub(&Arguments::new(lua, &values))
+    })?;
     let own = |name: &str| string.raw_get::<Function>(name);
     string.raw_set("find", library::search(lua, &own("find")?, &places)?)?;
     string.raw_set("match", library::search(lua, &own("match")?, &first)?)?;
     string.raw_set("gsub", library::substitute(lua, &own("gsub")?, &gsub)?)?;
-    let next = lua.create_function(|lua, (text, pattern, at): (LuaString, LuaString, usize)| {
-        next_match(lua, &text.as_bytes(), &pattern.as_bytes(), at)
-    })?;
+    let next = ffi::function(
+        lua,
+        |lua, (text, pattern, at): (LuaString, LuaString, usize)| {
+            next_match(lua, &text.as_bytes(), &pattern.as_bytes(), at)
+        },
+    )?;
     Ok(Iteration {
         short: library::iterate(lua, &own("gmatch")?)?,
         next_match: next,
@@ -70,7 +75,7 @@ fn find(arguments: &Arguments<'_>, with_places: bool) -> Result<MultiValue> {
     let start = start(arguments.optional_integer(3, 1)?, text.len());
     let is_plain = with_places && (is_true(arguments.get(4)) || !has_specials(&pattern));
     if is_plain {
-        let found = find_plain(&text[start..], &pattern);
+        let found = memmem::find(&text[start..], &pattern);
         return Ok(match found {
             Some(offset) => places(start + offset, start + offset + pattern.len()),
             None => MultiValue::from_iter([Value::Nil]),
@@ -329,19 +334,5 @@ fn has_specials(pattern: &[u8]) -> bool {
 }
 
 /// Where `wanted` is in a text.
-fn find_plain(text: &[u8], wanted: &[u8]) -> Option<usize> {
-    let Some((&first, rest)) = wanted.split_first() else {
-        return Some(0);
-    };
-    let mut at = 0;
-    loop {
-        at += text.get(at..)?.iter().position(|&byte| byte == first)?;
-        if text[at + 1..].starts_with(rest) {
-            return Some(at);
-        }
-        at += 1;
-    }
-}
-
 #[cfg(test)]
 mod tests;

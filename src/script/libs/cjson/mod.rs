@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use mlua::{Lua, Result, Table, Value, Variadic};
 
 use super::arguments::{self, Arguments};
+use crate::script::ffi;
 
 mod decode;
 mod encode;
@@ -86,13 +87,13 @@ fn instance(lua: &Lua) -> Result<Table> {
     let shared = Shared::default();
     let function = |body: fn(&Arguments<'_>, &mut Settings) -> Result<Answer>| {
         let shared = shared.clone();
-        lua.create_function(move |lua, values: Variadic<Value>| {
+        ffi::function(lua, move |lua, values: Variadic<Value>| {
             body(&Arguments::new(lua, &values), &mut shared.lock())
         })
     };
     let whole = |body: fn(&Lua, &Value, &Settings) -> Result<Value>| {
         let shared = shared.clone();
-        lua.create_function(move |lua, values: Variadic<Value>| {
+        ffi::function(lua, move |lua, values: Variadic<Value>| {
             let arguments = Arguments::new(lua, &values);
             if arguments.len() != 1 {
                 return Err(arguments.error(1, "expected 1 argument"));
@@ -127,7 +128,7 @@ fn instance(lua: &Lua) -> Result<Table> {
             "decode_invalid_numbers",
             function(|arguments, settings| switch(arguments, &mut settings.decode_invalid))?,
         ),
-        ("new", lua.create_function(|lua, ()| instance(lua))?),
+        ("new", ffi::function(lua, |lua, ()| instance(lua))?),
     ];
     let library = arguments::table(lua, &functions)?;
     library.raw_set("null", Value::NULL)?;

@@ -6,7 +6,7 @@
 use mlua::{Lua, LuaString, MultiValue, Result, Value, Variadic};
 
 use super::arguments::{self, Arguments};
-use crate::script::raise;
+use crate::script::{ffi, raise};
 
 mod pack;
 mod unpack;
@@ -22,26 +22,26 @@ pub fn install(lua: &Lua) -> Result<()> {
     let functions = [
         (
             "pack",
-            lua.create_function(|lua, values: Variadic<Value>| {
+            ffi::function(lua, |lua, values: Variadic<Value>| {
                 pack_all(&Arguments::new(lua, &values))
             })?,
         ),
         (
             "unpack",
-            lua.create_function(|lua, values: Variadic<Value>| {
+            ffi::function(lua, |lua, values: Variadic<Value>| {
                 unpack_some(&Arguments::new(lua, &values), 0, 0)
             })?,
         ),
         (
             "unpack_one",
-            lua.create_function(|lua, values: Variadic<Value>| {
+            ffi::function(lua, |lua, values: Variadic<Value>| {
                 let arguments = Arguments::new(lua, &values);
                 unpack_some(&arguments, 1, arguments.optional_integer(2, 0)?)
             })?,
         ),
         (
             "unpack_limit",
-            lua.create_function(|lua, values: Variadic<Value>| {
+            ffi::function(lua, |lua, values: Variadic<Value>| {
                 let arguments = Arguments::new(lua, &values);
                 let limit = arguments.integer(2)?;
                 unpack_some(&arguments, limit, arguments.optional_integer(3, 0)?)
