@@ -23,8 +23,8 @@ use super::clock;
 use super::dispatch::Gate;
 use super::pending::{publish_pending, raise, write_pending};
 use super::prefetch;
+use crate::command::Session;
 use crate::command::session::Parked;
-use crate::command::{Flags, Group, Session};
 use crate::instance::aof::writer;
 use crate::instance::attention::{BROADCASTS, ENDING, FILE_FAILS};
 use crate::instance::clients::{ClientHandle, IDLE_BUFFER_MS, Registration};
@@ -57,8 +57,8 @@ pub struct Connection<'a, S> {
     limits: Limits,
     /// The time of the last batch, in Unix milliseconds.
     now_ms: u64,
-    /// Whether the reply that waits tells nothing of the data set, and need not wait for a file that cannot be written.
-    tells_nothing: bool,
+    /// The offset in the log behind the last write that a reply may tell of as the client's own.
+    own_end: u64,
     /// The version of the configuration that `limits` are of.
     config_version: u64,
 }
@@ -96,7 +96,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             post_box,
             limits,
             now_ms: clock::unix_ms(),
-            tells_nothing: false,
+            own_end: 0,
             config_version: instance.config_version(),
         };
         connection.publish_figures(0, 0);
@@ -272,9 +272,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             return from;
         }
         self.now_ms = begin_batch(&mut db, &self.session, self.instance);
+        let log_end = self.instance.log.end();
         self.session.handle.take_messages(&mut out, &mut self.blobs);
-        self.tells_nothing = false;
-        let alone = self.instance.attention.has(FILE_FAILS) && out.is_empty();
+        if out.len() > pending {
+            self.own_end = log_end;
+        }
         let mut gate = Gate {
             db: &mut db,
             session: &mut self.session,
@@ -295,12 +297,13 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                 break;
             }
             at += 1;
-            if out.len() > MAX_PENDING_REPLIES || !self.blobs.is_empty() || alone {
+            if out.len() > MAX_PENDING_REPLIES || !self.blobs.is_empty() {
                 break;
             }
         }
-        if alone {
-            self.tells_nothing = tells_nothing(self.instance, &self.session, &out);
+        let new_end = self.instance.log.end();
+        if new_end != log_end {
+            self.own_end = new_end;
         }
         if self.session.close_after_reply {
             self.session.handle.set_leaving();
@@ -327,7 +330,12 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         let buffer = self.framed.write_buffer_mut();
         handle.take_messages(buffer, &mut self.blobs);
         let values: usize = self.blobs.iter().map(|blob| blob.bytes.len()).sum();
-        self.instance.clients.mail.count(buffer.len() + values);
+        let bytes = buffer.len() + values;
+        self.instance.clients.mail.count(bytes);
+        if bytes > 0 && !self.instance.attention.has(FILE_FAILS) {
+            // It may be what somebody's write has given to this client.
+            self.own_end = self.instance.log.end();
+        }
     }
 
     /// Sends what the batch has put out for others.
@@ -370,14 +378,13 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             blobs,
             session,
             instance,
-            tells_nothing,
+            own_end,
             ..
         } = self;
         let handle = &session.handle;
         if instance.aof.is_on() {
-            let is_empty = framed.write_buffer().is_empty() && blobs.is_empty();
-            let waits = !is_empty && !*tells_nothing;
-            log_first(instance, handle, waits).await?;
+            let has_reply = !framed.write_buffer().is_empty() || !blobs.is_empty();
+            log_first(instance, handle, has_reply.then_some(*own_end)).await?;
         }
         let bytes = publish_pending(&handle.figures, framed.write_buffer().len(), blobs);
         if bytes > UNCOUNTED_BYTES && handle.close_if_output_is_too_much() {
@@ -549,51 +556,50 @@ fn begin_batch(db: &mut Db, session: &Session, instance: &Instance) -> u64 {
     now_ms
 }
 
-/// Has what the log holds by now written to the append-only file, before replies that may tell of it go out; with `always`
-/// they wait until it is on the disk.
+/// Has what the log holds by now written to the append-only file, before replies that may tell of it go out, if there are any.
+/// They wait for the client's own writes, which stand before the offset given here, and with `always` until all that they may
+/// tell of is on the disk.
 #[cold]
-async fn log_first(instance: &Instance, handle: &ClientHandle, waits: bool) -> io::Result<()> {
-    let end = instance.log.end();
-    if !instance.aof.holds_replies() || !waits {
-        writer::write_out(instance);
+async fn log_first(
+    instance: &Instance,
+    handle: &ClientHandle,
+    replies_after: Option<u64>,
+) -> io::Result<()> {
+    let aof = &instance.aof;
+    let is_written =
+        (!aof.holds_replies() || replies_after.is_none()) && writer::write_out(instance);
+    let Some(own_end) = replies_after else {
+        return Ok(());
+    };
+    if is_written {
         return Ok(());
     }
-    if !instance.aof.may_show(end) {
+    let end = instance.log.end();
+    let holds = aof.holds_replies();
+    if holds && !aof.may_show(end) {
         // Others whose commands have arrived get to write them first: one sync serves all.
         tokio::task::yield_now().await;
     }
-    if instance.aof.may_show(end) {
+    if holds && aof.may_show(end) {
         return Ok(());
     }
     tokio::select! {
         biased;
-        () = instance.aof.show_up_to(end, instance) => {}
-        () = handle.closed() => return Err(io::ErrorKind::ConnectionAborted.into()),
+        () = wait_for_log(instance, end, own_end) => Ok(()),
+        () = handle.closed() => Err(io::ErrorKind::ConnectionAborted.into()),
     }
-    if !instance.aof.holds_replies() {
-        // The policy has changed meanwhile.
-        writer::write_out(instance);
-    }
-    Ok(())
 }
 
-/// Whether the answer of the last command, which is all of `reply`, tells nothing of the data set: it was refused because the
-/// append-only file cannot be written, or it is about the server or the connection.
-#[cold]
-fn tells_nothing(instance: &Instance, session: &Session, reply: &[u8]) -> bool {
-    let last = session.handle.figures.last_command.load(Ordering::Relaxed);
-    let command = instance
-        .registry
-        .iter_all()
-        .find(|command| command.id + 1 == last);
-    let is_apart = command.is_some_and(|command| {
-        let spec = command.spec;
-        let touches = [Flags::WRITE, Flags::READONLY]
-            .iter()
-            .any(|&flag| spec.flags.has(flag));
-        matches!(spec.group, Group::Server | Group::Connection) && !touches
-    });
-    is_apart || reply.starts_with(b"-MISCONF ")
+/// Waits until replies may go out by the policy, which may change meanwhile.
+async fn wait_for_log(instance: &Instance, end: u64, own_end: u64) {
+    let aof = &instance.aof;
+    while aof.holds_replies() {
+        aof.show_up_to(end, own_end, instance).await;
+        if aof.holds_replies() || writer::write_out(instance) {
+            return;
+        }
+    }
+    aof.written_up_to(own_end).await;
 }
 
 /// Closes a client whose batch comes after the data set was saved for the last time: it is not to be acknowledged.

@@ -8,11 +8,13 @@
 //! the file under the lock of [`Files`], by [`writer`]:
 //!
 //! * `everysec` and `no`: each connection writes what is in the log after its batch, before the replies go out. What is
-//!   acknowledged outlives the process. While that may block ([`Busy`]: the file is being synced, exchanged, or fails), a
-//!   thread of its own writes, and the connection does not wait for it.
+//!   acknowledged outlives the process. While that may block ([`Busy`]: the file is being synced, or exchanged), a thread of its
+//!   own writes, and replies that tell of a client's own writes wait for it, those of clients that read do not.
 //! * `always`: a connection holds its replies until what the log had at the end of its batch is on the disk. It lets the others
 //!   whose commands have arrived go first; then the first of them writes and syncs for all. Where the last sync took long, and
 //!   where writing may block, the thread does that, and the connections are served meanwhile.
+//!
+//! While writing fails, writes are refused, and who has none under way is answered.
 //!
 //! # Offsets
 //! All in the log: `written` is in files, `durable` is on the disk, up to `shown` replies may go out. They only grow. What was
@@ -93,6 +95,8 @@ pub struct Aof {
     /// Whether a sync has failed, and no base was written since.
     is_broken: AtomicBool,
     moved: Notify,
+    /// Told of each time that the thread has written.
+    written_moved: Notify,
     /// Held by the connection that syncs for all.
     committing: Mutex<()>,
     /// Whether the last sync that replies waited for took long.
@@ -146,6 +150,7 @@ impl Default for Aof {
             syncing: Mutex::default(),
             is_broken: AtomicBool::new(false),
             moved: Notify::new(),
+            written_moved: Notify::new(),
             committing: Mutex::default(),
             has_slow_disk: AtomicBool::new(false),
             sync_wanted: AtomicBool::new(false),
@@ -208,6 +213,7 @@ impl Aof {
         self.policy.store(policy as u8, Ordering::Relaxed);
         self.ask_writer();
         self.moved.notify_waiters();
+        self.written_moved.notify_waiters();
     }
 
     /// Waits so long before each write, for tests.
@@ -221,17 +227,33 @@ impl Aof {
         self.shown.load(Ordering::Acquire) >= end
     }
 
-    /// Resolves when replies may tell of what stands before this offset of the log, with what is done for it.
-    pub async fn show_up_to(&self, end: u64, instance: &Instance) {
+    /// Resolves when replies may tell of what stands before this offset of the log, with what is done for it; while the file
+    /// cannot be written, of the client's own writes, which stand before `own_end`.
+    pub async fn show_up_to(&self, end: u64, own_end: u64, instance: &Instance) {
         loop {
             let mut moved = std::pin::pin!(self.moved.notified());
             moved.as_mut().enable();
+            let end = if self.cannot_write() { own_end } else { end };
             if self.may_show(end) || !self.holds_replies() || !self.is_on() {
                 return;
             }
             if !writer::commit(instance) {
                 moved.await;
             }
+        }
+    }
+
+    /// Resolves when what stands before this offset of the log is written, or will not be for now, after
+    /// [`writer::write_out`] has left it to the thread.
+    pub async fn written_up_to(&self, end: u64) {
+        loop {
+            let mut moved = std::pin::pin!(self.written_moved.notified());
+            moved.as_mut().enable();
+            let is_written = self.written.load(Ordering::Acquire) >= end;
+            if is_written || !self.is_on() || self.holds_replies() || self.cannot_write() {
+                return;
+            }
+            moved.await;
         }
     }
 
@@ -258,6 +280,11 @@ impl Aof {
 
     fn ledger(&self) -> MutexGuard<'_, Option<Ledger>> {
         locked(&self.ledger)
+    }
+
+    /// Whether the last write has failed.
+    fn cannot_write(&self) -> bool {
+        self.busy.load(Ordering::Acquire) & Busy::FAILING != 0
     }
 
     fn is_busy(&self) -> bool {
@@ -351,6 +378,7 @@ impl Aof {
         self.set_state(State::Off);
         *self.files() = Files::default();
         self.moved.notify_waiters();
+        self.written_moved.notify_waiters();
         // Who waits for the disk waits in vain.
         self.synced.notify_one();
     }

@@ -23,6 +23,7 @@ use super::directory::Directory;
 use super::files::Files;
 use super::sync::Turned;
 use super::{Aof, Busy, Failed, Ledger, State, locked};
+use crate::config::choices::AppendFsync;
 use crate::config::error::system_text;
 use crate::instance::{Instance, saving};
 use crate::persist::disk::DiskFile;
@@ -339,9 +340,15 @@ pub(super) fn turn(instance: &Instance, files: &mut Files, number: u64) {
 
 fn turn_to_new(instance: &Instance, files: &mut Files) -> Result<(), Failed> {
     let aof = &instance.aof;
-    if let Some(file) = files.current() {
-        let synced = aof.sync(instance, &*file, files.written());
-        synced.map_err(|_| Failed)?;
+    match files.unsynced() {
+        // Nothing is promised of the disk, and a sync that brings much there would hold all replies.
+        _ if aof.policy() == AppendFsync::No => {}
+        Some(unsynced) => {
+            let synced = aof.sync(instance, &unsynced, files.written());
+            synced.map_err(|_| Failed)?;
+            files.forget_left(&unsynced);
+        }
+        None => {}
     }
     let mut ledger = aof.ledger();
     let Ledger {
@@ -356,6 +363,9 @@ fn turn_to_new(instance: &Instance, files: &mut Files) -> Result<(), Failed> {
     let shown = String::from_utf8_lossy(&name);
     tracing::info!("Creating AOF incr file {shown} on background rewrite");
     *manifest = changed;
+    if aof.policy() == AppendFsync::No {
+        files.leave_unsynced();
+    }
     let counters = &aof.counters;
     counters.others.fetch_add(files.len(), Ordering::Relaxed);
     counters.increment.store(0, Ordering::Relaxed);

@@ -596,3 +596,73 @@ fn a_first_base_that_cannot_be_begun_is_tried_again() {
     assert_eq!(found(&disk.cut_power()), 1);
     subject.aof().close(&subject.instance);
 }
+
+/// Whether a reply that tells of the client's own writes before `end` may go out.
+fn is_let_out(subject: &Subject, end: u64) -> bool {
+    let is_written = writer::write_out(&subject.instance);
+    is_written || subject.aof().written_up_to(end).now_or_never().is_some()
+}
+
+#[test]
+fn what_is_acknowledged_while_the_file_is_busy_is_in_it() {
+    let disk = SimulatedDisk::default();
+    let mut subject = Subject::start(&disk, "everysec").expect("nothing fails");
+    for (number, busy) in [(1, super::Busy::SYNCING), (2, super::Busy::TURNING)] {
+        subject.aof().set_busy(busy);
+        let before = subject.instance.log.end();
+        let end = subject.write(number);
+        assert!(!is_let_out(&subject, end));
+        assert!(
+            is_let_out(&subject, before),
+            "who has written nothing need not wait"
+        );
+        subject.work();
+        assert!(is_let_out(&subject, end));
+        assert_eq!(found(&disk.end_process()), number);
+        subject.aof().clear_busy(busy);
+    }
+}
+
+#[test]
+fn without_promises_of_the_disk_a_rewrite_does_not_wait_for_it_to_go_on_in_another_file() {
+    let disk = SimulatedDisk::default();
+    let mut subject = Subject::start(&disk, "no").expect("nothing fails");
+    subject.write(1);
+    subject.work();
+    disk.fail_syncs(true);
+    rewrite::start(&mut subject.db, &subject.instance).expect("nothing fails yet");
+    let end = subject.write(2);
+    assert!(!is_let_out(&subject, end));
+    subject.work();
+    assert!(
+        is_let_out(&subject, end) && !subject.refuses(),
+        "nothing was synced"
+    );
+    disk.fail_syncs(false);
+    subject.end_rewrite();
+    // Who asks for the disk gets both files there.
+    subject.aof().wait_for_sync();
+    subject.work();
+    assert!(subject.aof().durable() >= Some(end));
+    assert_eq!(found(&disk.cut_power()), 2);
+}
+
+#[test]
+fn while_the_file_cannot_be_written_those_are_answered_who_have_written_nothing() {
+    let disk = SimulatedDisk::default();
+    let mut subject = Subject::start(&disk, "always").expect("nothing fails yet");
+    let before = subject.write(1);
+    subject.work();
+    disk.set_room(Some(7));
+    let end = subject.write(2);
+    let instance = Arc::clone(&subject.instance);
+    let aof = &instance.aof;
+    let mut reader = std::pin::pin!(aof.show_up_to(end, before, &instance));
+    let mut writer = std::pin::pin!(aof.show_up_to(end, end, &instance));
+    assert!(reader.as_mut().now_or_never().is_some());
+    assert!(subject.refuses(), "it was tried");
+    assert!(writer.as_mut().now_or_never().is_none());
+    disk.set_room(None);
+    subject.work();
+    assert!(writer.now_or_never().is_some());
+}

@@ -62,10 +62,14 @@ impl Aof {
                 );
             }
         }
-        trouble.write = Some(text);
+        let is_new = trouble.write.replace(text).is_none();
         drop(trouble);
         self.set_busy(Busy::FAILING);
         instance.attention.raise(FILE_FAILS);
+        if is_new {
+            // Who has no write under way waits no longer.
+            self.moved.notify_waiters();
+        }
     }
 
     pub(super) fn write_succeeded(&self, instance: &Instance) {

@@ -22,24 +22,28 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// over and back would take longer than many a sync.
 const SHORT_SYNC: Duration = Duration::from_millis(2);
 
-/// Writes what is in the log, unless that may block; for a connection, before its replies go out.
-pub fn write_out(instance: &Instance) {
+/// Writes what is in the log, unless that may block; for a connection, before its replies go out. False where it is left to the
+/// thread: a reply that tells of a write of the client's then waits for that ([`Aof::written_up_to`]).
+pub fn write_out(instance: &Instance) -> bool {
     let aof = &instance.aof;
     let (written, end) = (aof.written.load(Ordering::Acquire), instance.log.end());
     if written >= end {
-        return;
+        return true;
     }
     // What comes while writing fails is no more than what was under way: writes are refused.
-    let is_failing = aof.busy.load(Ordering::Acquire) & Busy::FAILING != 0;
+    let is_failing = aof.cannot_write();
     let may_wait = is_failing || end - written <= MAX_WAITING_BYTES;
     if aof.holds_replies() || (aof.is_busy() && may_wait) {
-        return aof.ask_writer();
+        aof.ask_writer();
+        return is_failing;
     }
     let mut files = aof.files();
-    if !advance(instance, &mut files) {
-        drop(files);
+    let is_written = advance(instance, &mut files);
+    drop(files);
+    if !is_written {
         aof.ask_writer();
     }
+    is_written
 }
 
 /// Has what a message may tell of written, so that it may go out now; false where it has to wait for the disk.
@@ -51,8 +55,7 @@ pub fn lets_out(instance: &Instance) -> bool {
     if aof.holds_replies() {
         return false;
     }
-    write_out(instance);
-    true
+    write_out(instance)
 }
 
 /// Writes and syncs what is in the log, for all whose replies wait for the disk (`always`); false where somebody else does, and
@@ -87,12 +90,10 @@ fn write_and_sync(instance: &Instance) -> bool {
         return false;
     }
     let end = files.written();
-    let file = files.current();
+    let sync = Sync::of(&files);
     drop(files);
-    match file {
-        Some(file) if end > aof.synced_up_to() && !rests(instance) => {
-            sync_now(instance, &Sync { file, end });
-        }
+    match sync {
+        Some(sync) if end > aof.synced_up_to() && !rests(instance) => sync_now(instance, &sync),
         // A sync that has failed meanwhile is told by the next look.
         _ if aof.is_broken() => {}
         _ => aof.show(end),
@@ -113,7 +114,7 @@ fn advance(instance: &Instance, files: &mut Files) -> bool {
     aof.counters.increment.store(len, Ordering::Relaxed);
     match progress {
         Ok(Progress::Done) => {
-            if aof.busy.load(Ordering::Relaxed) & Busy::FAILING != 0 {
+            if aof.cannot_write() {
                 aof.write_succeeded(instance);
             }
             true
@@ -142,11 +143,11 @@ fn advance_and_turn(instance: &Instance, files: &mut Files) -> bool {
     }
 }
 
-/// A file that is to be synced.
+/// Files that are to be synced: the one that is written, and those that were left without that.
 #[derive(Debug)]
 pub(super) struct Sync {
-    file: Arc<dyn DiskFile>,
-    /// What of the log is in it, and in those before it.
+    files: Vec<Arc<dyn DiskFile>>,
+    /// What of the log is in them, and in those before them.
     end: u64,
 }
 
@@ -184,9 +185,9 @@ pub(super) fn work(
     let sync = {
         let mut files = aof.files();
         advance_and_turn(instance, &mut files);
-        let end = files.written();
-        files.current().map(|file| Sync { file, end })
+        Sync::of(&files)
     };
+    aof.written_moved.notify_waiters();
     let is_tick = now >= rhythm.next;
     if is_tick {
         rhythm.next = now + PERIOD;
@@ -243,7 +244,7 @@ fn tell_delay(instance: &Instance, rhythm: &mut Rhythm, now: Instant) {
 fn sync_now(instance: &Instance, sync: &Sync) {
     let start = Instant::now();
     // A failure is noted, and the end.
-    if instance.aof.sync(instance, &*sync.file, sync.end).is_ok() {
+    if sync.run_now(instance) {
         let is_slow = start.elapsed() > SHORT_SYNC;
         let has_slow_disk = &instance.aof.has_slow_disk;
         has_slow_disk.store(is_slow, Ordering::Relaxed);
@@ -251,11 +252,28 @@ fn sync_now(instance: &Instance, sync: &Sync) {
 }
 
 impl Sync {
+    /// What was written and is not known to be on the disk; nothing where there is no file.
+    fn of(files: &Files) -> Option<Sync> {
+        let end = files.written();
+        let files = files.unsynced()?;
+        Some(Sync { files, end })
+    }
+
+    /// Syncs; false where that fails, which is noted.
+    fn run_now(&self, instance: &Instance) -> bool {
+        let aof = &instance.aof;
+        let is_synced = aof.sync(instance, &self.files, self.end).is_ok();
+        if is_synced && self.files.len() > 1 {
+            aof.files().forget_left(&self.files);
+        }
+        is_synced
+    }
+
     /// Syncs while others write on.
     pub(super) fn run(&self, instance: &Instance) {
         let aof = &instance.aof;
-        // A failure is noted, and tried again.
-        let _ = aof.sync(instance, &*self.file, self.end);
+        // A failure is tried again.
+        self.run_now(instance);
         aof.clear_busy(Busy::SYNCING);
         // What came meanwhile was left to the thread.
         aof.ask_writer();
@@ -307,10 +325,9 @@ pub(super) fn finish(instance: &Instance) {
     let aof = &instance.aof;
     let mut files = aof.files();
     advance_and_turn(instance, &mut files);
-    let end = files.written();
-    let Some(file) = files.current() else {
-        return;
-    };
-    // A failure is in the log, and there is nothing else to be done.
-    let _ = aof.sync(instance, &*file, end);
+    if let Some(sync) = Sync::of(&files) {
+        drop(files);
+        // A failure is in the log, and there is nothing else to be done.
+        sync.run_now(instance);
+    }
 }
