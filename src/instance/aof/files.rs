@@ -36,8 +36,6 @@ pub(super) struct WriteError {
 #[derive(Debug, Default)]
 pub(super) struct Files {
     current: Option<Current>,
-    /// Those before it that were not synced.
-    left: Vec<Arc<dyn DiskFile>>,
     taken: Taken,
     /// Bytes of `taken` that went into `chunk`.
     at: usize,
@@ -91,29 +89,16 @@ impl Files {
         Some(Arc::clone(&self.current.as_ref()?.file))
     }
 
-    /// What is not known to be on the disk, the current file last; nothing where there is none.
-    pub(super) fn unsynced(&self) -> Option<Vec<Arc<dyn DiskFile>>> {
-        let mut files = self.left.clone();
-        files.push(self.current()?);
-        Some(files)
-    }
-
-    /// Keeps the current file in mind, which was not synced and will be left.
-    pub(super) fn leave_unsynced(&mut self) {
-        self.left.extend(self.current());
-    }
-
-    /// Forgets files that were left, as they have been synced.
-    pub(super) fn forget_left(&mut self, synced: &[Arc<dyn DiskFile>]) {
-        let is_synced =
-            |file: &Arc<dyn DiskFile>| synced.iter().any(|other| Arc::ptr_eq(file, other));
-        self.left.retain(|file| !is_synced(file));
-    }
-
     /// Goes on in another, empty file; without one, what comes is dropped.
     pub(super) fn turn_to(&mut self, file: Option<Arc<dyn DiskFile>>) {
         self.current = file.map(|file| Current { file, len: 0 });
         self.chunk_done = 0;
+    }
+
+    /// As [`Files::turn_to`], for a file that has `len` bytes already.
+    pub(super) fn turn_to_begun(&mut self, file: Arc<dyn DiskFile>, len: u64) {
+        self.turn_to(None);
+        self.current = Some(Current { file, len });
     }
 
     /// The number of the mark at which [`Files::advance`] has stopped, if it has.

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::directory::Directory;
-use super::{Aof, Failed, Ledger};
+use super::{Aof, Failed, Ledger, unlisted};
 use crate::command::replay::Replay;
 use crate::config::error::system_text;
 use crate::instance::loading::{self, Counted};
@@ -77,6 +77,7 @@ pub fn load(instance: &Instance, db: &mut Db) -> Result<Found, Failed> {
         manifest,
     } = ledger.as_mut().ok_or(Failed)?;
     upgrade(directory, manifest)?;
+    unlisted::adopt(directory, manifest)?;
     if manifest.is_empty() {
         return Ok(Found::Nothing);
     }

@@ -37,10 +37,11 @@ mod sync;
 #[cfg(test)]
 mod tests;
 mod trouble;
+mod unlisted;
 pub mod writer;
 
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -56,6 +57,7 @@ pub use figures::Figures;
 use files::Files;
 use rewrite::Rewriting;
 use trouble::Trouble;
+use unlisted::Unlisted;
 
 /// Whether there is an append-only file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +115,7 @@ pub struct Aof {
     /// Microseconds to wait before each write, for tests.
     delay_us: AtomicU64,
     rewriting: Mutex<Rewriting>,
+    unlisted: Mutex<Option<Arc<Unlisted>>>,
     is_lost: AtomicBool,
     lost: Notify,
 }
@@ -163,6 +166,7 @@ impl Default for Aof {
             counters: Counters::default(),
             delay_us: AtomicU64::new(0),
             rewriting: Mutex::default(),
+            unlisted: Mutex::default(),
             is_lost: AtomicBool::new(false),
             lost: Notify::new(),
         }
@@ -377,6 +381,7 @@ impl Aof {
         writer::finish(instance);
         self.set_state(State::Off);
         *self.files() = Files::default();
+        *locked(&self.unlisted) = None;
         self.moved.notify_waiters();
         self.written_moved.notify_waiters();
         // Who waits for the disk waits in vain.

@@ -2,7 +2,7 @@
 //!
 //! Life cycle: [`start`] takes the snapshot under the data set's lock, and sets a mark in the log. The writing thread comes to the
 //! mark ([`turn`]): what stands before it is synced, and what follows goes into a new increment, which the manifest names
-//! from then on. Meanwhile a thread of its own writes the base under a temporary name; when both are done it gives the base
+//! from then on. Then a thread of its own writes the base under a temporary name; when that is done it gives the base
 //! its name, writes a manifest that makes history of all that came before the mark, and removes that. Where anything fails,
 //! base and manifest stay as they were, and the new increment stays: nothing is lost. Who retries too often waits
 //! ([`Limit`]), so that failures do not make files without end. One that was called off may be in the middle of that: whoever
@@ -22,8 +22,7 @@ use super::base::Base;
 use super::directory::Directory;
 use super::files::Files;
 use super::sync::Turned;
-use super::{Aof, Busy, Failed, Ledger, State, locked};
-use crate::config::choices::AppendFsync;
+use super::{Aof, Busy, Failed, Ledger, State, locked, unlisted};
 use crate::config::error::system_text;
 use crate::instance::{Instance, saving};
 use crate::persist::disk::DiskFile;
@@ -77,7 +76,7 @@ pub struct RewriteFigures {
 
 /// What those who take part in a rewrite share.
 #[derive(Debug)]
-struct Task {
+pub(super) struct Task {
     number: u64,
     cancelled: AtomicBool,
     /// The increment that counts once the base is there, if there is none before.
@@ -92,7 +91,7 @@ impl Task {
         self.cancelled.load(Ordering::Acquire)
     }
 
-    fn set_turned(&self, turned: Result<Turned, Failed>) {
+    pub(super) fn set_turned(&self, turned: Result<Turned, Failed>) {
         locked(&self.turned).get_or_insert(turned);
         self.moved.notify_all();
     }
@@ -323,32 +322,36 @@ pub(super) fn turn(instance: &Instance, files: &mut Files, number: u64) {
     files.pass_mark();
     let task = aof.rewriting().task.clone();
     if let Some(task) = task.filter(|task| task.number == number && !task.is_cancelled()) {
-        let turned = match &task.first {
+        let is_turned = match &task.first {
             Some(file) => {
                 files.turn_to(Some(Arc::clone(file)));
-                Ok(())
+                Ok(true)
             }
-            None => turn_to_new(instance, files),
+            None if aof.holds_replies() => turn_to_new(instance, files).map(|()| true),
+            // Whoever has the manifest name it says so.
+            None => unlisted::begin(instance, files, &task).map(|()| false),
         };
-        task.set_turned(turned.map(|()| Turned {
-            offset: files.written(),
-            failed_syncs: aof.failed_syncs(),
-        }));
+        match is_turned {
+            Ok(true) => task.set_turned(Ok(Turned {
+                offset: files.written(),
+                failed_syncs: aof.failed_syncs(),
+            })),
+            Ok(false) => {}
+            Err(failed) => task.set_turned(Err(failed)),
+        }
     }
     aof.clear_busy(Busy::TURNING);
 }
 
+/// Goes on in a new increment where replies wait for the disk anyway: with `always`.
 fn turn_to_new(instance: &Instance, files: &mut Files) -> Result<(), Failed> {
     let aof = &instance.aof;
-    match files.unsynced() {
-        // Nothing is promised of the disk, and a sync that brings much there would hold all replies.
-        _ if aof.policy() == AppendFsync::No => {}
-        Some(unsynced) => {
-            let synced = aof.sync(instance, &unsynced, files.written());
-            synced.map_err(|_| Failed)?;
-            files.forget_left(&unsynced);
-        }
-        None => {}
+    if let Some(unlisted) = aof.unlisted() {
+        unlisted.list(instance)?;
+    }
+    if let Some(file) = files.current() {
+        let synced = aof.sync(instance, &*file, files.written());
+        synced.map_err(|_| Failed)?;
     }
     let mut ledger = aof.ledger();
     let Ledger {
@@ -363,9 +366,6 @@ fn turn_to_new(instance: &Instance, files: &mut Files) -> Result<(), Failed> {
     let shown = String::from_utf8_lossy(&name);
     tracing::info!("Creating AOF incr file {shown} on background rewrite");
     *manifest = changed;
-    if aof.policy() == AppendFsync::No {
-        files.leave_unsynced();
-    }
     let counters = &aof.counters;
     counters.others.fetch_add(files.len(), Ordering::Relaxed);
     counters.increment.store(0, Ordering::Relaxed);
@@ -387,7 +387,9 @@ fn run(instance: &Instance, task: &Task, base: Base, directory: &Directory) {
             false => Ok(()),
         }
     };
-    let written = directory.make().and_then(|()| {
+    // With `always` replies wait for the turn, which syncs: the disk is not to be busy with the base by then.
+    let turned = task.wait_turned();
+    let written = turned.and_then(|_| directory.make()).and_then(|()| {
         let written = base.write(directory, &temporary, &mut each_key);
         written.map_err(|error| {
             if !task.is_cancelled() {
@@ -401,12 +403,10 @@ fn run(instance: &Instance, task: &Task, base: Base, directory: &Directory) {
         let shown = temporary.display();
         tracing::info!("Successfully created the temporary AOF base file {shown}");
     }
-    let done = written
-        .and_then(|()| task.wait_turned())
-        .and_then(|turned| {
-            let is_cancelled = || task.is_cancelled();
-            super::commit::commit(instance, &temporary, form, turned, is_cancelled)
-        });
+    let done = written.and_then(|()| turned).and_then(|turned| {
+        let is_cancelled = || task.is_cancelled();
+        super::commit::commit(instance, &temporary, form, turned, is_cancelled)
+    });
     if done.is_err() {
         // It may be gone, renamed or not.
         let _ = directory.disk().remove(&temporary);

@@ -7,7 +7,6 @@
 //! ([`Aof::base_counts`]). An append-only file that was just turned on counts from its first base on in the same way.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::{Aof, State, locked};
@@ -48,19 +47,19 @@ impl Aof {
         self.is_broken.store(is_broken, Ordering::Release);
     }
 
-    /// Syncs files that have the log up to `end`, of which what comes before them is in files that were synced.
+    /// Syncs a file that has the log up to `end`, of which what comes before it is in files that were synced.
     ///
     /// # Errors
     /// It fails, which is noted, and with `always` is the end.
     pub(super) fn sync(
         &self,
         instance: &Instance,
-        files: &[Arc<dyn DiskFile>],
+        file: &dyn DiskFile,
         end: u64,
     ) -> io::Result<()> {
         // Who syncs next would be told of success.
         let _syncing = locked(&self.syncing);
-        let synced = files.iter().try_for_each(|file| file.sync());
+        let synced = file.sync();
         match &synced {
             Ok(()) if self.is_broken() => {
                 self.publish_synced(end);

@@ -623,28 +623,108 @@ fn what_is_acknowledged_while_the_file_is_busy_is_in_it() {
     }
 }
 
-#[test]
-fn without_promises_of_the_disk_a_rewrite_does_not_wait_for_it_to_go_on_in_another_file() {
-    let disk = SimulatedDisk::default();
-    let mut subject = Subject::start(&disk, "no").expect("nothing fails");
-    subject.write(1);
-    subject.work();
-    disk.fail_syncs(true);
-    rewrite::start(&mut subject.db, &subject.instance).expect("nothing fails yet");
-    let end = subject.write(2);
-    assert!(!is_let_out(&subject, end));
-    subject.work();
-    assert!(
-        is_let_out(&subject, end) && !subject.refuses(),
-        "nothing was synced"
+/// A rewrite up to the moment when the log goes on in another file, and the disk has yet to be told.
+fn turn(subject: &mut Subject) -> Option<writer::Sync> {
+    rewrite::start(&mut subject.db, &subject.instance).ok()?;
+    let mut begun = None;
+    work(
+        &subject.instance,
+        &mut subject.rhythm,
+        subject.now,
+        &mut |sync| {
+            begun = Some(sync);
+        },
     );
-    disk.fail_syncs(false);
-    subject.end_rewrite();
-    // Who asks for the disk gets both files there.
-    subject.aof().wait_for_sync();
-    subject.work();
-    assert!(subject.aof().durable() >= Some(end));
-    assert_eq!(found(&disk.cut_power()), 2);
+    begun
+}
+
+#[test]
+fn at_the_turn_of_a_rewrite_nobody_waits_for_the_disk() {
+    for policy in ["everysec", "no"] {
+        let disk = SimulatedDisk::default();
+        let mut subject = Subject::start(&disk, policy).expect("nothing fails");
+        subject.write(1);
+        subject.work();
+        let is_durable = policy == "everysec";
+        let sync = turn(&mut subject).expect("nothing fails");
+        subject.aof().clear_busy(super::Busy::SYNCING);
+        let end = subject.write(2);
+        assert!(is_let_out(&subject, end));
+        assert!(rewrite::is_running(&subject.instance));
+        assert_eq!(found(&disk.end_process()), 2, "no manifest names the file");
+        assert_eq!(found(&disk.cut_power()), u32::from(is_durable));
+        assert!(subject.aof().durable() < Some(end));
+        sync.run(&subject.instance);
+        subject.aof().wait_for_sync();
+        subject.work();
+        assert!(subject.aof().durable() >= Some(end));
+        assert_eq!(found(&disk.cut_power()), 2);
+        subject.end_rewrite();
+        assert!(subject.aof().rewrite_figures().is_last_ok);
+        assert_eq!(found(&disk.cut_power()), 2);
+    }
+}
+
+#[test]
+fn what_is_acknowledged_at_the_turn_of_a_rewrite_is_there_whatever_fails() {
+    with_each_failure(|disk| {
+        let Some(mut subject) = Subject::start(disk, "everysec") else {
+            return;
+        };
+        subject.write(1);
+        let sync = turn(&mut subject);
+        subject.aof().clear_busy(super::Busy::SYNCING);
+        let end = subject.write(2);
+        assert!(is_let_out(&subject, end) || subject.refuses());
+        if !subject.refuses() {
+            assert_eq!(found(&disk.end_process()), 2);
+        }
+        if let Some(sync) = sync {
+            sync.run(&subject.instance);
+        }
+        let end = subject.write(3);
+        subject.settle();
+        assert!(!subject.refuses());
+        assert_eq!(found(&disk.end_process()), 3);
+        assert!(subject.aof().durable() >= Some(end));
+        assert_eq!(found(&disk.cut_power()), 3);
+    });
+}
+
+/// A disk on which a process has ended at the turn of a rewrite: what the first line of the file that no manifest names says.
+fn left_at_the_turn(line: &str) -> SimulatedDisk {
+    let disk = SimulatedDisk::default();
+    let folder = Path::new("/data/appendonlydir");
+    let manifest = b"file appendonly.aof.1.incr.aof seq 1 type i\n";
+    disk.put(folder.join("appendonly.aof.manifest"), manifest);
+    let set = |number| format!("*3\r\n$3\r\nSET\r\n$1\r\nn\r\n$1\r\n{number}\r\n");
+    disk.put(folder.join("appendonly.aof.1.incr.aof"), set(1).as_bytes());
+    let unlisted = format!("{line}{}", set(2));
+    disk.put(
+        folder.join("appendonly.aof.2.incr.aof"),
+        unlisted.as_bytes(),
+    );
+    disk
+}
+
+#[test]
+fn a_file_that_no_manifest_names_is_read_if_what_comes_before_it_is_whole() {
+    let disk = left_at_the_turn("#AFTER:27\r\n");
+    assert_eq!(found(&disk), 2);
+    let mut subject = Subject::start(&disk, "everysec").expect("it is named by now");
+    subject.write(3);
+    assert_eq!(found(&disk.end_process()), 3);
+    for line in ["", "#AFTER:\r\n", "#AFTER:27", "#TS:27\r\n"] {
+        let disk = left_at_the_turn(line);
+        assert_eq!(found(&disk), 1, "{line:?} is not of a turn");
+    }
+    let disk = left_at_the_turn("#AFTER:28\r\n");
+    assert_eq!(found(&disk), 1);
+    assert!(
+        disk.bytes("/data/appendonlydir/appendonly.aof.2.incr.aof")
+            .is_none()
+    );
+    assert_eq!(found(&disk), 1);
 }
 
 #[test]

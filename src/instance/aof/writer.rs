@@ -143,11 +143,11 @@ fn advance_and_turn(instance: &Instance, files: &mut Files) -> bool {
     }
 }
 
-/// Files that are to be synced: the one that is written, and those that were left without that.
+/// A file that is to be synced.
 #[derive(Debug)]
 pub(super) struct Sync {
-    files: Vec<Arc<dyn DiskFile>>,
-    /// What of the log is in them, and in those before them.
+    file: Arc<dyn DiskFile>,
+    /// What of the log is in it, and in those before it.
     end: u64,
 }
 
@@ -195,24 +195,30 @@ pub(super) fn work(
     let Some(sync) = sync else {
         return aof.show(aof.written.load(Ordering::Acquire));
     };
-    let is_due = sync.end > aof.synced_up_to() || (is_tick && aof.awaits_sync());
+    // A manifest that could not be written is tried again no sooner than anything else.
+    let is_turning = aof
+        .unlisted()
+        .is_some_and(|unlisted| is_tick || unlisted.is_new());
+    let is_due = is_turning || sync.end > aof.synced_up_to() || (is_tick && aof.awaits_sync());
     match aof.policy() {
         AppendFsync::Always if rests(instance) && !aof.is_broken() => aof.show(sync.end),
         AppendFsync::Always if is_due => sync_now(instance, &sync),
         // What a sync has lost is not there because it is synced no more.
         AppendFsync::Always if aof.is_broken() => {}
         AppendFsync::Always => aof.show(sync.end),
-        // Without a rhythm of its own the file is synced for those who wait for it.
-        AppendFsync::No if !(aof.sync_wanted.load(Ordering::Acquire) || aof.is_broken()) => {}
-        AppendFsync::Everysec if !is_tick || rests(instance) => {}
-        AppendFsync::Everysec | AppendFsync::No if is_due => {
-            if aof.busy.load(Ordering::Acquire) & Busy::SYNCING == 0 {
+        policy => {
+            let is_wanted = match policy {
+                AppendFsync::Everysec => is_tick && !rests(instance),
+                // Without a rhythm of its own the file is synced for those who wait for it.
+                _ => aof.sync_wanted.load(Ordering::Acquire) || aof.is_broken(),
+            };
+            let is_busy = aof.busy.load(Ordering::Acquire) & Busy::SYNCING != 0;
+            if (is_wanted || is_turning) && is_due && !is_busy {
                 aof.set_busy(Busy::SYNCING);
                 rhythm.syncing_since = Some(now);
                 begin(sync);
             }
         }
-        AppendFsync::Everysec | AppendFsync::No => {}
     }
 }
 
@@ -252,21 +258,19 @@ fn sync_now(instance: &Instance, sync: &Sync) {
 }
 
 impl Sync {
-    /// What was written and is not known to be on the disk; nothing where there is no file.
+    /// What is in the file that is written; nothing where there is none.
     fn of(files: &Files) -> Option<Sync> {
-        let end = files.written();
-        let files = files.unsynced()?;
-        Some(Sync { files, end })
+        let (file, end) = (files.current()?, files.written());
+        Some(Sync { file, end })
     }
 
-    /// Syncs; false where that fails, which is noted.
+    /// Syncs; false where that fails, which is noted. What is in a file counts when the manifest names it.
     fn run_now(&self, instance: &Instance) -> bool {
         let aof = &instance.aof;
-        let is_synced = aof.sync(instance, &self.files, self.end).is_ok();
-        if is_synced && self.files.len() > 1 {
-            aof.files().forget_left(&self.files);
-        }
-        is_synced
+        let is_listed = aof
+            .unlisted()
+            .is_none_or(|unlisted| unlisted.list(instance).is_ok());
+        is_listed && aof.sync(instance, &*self.file, self.end).is_ok()
     }
 
     /// Syncs while others write on.
