@@ -383,7 +383,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             tracking::broadcast(self.instance);
             self.session.handle.take_messages(&mut out, &mut self.blobs);
         }
-        count_batch(self.instance, at - from, out.len() - pending, &self.blobs);
+        count_batch(self.instance, out.len() - pending, &self.blobs);
         if at == commands {
             (self.instance.stats.net_input).add(codec.batch_bytes() as u64);
         }
@@ -598,11 +598,11 @@ fn limits(instance: &Instance, unauthenticated: bool) -> Limits {
     }
 }
 
-/// Counts commands that were executed, and what they have answered beside large values.
+/// Counts a batch, and what its commands have answered: so many bytes beside large values. The commands have counted
+/// themselves.
 #[inline]
-fn count_batch(instance: &Instance, commands: usize, bytes: usize, blobs: &[Blob]) {
+fn count_batch(instance: &Instance, bytes: usize, blobs: &[Blob]) {
     let stats = &instance.stats;
-    stats.commands_processed.add(commands as u64);
     stats.batches.add(1);
     let large: usize = blobs.iter().map(|blob| blob.bytes.len()).sum();
     stats.net_output.add((bytes + large) as u64);
