@@ -136,6 +136,14 @@ impl Session {
         self.handle.id
     }
 
+    /// Notes that the client's next command is under way.
+    #[inline]
+    pub fn begin_command(&mut self) {
+        if self.reply_mode == ReplyMode::SkipNext {
+            self.reply_mode = ReplyMode::Skip;
+        }
+    }
+
     /// Whether no further command of the client may run now.
     #[inline]
     pub fn stops(&self) -> bool {

@@ -37,9 +37,7 @@ impl Gate<'_> {
     #[inline]
     pub fn execute(&mut self, request: Request<'_>, known: Option<&Command>, reply: Reply<'_>) {
         let mark = reply.mark();
-        if self.session.reply_mode == ReplyMode::SkipNext {
-            self.session.reply_mode = ReplyMode::Skip;
-        }
+        self.session.begin_command();
         match find(&self.instance.registry, request, known) {
             Ok(command) => self.execute_command(command, request, reply, mark),
             Err(error) => self.reject_unknown(error, request, reply, mark),
