@@ -658,6 +658,10 @@ fn client_reply_chooses_what_is_answered() {
         ("CLIENT REPLY SKIP|CLIENT REPLY ON|PING 1", "+OK \"1\""),
         ("CLIENT REPLY what|PING 1", "-ERR syntax error \"1\""),
         ("CLIENT REPLY SKIP|CLIENT REPLY what|PING 1", "\"1\""),
+        // What is under way is not answered, whatever it does.
+        ("CLIENT REPLY SKIP|RESET|PING 1", "\"1\""),
+        ("CLIENT REPLY SKIP|PING 1|RESET|PING 2", "+RESET \"2\""),
+        ("CLIENT REPLY OFF|PING 1|RESET|PING 2", "+RESET \"2\""),
     ] {
         let mut connection = server.connect();
         connection.send(format!("{}\r\nPING end\r\n", sent.replace('|', "\r\n")).as_bytes());

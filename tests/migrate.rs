@@ -10,7 +10,7 @@ use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use common::{Connection, Reply, Server, check, check_reply};
+use common::{Connection, Reply, Server, check, check_reply, info_field};
 use socket2::SockRef;
 
 /// What the played target waits for takes longer than this only if it does not come.
@@ -426,6 +426,35 @@ fn others_are_served_while_a_target_is_silent_and_its_time_runs_out() {
     );
     assert!(talk.is_closed());
     check(&mut other, "GET k", "\"v\"");
+}
+
+#[test]
+fn the_time_for_which_a_target_is_waited_for_is_the_commands() {
+    let (server, target) = (Server::start(&[]), Target::new());
+    let mut source = server.connect();
+    check(&mut source, "SET k v", "+OK");
+    begin(&mut source, target.port, "k 0 50 AUTH secret");
+    let silent = target.accept();
+    check_answer(
+        &mut source,
+        "-IOERR error or timeout reading to target instance",
+    );
+    drop(silent);
+    let Reply::Array(log) = source.run("SLOWLOG GET 1") else {
+        panic!("the log is an array");
+    };
+    let Some(Reply::Array(entry)) = log.first() else {
+        panic!("it is in the slow log");
+    };
+    assert!(matches!(entry[2], Reply::Integer(50_000..)), "{}", entry[2]);
+    let words = entry[3].to_string();
+    assert!(words.ends_with("\"AUTH\", \"(redacted)\"]"), "{words}");
+    let stats = info_field(&mut source, "commandstats", "cmdstat_migrate");
+    let took = stats
+        .split(',')
+        .find_map(|part| part.strip_prefix("usec="))
+        .and_then(|took| took.parse::<u64>().ok());
+    assert!(took >= Some(50_000), "{stats}");
 }
 
 #[test]

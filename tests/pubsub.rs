@@ -86,6 +86,21 @@ fn subscriptions_are_counted_and_answered_one_by_one() {
 }
 
 #[test]
+fn a_transaction_subscribes_to_no_shard_channels() {
+    let server = Server::start(&[]);
+    let mut connection = server.connect();
+    check(&mut connection, "MULTI", "+OK");
+    for line in ["SUNSUBSCRIBE s", "SSUBSCRIBE s", "PSUBSCRIBE p*"] {
+        check(&mut connection, line, "+QUEUED");
+    }
+    check(
+        &mut connection,
+        "EXEC",
+        r#"[["sunsubscribe", "s", :0], -ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client, ["psubscribe", "p*", :1]]"#,
+    );
+}
+
+#[test]
 fn several_topics_of_one_command_have_a_reply_each() {
     let server = Server::start(&[]);
     let mut connection = server.connect();

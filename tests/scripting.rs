@@ -8,7 +8,7 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{Connection, Reply, Server, check, check_all, check_fresh};
+use common::{Connection, Reply, Server, check, check_all, check_fresh, wait_until};
 
 /// A state that does not come about in this time fails its test.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -599,6 +599,24 @@ fn a_script_that_has_written_is_not_ended() {
     check(&mut caller, "GET x", ":30000000");
     assert_eq!(caller.read().to_string(), "\"1\"");
     wait_for_busy(&mut other, false);
+}
+
+#[test]
+fn an_answer_to_be_skipped_is_skipped_while_a_script_runs_too() {
+    let server = Server::start(LIMIT);
+    let (mut caller, mut other, mut third) = (server.connect(), server.connect(), server.connect());
+    other.send(b"CLIENT REPLY SKIP\r\n");
+    wait_until("it has been executed", || {
+        third
+            .run("CLIENT LIST")
+            .to_string()
+            .contains("cmd=client|reply")
+    });
+    caller.send(&common::encode(&["EVAL", "while true do end", "0"]));
+    wait_for_busy(&mut third, true);
+    other.send(b"GET skipped\r\n");
+    check(&mut other, "QUIT", "+OK");
+    check(&mut third, "SCRIPT KILL", "+OK");
 }
 
 #[test]

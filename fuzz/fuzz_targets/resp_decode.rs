@@ -88,7 +88,7 @@ fn drain(codec: &mut RespCodec, buffer: &mut BytesMut, outcome: &mut Outcome) {
                 );
                 buffer.advance(taken);
             }
-            Decoded::Large => return,
+            Decoded::Large | Decoded::TooMuch => return,
             Decoded::Fault(fault) => {
                 outcome.fault = Some(fault);
                 return;

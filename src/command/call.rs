@@ -8,9 +8,11 @@ use std::time::Instant;
 use super::context::Context;
 use super::error::CommandError;
 use super::flags::Flags;
-use super::session::Parked;
+use super::registry::Command;
+use super::session::{Parked, Session};
 use super::{reads, redact};
 use crate::instance::attention::MONITORS;
+use crate::instance::clients::ClientHandle;
 use crate::instance::{Instance, monitors, news};
 use crate::resp::{Reply, Request};
 use crate::store::effects::Entered;
@@ -48,11 +50,8 @@ pub fn call(context: &mut Context<'_>, request: Request<'_>) -> bool {
     let counters = &instance.stats.commands[command.id];
     counters.calls.add(1);
     if let Some(start) = start {
-        let took_ns = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
-        counters.nanoseconds.add(took_ns);
-        if slow_log.is_slow(took_ns) {
-            log_slow(context, request, took_ns);
-        }
+        let now_ms = context.now_ms();
+        count_time(instance, command, context.session, request, start, now_ms);
     }
     let succeeded = result.is_ok();
     if let Err(error) = result {
@@ -112,19 +111,39 @@ pub fn finish<'a, R>(context: &mut Context<'a>, work: impl FnOnce(&mut Context<'
     result
 }
 
-#[cold]
-fn log_slow(context: &Context<'_>, request: Request<'_>, took_ns: u64) {
-    if context.command.spec.flags.has(Flags::SKIP_SLOWLOG) {
-        return;
+/// Counts the time that a command has taken since `start`, and keeps it in the slow log where that was long.
+#[inline]
+pub(super) fn count_time(
+    instance: &Instance,
+    command: &Command,
+    session: &Session,
+    request: Request<'_>,
+    start: Instant,
+    now_ms: u64,
+) {
+    let took_ns = u64::try_from(start.elapsed().as_nanos()).unwrap_or(u64::MAX);
+    let counters = &instance.stats.commands[command.id];
+    counters.nanoseconds.add(took_ns);
+    if instance.slow_log.is_slow(took_ns) && !command.spec.flags.has(Flags::SKIP_SLOWLOG) {
+        log_slow(instance, command, &session.handle, request, took_ns, now_ms);
     }
-    let handle = &context.session.handle;
-    let name = handle.names().name.clone();
-    let words = redact::shown(context.command, request);
-    let now_s = context.now_ms() / 1000;
-    context
-        .instance
+}
+
+#[cold]
+fn log_slow(
+    instance: &Instance,
+    command: &Command,
+    client: &ClientHandle,
+    request: Request<'_>,
+    took_ns: u64,
+    now_ms: u64,
+) {
+    let name = client.names().name.clone();
+    let words = redact::shown(command, request);
+    let now_s = now_ms / 1000;
+    instance
         .slow_log
-        .record(words, took_ns, now_s, &handle.addr, &name);
+        .record(words, took_ns, now_s, &client.addr, &name);
 }
 
 /// Answers an error and counts it.

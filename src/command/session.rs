@@ -1,7 +1,7 @@
 //! The state of one client, as its commands see it. The connection owns it; nobody else touches it.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::reads::ReadTracking;
 use super::transaction::Transaction;
@@ -136,6 +136,14 @@ impl Session {
         self.handle.id
     }
 
+    /// Notes that the client's next command is under way.
+    #[inline]
+    pub fn begin_command(&mut self) {
+        if self.reply_mode == ReplyMode::SkipNext {
+            self.reply_mode = ReplyMode::Skip;
+        }
+    }
+
     /// Whether no further command of the client may run now.
     #[inline]
     pub fn stops(&self) -> bool {
@@ -162,6 +170,31 @@ impl Session {
         figures
             .queued_bytes
             .store(transaction.bytes(), Ordering::Relaxed);
+    }
+
+    /// Closes a client that has sent, or queued, more than `client-query-buffer-limit`, with all that it has.
+    #[cold]
+    pub fn close_for_query(&mut self, instance: &Instance) {
+        let (handle, transaction) = (&self.handle, &self.transaction);
+        let of = |figure: &AtomicUsize| figure.load(Ordering::Relaxed);
+        tracing::warn!(
+            "Closing client that reached max query buffer length: id={} addr={} laddr={} name={} multi={} watch={} qbuf={} \
+             argv-mem={} multi-mem={}",
+            handle.id,
+            handle.addr,
+            handle.local_addr,
+            String::from_utf8_lossy(&handle.names().name),
+            transaction.len(),
+            of(&handle.figures.watched),
+            of(&handle.figures.query_bytes),
+            of(&handle.figures.argument_bytes),
+            transaction.bytes(),
+        );
+        let disconnections = &instance.stats.query_limit_disconnections;
+        disconnections.fetch_add(1, Ordering::Relaxed);
+        // What follows in the same batch must not run.
+        self.close_after_reply = true;
+        handle.kill();
     }
 
     /// Speaks another version of the protocol from now on; those who send messages see it at once.

@@ -4,11 +4,8 @@
 //! where one is refused, EXEC takes the [`Queue`] out and gives it back when its commands have run. The queue's room is kept
 //! for the next transaction, so that small ones allocate nothing.
 
-use std::sync::atomic::Ordering;
-
 use super::flags::Flags;
 use super::registry::{Command, Registry};
-use super::session::Session;
 use crate::instance::Instance;
 use crate::resp::request::Span;
 use crate::resp::{CommandQueue, Request};
@@ -19,27 +16,6 @@ const KEPT_BYTES: usize = 16 * 1024;
 const UNLIMITED_BYTES: usize = 1024 * 1024;
 /// The words of a queue lie in one buffer, which must stay below what a [`Span`] can name.
 const MAX_BYTES: usize = 1 << 31;
-
-/// Closes a client whose transaction has [become too large](Transaction::is_too_large), with all that it has.
-#[cold]
-pub fn cut(session: &mut Session, instance: &Instance) {
-    let (handle, transaction) = (&session.handle, &session.transaction);
-    tracing::warn!(
-        "Closing client that reached max query buffer length: id={} addr={} laddr={} name={} multi={} watch={} multi-mem={}",
-        handle.id,
-        handle.addr,
-        handle.local_addr,
-        String::from_utf8_lossy(&handle.names().name),
-        transaction.len(),
-        handle.figures.watched.load(Ordering::Relaxed),
-        transaction.bytes(),
-    );
-    let disconnections = &instance.stats.query_limit_disconnections;
-    disconnections.fetch_add(1, Ordering::Relaxed);
-    // What follows in the same batch must not run.
-    session.close_after_reply = true;
-    handle.kill();
-}
 
 /// Commands with what the registry knows of each.
 #[derive(Clone, Debug, Default)]

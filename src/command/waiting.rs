@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 use bytes::BytesMut;
 
-use super::call::{call, write_error};
+use super::call::{call, count_time, write_error};
 use super::context::Context;
 use super::error::CommandError;
 use super::session::{Parked, Place, Session};
 use crate::instance::attention::OWN_INVALIDATIONS;
-use crate::instance::waiters::{Pass, Wait, Waiter};
+use crate::instance::waiters::{Pass, Wait, Waiter, WaitsFor};
 use crate::instance::{Instance, tracking};
 use crate::resp::{Blob, Reply};
 use crate::store::db::{Db, DbIndex};
@@ -136,7 +136,13 @@ pub fn end_wait(
     let (mut out, mut blobs) = (BytesMut::new(), Vec::new());
     let mut reply = Reply::new(&mut out, &mut blobs, waiter.session.protocol);
     let answered = answer(&waiter.wait, &mut reply);
-    if let Some(command) = instance.registry.resolve(waiter.wait.request.get(0)) {
+    let request = waiter.wait.request.get(0);
+    if let Some(command) = instance.registry.resolve(request) {
+        if let WaitsFor::Peer(since) = waiter.wait.on {
+            // Unlike one that waits for somebody's write, this one has worked meanwhile.
+            let session = &waiter.session;
+            count_time(instance, command, session, request, since, db.now_ms());
+        }
         let counters = &instance.stats.commands[command.id];
         counters.calls.add(1);
         counters.failed.add(u64::from(answered.is_err()));

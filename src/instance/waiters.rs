@@ -10,6 +10,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, VecDeque};
 use std::ops::{Bound, Range};
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::command::Session;
 use crate::resp::{CommandQueue, Reply};
@@ -31,8 +32,8 @@ pub enum WaitsFor {
     Stream,
     /// Any change, for the group of that name: an entry of the stream, and the loss of either.
     StreamGroup(Arc<[u8]>),
-    /// No key, but another server, and nobody ends that wait before its answer.
-    Peer,
+    /// No key, but another server, since then, and nobody ends that wait before its answer.
+    Peer(Instant),
     /// No key, but replicas, of which there are none yet.
     Replicas,
     /// No key, but that the log up to this offset is on the disk.
@@ -114,7 +115,7 @@ impl KeyQueues {
             WaitsFor::SortedSet => &mut self.sorted_sets,
             WaitsFor::Stream => &mut self.streams,
             WaitsFor::StreamGroup(group) => self.groups.entry(Arc::clone(group)).or_default(),
-            WaitsFor::Peer | WaitsFor::Replicas | WaitsFor::Disk(_) => return,
+            WaitsFor::Peer(_) | WaitsFor::Replicas | WaitsFor::Disk(_) => return,
         };
         queue.insert(ticket, id);
     }
@@ -128,7 +129,7 @@ impl KeyQueues {
                 let queue = self.groups.get_mut(group);
                 queue.and_then(|queue| queue.remove(&ticket))
             }
-            WaitsFor::Peer | WaitsFor::Replicas | WaitsFor::Disk(_) => None,
+            WaitsFor::Peer(_) | WaitsFor::Replicas | WaitsFor::Disk(_) => None,
         };
         if let WaitsFor::StreamGroup(group) = on
             && removed.is_some()
@@ -278,7 +279,7 @@ impl Waiters {
     /// Whether that client waits for something that somebody else may end.
     pub fn may_be_ended(&self, id: u64) -> bool {
         let waiter = self.clients.get(&id);
-        waiter.is_some_and(|waiter| waiter.wait.on != WaitsFor::Peer)
+        waiter.is_some_and(|waiter| !matches!(waiter.wait.on, WaitsFor::Peer(_)))
     }
 
     /// Takes the one of that client out, to be run, and then [put back](Waiters::put_back) or

@@ -29,6 +29,8 @@ pub enum Decoded {
     Batch(usize),
     /// Much of a large argument has yet to come: [`RespCodec::read_wanted`] reads it without a detour by the read buffer.
     Large,
+    /// What has come of a command is more than a peer may send: close, unless the limits are others by now.
+    TooMuch,
     /// The peer broke the protocol: answer and close.
     Fault(ProtocolError),
 }
@@ -92,14 +94,19 @@ impl RespCodec {
         self.parser.read_wanted(read)
     }
 
-    /// Bytes of arguments that the codec holds beside the read buffer.
+    /// How many bytes of the read buffer the batch's commands before `index` take; see [`Parser::bytes_before`].
+    pub fn bytes_before(&self, index: usize) -> usize {
+        self.parser.bytes_before(index)
+    }
+
+    /// Memory that the arguments of a command that has not arrived whole take beside the read buffer.
     pub fn argument_bytes(&self) -> usize {
         self.parser.argument_bytes()
     }
 
-    /// Bytes that the codec holds beside the read buffer.
-    pub fn memory_bytes(&self) -> usize {
-        self.parser.memory_bytes()
+    /// Whether what has come of a command is more than a peer may send, with `buffered` bytes in the read buffer.
+    pub fn is_too_much(&self, buffered: usize) -> bool {
+        self.parser.is_too_much(buffered, self.limits)
     }
 }
 
@@ -118,6 +125,9 @@ impl Decoder for RespCodec {
                 // Nothing complete is in the buffer; drop what was skipped (empty lines, `*0`).
                 let skipped = self.parser.finish_batch();
                 buffer.advance(skipped);
+                if self.is_too_much(buffer.len()) {
+                    return Ok(Some(Decoded::TooMuch));
+                }
                 if self.parser.wanted() >= READ_STRAIGHT {
                     buffer.reserve(READ_BUFFER_LARGE.saturating_sub(buffer.len()));
                     return Ok(Some(Decoded::Large));

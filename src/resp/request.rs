@@ -27,6 +27,10 @@ const UNAUTHENTICATED_MULTIBULK: i64 = 10;
 const UNAUTHENTICATED_BULK: i64 = 16384;
 /// A large argument's buffer starts with room for no more than this, and then grows as bytes arrive.
 const LARGE_INITIAL: usize = 1024 * 1024;
+/// What may lie in a read buffer, whatever the configuration says: a [`Span`] must be able to name all of it.
+const MAX_BUFFERED: usize = 1 << 31;
+/// Before authentication: the most that may have come and not be executed.
+const UNAUTHENTICATED_QUERY: usize = 1024 * 1024;
 /// Commands in a batch, at the most; bounds the time that a batch holds the data set's lock.
 const MAX_BATCH: usize = 512;
 
@@ -35,14 +39,29 @@ const MAX_BATCH: usize = 512;
 pub struct Limits {
     /// `proto-max-bulk-len`: the longest argument, in bytes.
     pub max_bulk: i64,
+    /// `client-query-buffer-limit`: how much may have come that is not executed, in bytes.
+    pub max_query: usize,
     /// Whether the smaller limits for clients that have yet to authenticate hold.
     pub unauthenticated: bool,
+}
+
+impl Limits {
+    /// Whether so much may wait to be executed: bytes of the read buffer, and of arguments beside it.
+    pub fn allow(&self, buffered: usize, beside: usize) -> bool {
+        let max_query = if self.unauthenticated {
+            self.max_query.min(UNAUTHENTICATED_QUERY)
+        } else {
+            self.max_query
+        };
+        buffered <= MAX_BUFFERED && buffered.saturating_add(beside) <= max_query
+    }
 }
 
 impl Default for Limits {
     fn default() -> Self {
         Limits {
             max_bulk: 512 * 1024 * 1024,
+            max_query: 1024 * 1024 * 1024,
             unauthenticated: false,
         }
     }
@@ -62,7 +81,7 @@ impl Span {
 
     /// The span of `len` bytes from `start` on.
     pub fn new(start: usize, len: usize) -> Self {
-        // The query buffer's limit keeps both far below 4 GiB; saturating makes a breach of that
+        // The limit of what lies in a buffer keeps both below 4 GiB; saturating makes a breach of that
         // an out-of-range slice (caught) and never a wrong one.
         Span {
             start: u32::try_from(start).unwrap_or(Self::LARGE - 1),
@@ -239,6 +258,8 @@ struct Partial {
     bulk: Option<usize>,
     /// A large argument, as far as it has come.
     gathering: Option<Vec<u8>>,
+    /// Memory of the command's large arguments that have come whole.
+    held: usize,
     /// The next byte to look at.
     at: usize,
     /// The command's first span.
@@ -275,6 +296,7 @@ impl Default for Parser {
                 missing: 0,
                 bulk: None,
                 gathering: None,
+                held: 0,
                 at: 0,
                 first_span: 0,
                 searched: 0,
@@ -333,6 +355,10 @@ impl Parser {
     #[must_use]
     pub fn finish_batch(&mut self) -> usize {
         let taken = self.batch_end;
+        if !self.commands.is_empty() {
+            // What is left behind a batch holds nothing yet: see `read_argument`.
+            self.partial.held = 0;
+        }
         self.commands.clear();
         self.spans.drain(..self.partial.first_span);
         self.partial.first_span = 0;
@@ -356,17 +382,35 @@ impl Parser {
         taken
     }
 
-    /// Bytes of the arguments that the parser holds beside the read buffer.
-    pub fn argument_bytes(&self) -> usize {
-        self.large.iter().map(|arg| arg.capacity()).sum::<usize>()
-            + self.partial.gathering.as_ref().map_or(0, Vec::capacity)
+    /// How many bytes of the buffer the batch's commands before `index` take, but for what frames a large argument.
+    pub fn bytes_before(&self, index: usize) -> usize {
+        let Some(last) = index
+            .checked_sub(1)
+            .and_then(|last| self.commands.get(last))
+        else {
+            return 0;
+        };
+        let spans = &self.spans[..(last.first_span + last.spans) as usize];
+        let in_buffer = spans.iter().rev().find(|span| span.start != Span::LARGE);
+        in_buffer.map_or(0, |span| span.start as usize + span.len as usize + 2)
     }
 
-    /// Bytes of memory that the parser holds beside the read buffer.
-    pub fn memory_bytes(&self) -> usize {
-        self.argument_bytes()
-            + self.spans.capacity() * size_of::<Span>()
-            + self.commands.capacity() * size_of::<Command>()
+    /// Memory that the arguments of a command that has not arrived whole take beside the read buffer.
+    pub fn argument_bytes(&self) -> usize {
+        self.partial.held + self.partial.gathering.as_ref().map_or(0, Vec::capacity)
+    }
+
+    /// Whether a command that has not arrived whole is more than a peer may send, with `buffered` bytes in the read buffer.
+    /// A large argument counts as long as it was announced.
+    pub fn is_too_much(&self, buffered: usize, limits: Limits) -> bool {
+        let Partial {
+            gathering,
+            bulk,
+            held,
+            ..
+        } = &self.partial;
+        let announced = gathering.as_ref().and(*bulk).unwrap_or(0);
+        !limits.allow(buffered, held.saturating_add(announced))
     }
 
     /// How many more bytes the argument that is being gathered wants, as a hint for the next read.
@@ -545,6 +589,7 @@ impl Parser {
         }
         let value = self.partial.gathering.take().unwrap_or_default();
         self.spans.push(Span::large(self.large.len()));
+        self.partial.held += value.capacity();
         self.large.push(Arc::new(value));
         self.partial.bulk = None;
         self.partial.at = at + 2;

@@ -76,6 +76,7 @@ impl Gate<'_> {
     /// Executes one request beside a script of that kind, on an empty data set.
     pub(super) fn execute_busy(&mut self, kind: Kind, request: Request<'_>, mut reply: Reply<'_>) {
         let mark = reply.mark();
+        self.session.begin_command();
         let command = match find(&self.instance.registry, request, None) {
             Ok(command) => command,
             Err(error) => return self.reject_unknown(error, request, reply, mark),

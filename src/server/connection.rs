@@ -40,8 +40,6 @@ const MAX_PENDING_REPLIES: usize = 1024 * 1024;
 /// A write buffer that has grown beyond this is given back when it is empty.
 const MAX_IDLE_WRITE_BUFFER: usize = 256 * 1024;
 
-/// What a parked client may send ahead, beside one argument of the largest size.
-const MAX_PARKED_INPUT: usize = 1024 * 1024;
 /// Room for each read while a client is parked.
 const PARKED_READ: usize = 4096;
 
@@ -78,15 +76,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         instance: &'a Instance,
         post_box: &'a PostBox,
     ) -> Self {
-        let config = instance.config();
         let session = Session::new(
             Arc::clone(registration.handle()),
-            config.requirepass().is_none(),
+            instance.config().requirepass().is_none(),
         );
-        let limits = Limits {
-            max_bulk: config.proto_max_bulk_len() as i64,
-            unauthenticated: !session.authenticated,
-        };
+        let limits = limits(instance, !session.authenticated);
         let connection = Connection {
             framed: Framed::with_capacity(stream, RespCodec::new(limits), READ_BUFFER),
             blobs: Vec::new(),
@@ -139,7 +133,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             let offer = handle.is_listener().then(|| handle.socket.offer());
             let decoded = tokio::select! {
                 biased;
-                decoded = next(&mut self.framed) => decoded,
+                decoded = self.next() => decoded,
                 () = woken.as_mut() => {
                     drop(offer);
                     woken.set(handle.woken());
@@ -160,6 +154,11 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                 Some(Err(error)) => return Err(error),
                 // `next` has read it.
                 Some(Ok(Decoded::Large)) => continue,
+                Some(Ok(Decoded::TooMuch)) => {
+                    self.publish_incomplete();
+                    self.session.close_for_query(self.instance);
+                    return Ok(());
+                }
                 Some(Ok(Decoded::Batch(_))) => self.run_batch(&handle, woken.as_mut()).await?,
                 Some(Ok(Decoded::Fault(fault))) => self.answer_fault(fault).await?,
             };
@@ -167,6 +166,71 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
                 return Ok(());
             }
         }
+    }
+
+    /// What has come next: commands, a fault of the peer, or more than it may send.
+    async fn next(&mut self) -> Option<io::Result<Decoded>> {
+        loop {
+            let decoded = poll_fn(|context| {
+                let polled = self.framed.poll_next_unpin(context);
+                if polled.is_pending() && self.holds_incomplete() {
+                    self.publish_incomplete();
+                }
+                polled
+            });
+            match decoded.await {
+                Some(Ok(found @ (Decoded::Large | Decoded::TooMuch))) => {
+                    // The limits are those of the last batch, which may be long ago.
+                    self.follow_limits();
+                    if self
+                        .framed
+                        .codec()
+                        .is_too_much(self.framed.read_buffer().len())
+                    {
+                        return Some(Ok(Decoded::TooMuch));
+                    }
+                    if found == Decoded::Large {
+                        match self.read_large().await {
+                            Ok(true) => {}
+                            Ok(false) => return None,
+                            Err(error) => return Some(Err(error)),
+                        }
+                    }
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Whether something has come of a command that has not come whole.
+    #[inline]
+    fn holds_incomplete(&self) -> bool {
+        !self.framed.read_buffer().is_empty() || self.framed.codec().argument_bytes() > 0
+    }
+
+    /// Reads the rest of a large argument into its own buffer, without a detour by the read buffer; false if the peer has
+    /// left. What was read stays with the codec when this is dropped.
+    async fn read_large(&mut self) -> io::Result<bool> {
+        while self.framed.codec().wanted() > 0 {
+            let read = poll_fn(|context| {
+                // Framed lends its codec and its stream one at a time.
+                let framed = &mut self.framed;
+                let mut codec = std::mem::take(framed.codec_mut());
+                let polled = codec.read_wanted(|room| {
+                    std::pin::pin!(framed.get_mut().read_buf(room)).poll(context)
+                });
+                *framed.codec_mut() = codec;
+                let polled = polled.unwrap_or(Poll::Ready(Ok(0)));
+                if polled.is_pending() {
+                    self.publish_incomplete();
+                }
+                polled
+            });
+            if read.await? == 0 {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// Executes the batch in the read buffer, in parts where its replies grow large.
@@ -192,7 +256,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             self.flush().await?;
             if self.session.parked != Parked::No {
                 self.publish_state();
-                if !self.wait_unparked(handle, woken.as_mut()).await? {
+                if !self.wait_unparked(done, handle, woken.as_mut()).await? {
                     return Ok(Next::Close);
                 }
             }
@@ -213,18 +277,20 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         })
     }
 
-    /// Waits until the client is woken, while its outbox is written and what it sends is read; false if it is to close.
+    /// Waits until the client is woken, while its outbox is written and what it sends is read, as far as it may send that
+    /// ahead; false if it is to close. `done` commands of the batch in the read buffer have been executed.
     ///
     /// `woken` is the one listener that the connection has: a second one could miss what the first is told.
     async fn wait_unparked<'n>(
         &mut self,
+        done: usize,
         handle: &'n ClientHandle,
         mut woken: Pin<&mut Notified<'n>>,
     ) -> io::Result<bool> {
+        let executed = self.framed.codec().bytes_before(done);
+        self.publish_ahead(executed);
         while handle.is_parked() {
-            let Connection { framed, limits, .. } = self;
-            let may_read =
-                framed.read_buffer().len() < MAX_PARKED_INPUT.max(limits.max_bulk as usize);
+            let framed = &mut self.framed;
             // The buffer grows as what comes needs it; the batch's places in it stay true.
             let mut arrived = std::mem::take(framed.read_buffer_mut());
             arrived.reserve(PARKED_READ);
@@ -232,13 +298,21 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             let read = tokio::select! {
                 biased;
                 () = woken.as_mut() => None,
-                read = framed.get_mut().read_buf(&mut arrived), if may_read => Some(read),
+                read = framed.get_mut().read_buf(&mut arrived) => Some(read),
             };
             drop(offer);
             *framed.read_buffer_mut() = arrived;
             match read {
                 Some(Ok(0)) => return Ok(false),
-                Some(Ok(_)) => continue,
+                Some(Ok(_)) => {
+                    self.follow_limits();
+                    let ahead = self.publish_ahead(executed);
+                    if self.limits.allow(ahead, 0) {
+                        continue;
+                    }
+                    self.session.close_for_query(self.instance);
+                    return Ok(false);
+                }
                 Some(Err(error)) => return Err(error),
                 None => woken.set(handle.woken()),
             }
@@ -312,7 +386,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
             tracking::broadcast(self.instance);
             self.session.handle.take_messages(&mut out, &mut self.blobs);
         }
-        count_batch(self.instance, at - from, out.len() - pending, &self.blobs);
+        count_batch(self.instance, out.len() - pending, &self.blobs);
         if at == commands {
             (self.instance.stats.net_input).add(codec.batch_bytes() as u64);
         }
@@ -453,8 +527,7 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         let config_version = self.instance.config_version();
         if self.limits.unauthenticated != unauthenticated || self.config_version != config_version {
             self.config_version = config_version;
-            self.limits.unauthenticated = unauthenticated;
-            self.limits.max_bulk = self.instance.config().proto_max_bulk_len() as i64;
+            self.limits = limits(self.instance, unauthenticated);
             self.framed.codec_mut().set_limits(self.limits);
         }
     }
@@ -464,6 +537,33 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
         let figures = &self.session.handle.figures;
         figures.query_bytes.store(bytes, Ordering::Relaxed);
         raise(&figures.query_peak_bytes, bytes);
+    }
+
+    /// Tells others what has come of a command that has not come whole.
+    #[cold]
+    fn publish_incomplete(&self) {
+        let figures = &self.session.handle.figures;
+        let buffer = self.framed.read_buffer();
+        self.publish_query(buffer.len());
+        figures
+            .query_free_bytes
+            .store(buffer.capacity() - buffer.len(), Ordering::Relaxed);
+        figures
+            .argument_bytes
+            .store(self.framed.codec().argument_bytes(), Ordering::Relaxed);
+    }
+
+    /// Tells others what a parked client has sent ahead, which is answered: all of the read buffer but for the first
+    /// `executed` bytes.
+    fn publish_ahead(&self, executed: usize) -> usize {
+        let figures = &self.session.handle.figures;
+        let buffer = self.framed.read_buffer();
+        let ahead = buffer.len() - executed;
+        self.publish_query(ahead);
+        figures
+            .query_free_bytes
+            .store(buffer.capacity() - ahead, Ordering::Relaxed);
+        ahead
     }
 
     fn publish_figures(&self, input: usize, commands: usize) {
@@ -495,48 +595,21 @@ impl<'a, S: AsyncRead + AsyncWrite + Unpin> Connection<'a, S> {
     }
 }
 
-/// What has come next: commands, or a fault of the peer.
-async fn next<S: AsyncRead + AsyncWrite + Unpin>(
-    framed: &mut Framed<S, RespCodec>,
-) -> Option<io::Result<Decoded>> {
-    loop {
-        match framed.next().await {
-            Some(Ok(Decoded::Large)) => match read_large(framed).await {
-                Ok(true) => {}
-                Ok(false) => return None,
-                Err(error) => return Some(Err(error)),
-            },
-            other => return other,
-        }
+/// What a client may send, by the configuration.
+fn limits(instance: &Instance, unauthenticated: bool) -> Limits {
+    let config = instance.config();
+    Limits {
+        max_bulk: config.proto_max_bulk_len() as i64,
+        max_query: config.client_query_buffer_limit_bytes(),
+        unauthenticated,
     }
 }
 
-/// Reads the rest of a large argument into its own buffer, without a detour by the read buffer; false if the peer has left.
-/// What was read stays with the codec when this is dropped.
-async fn read_large<S: AsyncRead + AsyncWrite + Unpin>(
-    framed: &mut Framed<S, RespCodec>,
-) -> io::Result<bool> {
-    while framed.codec().wanted() > 0 {
-        let read = poll_fn(|context| {
-            // Framed lends its codec and its stream one at a time.
-            let mut codec = std::mem::take(framed.codec_mut());
-            let polled = codec
-                .read_wanted(|room| std::pin::pin!(framed.get_mut().read_buf(room)).poll(context));
-            *framed.codec_mut() = codec;
-            polled.unwrap_or(Poll::Ready(Ok(0)))
-        });
-        if read.await? == 0 {
-            return Ok(false);
-        }
-    }
-    Ok(true)
-}
-
-/// Counts commands that were executed, and what they have answered beside large values.
+/// Counts a batch, and what its commands have answered: so many bytes beside large values. The commands have counted
+/// themselves.
 #[inline]
-fn count_batch(instance: &Instance, commands: usize, bytes: usize, blobs: &[Blob]) {
+fn count_batch(instance: &Instance, bytes: usize, blobs: &[Blob]) {
     let stats = &instance.stats;
-    stats.commands_processed.add(commands as u64);
     stats.batches.add(1);
     let large: usize = blobs.iter().map(|blob| blob.bytes.len()).sum();
     stats.net_output.add((bytes + large) as u64);

@@ -259,7 +259,7 @@ async fn sample_rates(instance: Arc<Instance>) {
     let stats = &instance.stats;
     let totals = || {
         [
-            stats.commands_processed.get(),
+            stats.commands_processed(),
             stats.net_input.get(),
             stats.net_output.get() + instance.clients.mail.written(),
         ]

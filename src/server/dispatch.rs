@@ -8,9 +8,7 @@ use std::sync::atomic::Ordering;
 use super::clock;
 use crate::command::call::{call, write_error};
 use crate::command::session::{Parked, ReplyMode};
-use crate::command::{
-    Command, CommandError, Context, Flags, Registry, Session, reads, transaction, waiting,
-};
+use crate::command::{Command, CommandError, Context, Flags, Registry, Session, reads, waiting};
 use crate::commands::transaction::EXEC;
 use crate::instance::attention::{
     FILE_FAILS, LOADING, OWN_INVALIDATIONS, PAUSED, READY_KEYS, WRITES_STOPPED,
@@ -39,9 +37,7 @@ impl Gate<'_> {
     #[inline]
     pub fn execute(&mut self, request: Request<'_>, known: Option<&Command>, reply: Reply<'_>) {
         let mark = reply.mark();
-        if self.session.reply_mode == ReplyMode::SkipNext {
-            self.session.reply_mode = ReplyMode::Skip;
-        }
+        self.session.begin_command();
         match find(&self.instance.registry, request, known) {
             Ok(command) => self.execute_command(command, request, reply, mark),
             Err(error) => self.reject_unknown(error, request, reply, mark),
@@ -117,7 +113,7 @@ impl Gate<'_> {
         let flags = command.flags_on(self.instance, request);
         self.session.transaction.push(command, flags, request);
         if self.session.transaction.is_too_large(self.instance) {
-            return transaction::cut(self.session, self.instance);
+            return self.session.close_for_query(self.instance);
         }
         self.session.show_transaction();
         reply.raw(b"+QUEUED\r\n");

@@ -302,6 +302,34 @@ impl Db {
         found
     }
 
+    /// As [`Db::write`], for a command that is to Redis a reader of the key though it may change what it finds: counts a
+    /// hit or a miss.
+    #[inline]
+    pub fn read_mut(&mut self, index: DbIndex, key: &[u8]) -> Option<Slot<'_, Entry>> {
+        let expired = self.is_expired(index, key);
+        if expired {
+            self.expire(index, key);
+        }
+        let found = self.keyspaces[index].table.get_mut(key);
+        let found = found.filter(|_| !expired);
+        match &found {
+            Some(slot) => {
+                self.stats.hits += 1;
+                if !self.no_touch {
+                    let noted = self
+                        .access
+                        .used(slot.access(), self.access_ms, &mut self.rng);
+                    slot.set_access(noted);
+                }
+            }
+            None => {
+                self.stats.misses += 1;
+                self.journal.event(index, key, Events::KEY_MISS, "keymiss");
+            }
+        }
+        found
+    }
+
     /// Notes a change of `key`, which counts as one.
     #[inline]
     pub fn changed(&mut self, index: DbIndex, key: &[u8]) {

@@ -132,7 +132,10 @@ fn reset(context: &mut Context<'_>, _request: Request<'_>) -> CommandResult {
     let session = &mut *context.session;
     session.db = 0;
     session.set_protocol(Protocol::Resp2);
-    session.reply_mode = ReplyMode::On;
+    if session.reply_mode != ReplyMode::Skip {
+        // The answer to this very command is still the one to be skipped.
+        session.reply_mode = ReplyMode::On;
+    }
     session.handle.names().name.clear();
     session.set_no_evict(false);
     session.set_no_touch(false);

@@ -11,7 +11,7 @@
 //! Because others go on, MIGRATE is refused in transactions and scripts, in which nobody else may see anything.
 
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::BytesMut;
 
@@ -110,6 +110,7 @@ pub static MIGRATE: CommandSpec = CommandSpec::new("MIGRATE", Group::Generic, mi
     .tips(&["nondeterministic_output"]);
 
 fn migrate(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
+    let since = Instant::now();
     let order = parse(request)?;
     let session = Session {
         place: Place::Waking,
@@ -120,7 +121,7 @@ fn migrate(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
         context.block(|_| Wait {
             request: CommandQueue::of(request),
             keys: 0..0,
-            on: WaitsFor::Peer,
+            on: WaitsFor::Peer(since),
             deadline_ms: NO_DEADLINE,
             // Nobody ends the wait for a peer but its answer.
             in_vain: |reply| reply.null(),

@@ -7,7 +7,8 @@
 use bytes::BytesMut;
 
 use crate::command::{
-    Arg, CommandResult, CommandSpec, Context, Flags, Group, Handler, KeyFlags, KeySpec,
+    Arg, CommandError, CommandResult, CommandSpec, Context, Flags, Group, Handler, KeyFlags,
+    KeySpec,
 };
 use crate::instance::pubsub::Kind;
 use crate::resp::{Reply, Request};
@@ -59,6 +60,12 @@ pub static SSUBSCRIBE: CommandSpec = subscriber("SSUBSCRIBE", ssubscribe, -2)
     .args(&[Arg::string("shardchannel").multiple()]);
 
 fn ssubscribe(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
+    if !context.may_block() {
+        // Clients that subscribe to channels and patterns in a transaction are older than this rule, and are let through.
+        return Err(CommandError::fixed(
+            "ERR SSUBSCRIBE isn't allowed for a DENY BLOCKING client",
+        ));
+    }
     begin(context, request, Kind::Shard, "ssubscribe")
 }
 

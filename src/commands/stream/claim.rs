@@ -121,12 +121,9 @@ fn xclaim(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     // What is claimed with a time of its own, as it is repeated, is none of the future.
     let now_ms = context.present_ms();
     let mut outcome = Outcome::new(context);
-    if !context.db.contains(index, key) {
-        context.missed(key);
-    }
     let Context { db, reply, .. } = &mut *context;
     let mut slot = db
-        .write(index, key)
+        .read_mut(index, key)
         .ok_or_else(|| no_key_or_group(key, name))?;
     let (log, group) = stream_mut(&mut slot)?
         .group_mut(name)
@@ -259,11 +256,10 @@ const MAX_COUNT: i64 = i64::MAX / 16;
 fn xautoclaim(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let (key, name, index) = (request.get(1), request.get(2), context.index());
     let now_ms = context.now_ms();
+    // It counts as a look-up even where the words are wrong.
+    context.db.inspect(index, key);
     let sweep = Sweep::parse(request)?;
     let mut outcome = Outcome::new(context);
-    if !context.db.contains(index, key) {
-        context.missed(key);
-    }
     let Context { db, reply, .. } = &mut *context;
     let mut slot = db
         .write(index, key)

@@ -26,8 +26,7 @@ pub static XACK: CommandSpec = CommandSpec::new("XACK", Group::Stream, xack)
 
 fn xack(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     let (key, index) = (request.get(1), context.index());
-    let Some(mut slot) = context.db.write(index, key) else {
-        context.missed(key);
+    let Some(mut slot) = context.db.read_mut(index, key) else {
         context.reply.count(0);
         return Ok(());
     };

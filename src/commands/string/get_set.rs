@@ -1,7 +1,7 @@
 //! GET, SET and the commands that are forms of them.
 
 use super::compare::Comparison;
-use super::{Str, reply_value};
+use super::{Str, reply_str, reply_value};
 use crate::command::context::value_argument;
 use crate::command::{
     Arg, ArgKind, Args, CommandError, CommandResult, CommandSpec, Context, Flags, Group, Handler,
@@ -474,16 +474,22 @@ fn getex(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     if persist && expiry != Expiry::Drop {
         return Err(CommandError::Syntax);
     }
-    if let Some(entry) = context.peek(key) {
-        Str::of(entry.value())?;
-        let had = entry.deadline_ms();
-        let deadline_ms = expiry.deadline_ms(context, key, "getex")?;
-        reply_value(context, key)?;
-        change_deadline(context, key, had, deadline_ms, persist);
+    let Some(entry) = context.read(key) else {
+        // The time is not looked at.
+        context.reply.null();
         return Ok(());
+    };
+    Str::of(entry.value())?;
+    let had = entry.deadline_ms();
+    let deadline_ms = expiry.deadline_ms(context, key, "getex")?;
+    let Context {
+        db, session, reply, ..
+    } = context;
+    if let Some(entry) = db.peek(session.db, key) {
+        reply_str(reply, Str::of(entry.value())?);
     }
-    // Where there is nothing, the time is not looked at.
-    reply_value(context, key)
+    change_deadline(context, key, had, deadline_ms, persist);
+    Ok(())
 }
 
 fn change_deadline(

@@ -14,6 +14,7 @@ pub mod multi;
 pub mod range;
 
 use crate::command::{CommandError, CommandResult, CommandSpec, Context};
+use crate::resp::Reply;
 use crate::store::entry::{Object, Value};
 
 pub(crate) use edit::{edit, set_bytes};
@@ -93,14 +94,20 @@ fn reply_value(context: &mut Context<'_>, key: &[u8]) -> CommandResult {
         db, session, reply, ..
     } = context;
     match db.read(session.db, key) {
-        Some(entry) => match Str::of(entry.value())? {
-            Str::Int(number) => reply.bulk_integer(number),
-            Str::Bytes(bytes) => reply.bulk(bytes),
-            Str::Shared(shared) => reply.shared(shared),
-        },
+        Some(entry) => reply_str(reply, Str::of(entry.value())?),
         None => reply.null(),
     }
     Ok(())
+}
+
+/// Answers with a string.
+#[inline]
+fn reply_str(reply: &mut Reply<'_>, value: Str<'_>) {
+    match value {
+        Str::Int(number) => reply.bulk_integer(number),
+        Str::Bytes(bytes) => reply.bulk(bytes),
+        Str::Shared(shared) => reply.shared(shared),
+    }
 }
 
 /// Checks that a string of `len` bytes may be made.

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 
 use crate::command::call::call;
 use crate::command::session::Place;
-use crate::command::transaction::{self, Queue};
+use crate::command::transaction::Queue;
 use crate::command::{
     Arg, CommandError, CommandResult, CommandSpec, Context, Flags, Group, Handler, KeyFlags,
     KeySpec,
@@ -220,7 +220,7 @@ fn watch(context: &mut Context<'_>, request: Request<'_>) -> CommandResult {
     drop(watches);
     context.session.transaction.watch(bytes);
     if context.session.transaction.is_too_large(context.instance) {
-        transaction::cut(context.session, context.instance);
+        context.session.close_for_query(context.instance);
     }
     context.session.show_transaction();
     context.instance.follow(context.db);

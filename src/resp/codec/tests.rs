@@ -51,6 +51,7 @@ fn decode_by<'a>(pieces: impl IntoIterator<Item = &'a [u8]>, straight: bool) -> 
                     let taken = codec.finish_batch();
                     buffer.advance(taken);
                 }
+                Decoded::TooMuch => panic!("nothing here is beyond the limits"),
                 Decoded::Fault(fault) => {
                     assert_eq!(outcome.fault, None, "a stream has one fault");
                     outcome.fault = Some(fault);
@@ -183,4 +184,84 @@ fn a_value_of_megabytes_is_read_straight_into_its_own_buffer() {
         assert_eq!(outcome.commands.len(), 1, "pieces of {size}");
         assert!(outcome.commands[0][2] == value);
     }
+}
+
+/// Whether what is in the buffer is too much for a codec with that limit.
+fn is_refused(stream: &[u8], max_query: usize, unauthenticated: bool) -> bool {
+    let mut codec = RespCodec::new(Limits {
+        max_query,
+        unauthenticated,
+        ..Limits::default()
+    });
+    let mut buffer = BytesMut::from(stream);
+    let decoded = codec.decode(&mut buffer).expect("decoding does no I/O");
+    decoded == Some(Decoded::TooMuch)
+}
+
+#[test]
+fn what_has_come_of_a_command_and_what_it_announces_is_bounded() {
+    const MIB: usize = 1024 * 1024;
+    let small = [b"*100000\r\n".to_vec(), b"$1\r\nx\r\n".repeat(50_000)].concat();
+    assert!(!is_refused(&small, small.len(), false));
+    assert!(is_refused(&small, small.len() - 1, false));
+    let announced = b"*2\r\n$4\r\nECHO\r\n$1100000\r\nx";
+    assert!(!is_refused(announced, 2 * MIB, false));
+    assert!(is_refused(announced, MIB, false));
+    let line = vec![b'x'; 3000];
+    assert!(!is_refused(&line, 3000, true));
+    assert!(is_refused(&line, 2999, true));
+    let complete = b"*1\r\n$4\r\nPING\r\n".repeat(100);
+    assert!(!is_refused(&complete, 1000, false), "it is executed first");
+}
+
+#[test]
+fn large_arguments_that_have_come_whole_count_until_their_command_has() {
+    let argument = [b"$50000\r\n".to_vec(), vec![b'x'; 50_000], b"\r\n".to_vec()].concat();
+    let limits = Limits {
+        max_query: 170_000,
+        ..Limits::default()
+    };
+    let mut codec = RespCodec::new(limits);
+    let mut buffer = BytesMut::new();
+    // Each comes in two pieces, so that it is held beside the buffer.
+    let mut push = |codec: &mut RespCodec, bytes: &[u8]| {
+        let mut last = None;
+        for piece in bytes.chunks(40_000) {
+            buffer.extend_from_slice(piece);
+            last = codec.decode(&mut buffer).expect("decoding does no I/O");
+        }
+        if let Some(Decoded::Batch(_)) = last {
+            let taken = codec.finish_batch();
+            buffer.advance(taken);
+        }
+        last
+    };
+    for _ in 0..3 {
+        assert_eq!(push(&mut codec, b"*4\r\n$4\r\nMSET\r\n"), None);
+        for number in 1..=3 {
+            let complete = (number == 3).then_some(Decoded::Batch(1));
+            assert_eq!(push(&mut codec, &argument), complete, "argument {number}");
+        }
+        assert_eq!(codec.argument_bytes(), 0, "the next command begins anew");
+    }
+    assert_eq!(push(&mut codec, b"*9\r\n"), None);
+    assert_eq!(push(&mut codec, &argument.repeat(3)), None);
+    assert_eq!(codec.argument_bytes(), 150_000);
+    assert_eq!(push(&mut codec, b"$30000\r\n"), None);
+    assert_eq!(push(&mut codec, &[b'x'; 20_000]), Some(Decoded::TooMuch));
+}
+
+#[test]
+fn bytes_before_a_command_are_those_of_the_commands_before_it() {
+    let mut codec = RespCodec::default();
+    let mut buffer =
+        BytesMut::from(&b"*1\r\n$4\r\nPING\r\n*2\r\n$4\r\nECHO\r\n$0\r\n\r\nPING\r\n*1\r\n"[..]);
+    let decoded = codec.decode(&mut buffer).expect("decoding does no I/O");
+    assert_eq!(decoded, Some(Decoded::Batch(3)));
+    let before: Vec<usize> = (0..=3).map(|index| codec.bytes_before(index)).collect();
+    assert_eq!(
+        before,
+        [0, 14, 34, 34],
+        "an inline command's words are elsewhere"
+    );
 }

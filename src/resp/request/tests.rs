@@ -3,6 +3,7 @@
 use super::*;
 
 const UNAUTHENTICATED: Limits = Limits {
+    max_query: usize::MAX,
     max_bulk: 512 * 1024 * 1024,
     unauthenticated: true,
 };
@@ -126,6 +127,7 @@ fn limits_are_exact() {
     let small = Limits {
         max_bulk: 3,
         unauthenticated: false,
+        ..Limits::default()
     };
     assert_eq!(parse(b"*1\r\n$3\r\nabc\r\n", small), ["abc"]);
     assert_eq!(

@@ -324,7 +324,7 @@ pub(super) fn stats(page: &mut Page, context: &Context<'_>) {
     let rate = |hundredths: u64| format!("{}.{:02}", hundredths / 100, hundredths % 100);
     page.fields([
         ("total_connections_received", load(&stats.connections)),
-        ("total_commands_processed", stats.commands_processed.get()),
+        ("total_commands_processed", stats.commands_processed()),
         ("instantaneous_ops_per_sec", load(&stats.ops_per_second)),
         ("total_net_input_bytes", stats.net_input.get()),
         ("total_net_output_bytes", stats.net_output.get() + messages),
