@@ -403,7 +403,7 @@ fn run(instance: &Instance, task: &Task, base: Base, directory: &Directory) {
         let shown = temporary.display();
         tracing::info!("Successfully created the temporary AOF base file {shown}");
     }
-    let done = written.and_then(|()| turned).and_then(|turned| {
+    let done = written.and(turned).and_then(|turned| {
         let is_cancelled = || task.is_cancelled();
         super::commit::commit(instance, &temporary, form, turned, is_cancelled)
     });
