@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const SHORT_SYNC: Duration = Duration::from_millis(2);
 
 /// Writes what is in the log, unless that may block; for a connection, before its replies go out. False where it is left to the
-/// thread: a reply that tells of a write of the client's then waits for that ([`Aof::written_up_to`]).
+/// thread: a reply that tells of a write of the client's then waits for that ([`written_up_to`](super::Aof::written_up_to)).
 pub fn write_out(instance: &Instance) -> bool {
     let aof = &instance.aof;
     let (written, end) = (aof.written.load(Ordering::Acquire), instance.log.end());
