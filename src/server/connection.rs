@@ -666,13 +666,22 @@ async fn log_first(
 /// Waits until replies may go out by the policy, which may change meanwhile.
 async fn wait_for_log(instance: &Instance, end: u64, own_end: u64) {
     let aof = &instance.aof;
-    while aof.holds_replies() {
-        aof.show_up_to(end, own_end, instance).await;
-        if aof.holds_replies() || writer::write_out(instance) {
-            return;
+    loop {
+        if aof.holds_replies() {
+            aof.show_up_to(end, own_end, instance).await;
+            if aof.holds_replies() {
+                return;
+            }
+        } else {
+            if writer::write_out(instance) {
+                return;
+            }
+            aof.written_up_to(own_end).await;
+            if !aof.holds_replies() {
+                return;
+            }
         }
     }
-    aof.written_up_to(own_end).await;
 }
 
 /// Closes a client whose batch comes after the data set was saved for the last time: it is not to be acknowledged.

@@ -237,7 +237,7 @@ impl Aof {
         loop {
             let mut moved = std::pin::pin!(self.moved.notified());
             moved.as_mut().enable();
-            let end = if self.cannot_write() { own_end } else { end };
+            let end = if self.is_failing() { own_end } else { end };
             if self.may_show(end) || !self.holds_replies() || !self.is_on() {
                 return;
             }

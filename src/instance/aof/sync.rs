@@ -66,13 +66,23 @@ impl Aof {
                 self.schedule_mending();
             }
             Ok(()) => self.publish_synced(end),
-            Err(error) => {
-                if self.sync_failed(instance, error) && self.policy() == AppendFsync::Always {
-                    self.lose();
-                }
-            }
+            Err(error) => self.note_failure(instance, error),
         }
         synced
+    }
+
+    /// Syncs a file that does not count yet. A failure does.
+    pub(super) fn sync_uncounted(&self, instance: &Instance, file: &dyn DiskFile) {
+        let _syncing = locked(&self.syncing);
+        if let Err(error) = file.sync() {
+            self.note_failure(instance, &error);
+        }
+    }
+
+    fn note_failure(&self, instance: &Instance, error: &io::Error) {
+        if self.sync_failed(instance, error) && self.policy() == AppendFsync::Always {
+            self.lose();
+        }
     }
 
     /// Notes that files were synced up to an offset.

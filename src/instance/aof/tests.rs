@@ -718,13 +718,70 @@ fn a_file_that_no_manifest_names_is_read_if_what_comes_before_it_is_whole() {
         let disk = left_at_the_turn(line);
         assert_eq!(found(&disk), 1, "{line:?} is not of a turn");
     }
-    let disk = left_at_the_turn("#AFTER:28\r\n");
-    assert_eq!(found(&disk), 1);
-    assert!(
-        disk.bytes("/data/appendonlydir/appendonly.aof.2.incr.aof")
-            .is_none()
-    );
-    assert_eq!(found(&disk), 1);
+    // Power was cut, or another program has written on.
+    for line in ["#AFTER:28\r\n", "#AFTER:26\r\n"] {
+        let disk = left_at_the_turn(line);
+        assert_eq!(found(&disk), 1);
+        let names = crate::persist::disk::Disk::list(&disk, Path::new("/data/appendonlydir"));
+        let mut names = names.expect("it is there");
+        names.sort();
+        assert_eq!(
+            names,
+            [
+                "appendonly.aof.1.incr.aof",
+                "appendonly.aof.manifest",
+                "left-out-appendonly.aof.2.incr.aof"
+            ]
+        );
+        assert_eq!(found(&disk), 1);
+    }
+}
+
+#[test]
+fn while_the_manifest_cannot_be_written_nothing_is_promised_of_the_new_file() {
+    for policy in ["everysec", "no"] {
+        let disk = SimulatedDisk::default();
+        let mut subject = Subject::start(&disk, policy).expect("nothing fails yet");
+        subject.write(1);
+        subject.work();
+        let sync = turn(&mut subject).expect("nothing fails yet");
+        let end = subject.write(2);
+        disk.fail_creations(true);
+        sync.run(&subject.instance);
+        assert!(subject.refuses() && subject.aof().durable() < Some(end));
+        subject.end_rewrite();
+        assert!(!subject.aof().rewrite_figures().is_last_ok);
+        // Whoever waits for the disk from now on is not told that it has come there.
+        subject.aof().set_policy(AppendFsync::Always);
+        assert!(!writer::commit(&subject.instance) && !subject.aof().may_show(end));
+        subject.work();
+        assert!(!subject.aof().may_show(end));
+        disk.fail_creations(false);
+        subject.work();
+        assert!(subject.aof().may_show(end) && !subject.refuses());
+        assert_eq!(found(&disk.cut_power()), 2);
+        assert!(subject.rewrite());
+        assert_eq!(found(&disk.cut_power()), 2);
+    }
+}
+
+#[test]
+fn a_new_file_is_named_also_while_a_rewrite_lets_the_disk_rest() {
+    let disk = SimulatedDisk::default();
+    let mut subject = Subject::start(&disk, "everysec").expect("nothing fails");
+    let param = Param::NoAppendfsyncOnRewrite;
+    let mut config = subject.instance.config_mut();
+    let rests = config.assign(param, &[b"yes".as_slice()], &mut SystemHost);
+    drop(config);
+    rests.expect("it is a value of the parameter");
+    subject.write(1);
+    let sync = turn(&mut subject).expect("nothing fails");
+    drop(sync);
+    subject.aof().clear_busy(super::Busy::SYNCING);
+    subject.aof().set_policy(AppendFsync::Always);
+    subject.end_rewrite();
+    assert!(subject.aof().rewrite_figures().is_last_ok);
+    assert_eq!(found(&disk.end_process()), 1);
 }
 
 #[test]

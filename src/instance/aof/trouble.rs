@@ -17,6 +17,8 @@ const LOG_PERIOD: Duration = Duration::from_secs(30);
 pub(super) struct Trouble {
     write: Option<String>,
     sync: Option<String>,
+    /// Whether the manifest does not name the file that is written, as it could not be written itself.
+    manifest: bool,
     failed_syncs: u64,
     logged: Option<Instant>,
 }
@@ -36,13 +38,17 @@ impl Aof {
     /// What the last write or sync has failed with; nothing if it has not.
     pub fn error(&self) -> Option<String> {
         let trouble = locked(&self.trouble);
-        trouble.write.clone().or_else(|| trouble.sync.clone())
+        let manifest = trouble
+            .manifest
+            .then(|| "the manifest cannot be written".to_owned());
+        let of_file = trouble.write.clone().or_else(|| trouble.sync.clone());
+        of_file.or(manifest)
     }
 
     /// Whether the last write or sync has failed.
     pub fn is_failing(&self) -> bool {
         let trouble = locked(&self.trouble);
-        trouble.write.is_some() || trouble.sync.is_some()
+        trouble.write.is_some() || trouble.sync.is_some() || trouble.manifest
     }
 
     pub(super) fn write_failed(&self, instance: &Instance, error: &WriteError) {
@@ -79,6 +85,24 @@ impl Aof {
         }
         tracing::warn!("AOF write error looks solved, the server can write again.");
         self.end(instance, trouble);
+    }
+
+    /// Notes that the manifest cannot be written, which is in the log already.
+    pub(super) fn manifest_failed(&self, instance: &Instance) {
+        let is_new = !std::mem::replace(&mut locked(&self.trouble).manifest, true);
+        instance.attention.raise(FILE_FAILS);
+        if is_new {
+            // Who has no write under way waits no longer.
+            self.moved.notify_waiters();
+        }
+    }
+
+    pub(super) fn manifest_written(&self, instance: &Instance) {
+        let mut trouble = locked(&self.trouble);
+        if std::mem::take(&mut trouble.manifest) {
+            tracing::warn!("The AOF manifest can be written again.");
+            self.end(instance, trouble);
+        }
     }
 
     /// Notes that a sync has failed; false where the append-only file was turned off meanwhile, as nobody would end that trouble.
@@ -126,7 +150,7 @@ impl Aof {
     fn end(&self, instance: &Instance, mut trouble: std::sync::MutexGuard<'_, Trouble>) {
         if trouble.write.is_none() {
             self.clear_busy(Busy::FAILING);
-            if trouble.sync.is_none() {
+            if trouble.sync.is_none() && !trouble.manifest {
                 trouble.logged = None;
                 instance.attention.lower(FILE_FAILS);
             }

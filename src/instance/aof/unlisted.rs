@@ -3,8 +3,11 @@
 //! Life cycle: at the mark of a rewrite the log goes on in a new file ([`begin`]), whose first line says how long the file before
 //! it is. Then, while that is written on, the one before it is synced and the manifest written ([`Unlisted::list`]); until then
 //! nothing that is in the new one counts as being on the disk. A process that is killed in between leaves a file that no
-//! manifest names: at the next start it is added to it ([`adopt`]) if what comes before it is whole, as it is then. After a
-//! power cut that may not be so, and nothing of the new file was promised: it is removed.
+//! manifest names: at the next start it is added to it ([`adopt`]) if what comes before it is as it was then. After a power cut
+//! it may be shorter, and nothing of the new file was promised; another program may have written on there. In either case the
+//! new file is left out, and kept under another name.
+//!
+//! While the manifest cannot be written, writes are refused, the rewrite has failed, and it is tried again each second.
 
 use std::io::Read;
 use std::sync::Arc;
@@ -105,17 +108,21 @@ impl Unlisted {
             directory,
             manifest,
         } = ledger.as_mut().ok_or(Failed)?;
-        let is_named = |manifest: &Manifest| {
-            let last = manifest.increments.last();
-            last.is_some_and(|part| part.name == self.name)
-        };
-        if !is_named(manifest) {
+        let named = manifest.increments.iter().chain(&manifest.history);
+        if !named.into_iter().any(|part| part.name == self.name) {
             let mut changed = manifest.clone();
             changed.add_increment(directory.prefix());
-            directory.write_manifest(&changed)?;
+            if let Err(failed) = directory.write_manifest(&changed) {
+                drop(ledger);
+                // What is written now would not be found after a power cut.
+                aof.manifest_failed(instance);
+                self.task.set_turned(Err(failed));
+                return Err(failed);
+            }
             *manifest = changed;
         }
         drop(ledger);
+        aof.manifest_written(instance);
         // Another one may have done the same before, and the next have been begun.
         locked(&aof.unlisted).take_if(|other| other.name == self.name);
         self.task.set_turned(Ok(self.turned));
@@ -141,18 +148,20 @@ pub(super) fn adopt(directory: &Directory, manifest: &mut Manifest) -> Result<()
         return Ok(());
     };
     let shown = String::from_utf8_lossy(&name);
-    if directory.size(last)? < len_before {
+    let len = directory.size(last)?;
+    if len != len_before {
         let last = String::from_utf8_lossy(&last.name);
+        let aside = [b"left-out-".as_slice(), &name].concat();
         tracing::warn!(
-            "The AOF file {shown} is left out: {last}, which comes before it, is not whole"
+            "The AOF file {shown} is left out and called left-out-{shown} now: {last}, which comes before it, has {len} bytes, \
+             and had {len_before} when it was begun"
         );
-        return directory
-            .disk()
-            .remove(&directory.file(&name))
-            .map_err(|error| {
-                tracing::warn!("Can't remove the AOF file {shown}: {}", system_text(&error));
-                Failed
-            });
+        let disk = directory.disk();
+        let moved = disk.rename(&directory.file(&name), &directory.file(&aside));
+        return moved.map_err(|error| {
+            tracing::warn!("Can't rename the AOF file {shown}: {}", system_text(&error));
+            Failed
+        });
     }
     // Whoever names it says that what comes before it is on the disk.
     let before = directory.open_at_end(&last.name)?;

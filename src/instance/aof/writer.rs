@@ -62,7 +62,7 @@ pub fn lets_out(instance: &Instance) -> bool {
 /// they are told.
 pub fn commit(instance: &Instance) -> bool {
     let aof = &instance.aof;
-    let is_up_to_thread = aof.is_lost() || aof.is_broken();
+    let is_up_to_thread = aof.is_lost() || aof.is_broken() || aof.unlisted().is_some();
     if aof.is_busy() || is_up_to_thread || aof.has_slow_disk.load(Ordering::Relaxed) {
         aof.ask_writer();
         return false;
@@ -93,7 +93,9 @@ fn write_and_sync(instance: &Instance) -> bool {
     let sync = Sync::of(&files);
     drop(files);
     match sync {
-        Some(sync) if end > aof.synced_up_to() && !rests(instance) => sync_now(instance, &sync),
+        Some(sync) if end > aof.synced_up_to() && !rests(instance) => {
+            return sync_now(instance, &sync);
+        }
         // A sync that has failed meanwhile is told by the next look.
         _ if aof.is_broken() => {}
         _ => aof.show(end),
@@ -201,8 +203,11 @@ pub(super) fn work(
         .is_some_and(|unlisted| is_tick || unlisted.is_new());
     let is_due = is_turning || sync.end > aof.synced_up_to() || (is_tick && aof.awaits_sync());
     match aof.policy() {
+        AppendFsync::Always if is_turning => _ = sync_now(instance, &sync),
+        // It is tried again at the next tick.
+        AppendFsync::Always if aof.unlisted().is_some() => {}
         AppendFsync::Always if rests(instance) && !aof.is_broken() => aof.show(sync.end),
-        AppendFsync::Always if is_due => sync_now(instance, &sync),
+        AppendFsync::Always if is_due => _ = sync_now(instance, &sync),
         // What a sync has lost is not there because it is synced no more.
         AppendFsync::Always if aof.is_broken() => {}
         AppendFsync::Always => aof.show(sync.end),
@@ -246,15 +251,17 @@ fn tell_delay(instance: &Instance, rhythm: &mut Rhythm, now: Instant) {
     }
 }
 
-/// Syncs while replies wait for it.
-fn sync_now(instance: &Instance, sync: &Sync) {
+/// Syncs while replies wait for it; false where that fails.
+fn sync_now(instance: &Instance, sync: &Sync) -> bool {
     let start = Instant::now();
     // A failure is noted, and the end.
-    if sync.run_now(instance) {
+    let is_synced = sync.run_now(instance);
+    if is_synced {
         let is_slow = start.elapsed() > SHORT_SYNC;
         let has_slow_disk = &instance.aof.has_slow_disk;
         has_slow_disk.store(is_slow, Ordering::Relaxed);
     }
+    is_synced
 }
 
 impl Sync {
@@ -267,10 +274,14 @@ impl Sync {
     /// Syncs; false where that fails, which is noted. What is in a file counts when the manifest names it.
     fn run_now(&self, instance: &Instance) -> bool {
         let aof = &instance.aof;
-        let is_listed = aof
-            .unlisted()
-            .is_none_or(|unlisted| unlisted.list(instance).is_ok());
-        is_listed && aof.sync(instance, &*self.file, self.end).is_ok()
+        if let Some(unlisted) = aof.unlisted()
+            && unlisted.list(instance).is_err()
+        {
+            // It is worth having on the disk all the same.
+            aof.sync_uncounted(instance, &*self.file);
+            return false;
+        }
+        aof.sync(instance, &*self.file, self.end).is_ok()
     }
 
     /// Syncs while others write on.

@@ -36,6 +36,7 @@ struct State {
     failing: Option<(u64, Failure)>,
     /// Whether syncs fail.
     syncs_fail: bool,
+    creations_fail: bool,
     /// Whether renaming waits.
     holds_renames: bool,
     /// How many wait for that.
@@ -94,6 +95,11 @@ impl SimulatedDisk {
     /// Makes syncs of files fail, or succeed again.
     pub fn fail_syncs(&self, fail: bool) {
         locked(&self.0).syncs_fail = fail;
+    }
+
+    /// Makes the creation of files fail, or succeed again.
+    pub fn fail_creations(&self, fail: bool) {
+        locked(&self.0).creations_fail = fail;
     }
 
     /// Has whoever renames a file wait, or go on.
@@ -238,6 +244,9 @@ impl Disk for SimulatedDisk {
 
     fn create(&self, path: &Path) -> io::Result<Arc<dyn DiskFile>> {
         let mut state = self.call().map_err(|(error, _)| error)?;
+        if state.creations_fail {
+            return Err(failed());
+        }
         let content = Arc::<Mutex<Content>>::default();
         state.names.insert(path.to_owned(), Arc::clone(&content));
         drop(state);
