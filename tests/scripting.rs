@@ -543,6 +543,11 @@ fn a_script_that_takes_long_can_be_ended() {
          while true do pcall(c) end",
         "while true do pcall(redis.call, 'get', 'x') end",
         "return string.find(string.rep('a', 300000), string.rep('a?', 300000) .. 'b')",
+        "local s = ('a'):rep(1500) while true do pcall(string.find, s, 'a*b') end",
+        "return string.find('[b' .. ('a'):rep(1990), '%b[ba*a*a*a*]')",
+        "for w in string.gmatch(('^'):rep(4000), '^^*^*x') do end",
+        "while true do xpcall(function() while true do end end, function() while true do end end) end",
+        "local t = {} for i = 1, 40 do t = {t, t} end return cjson.encode(t)",
     ];
     for script in scripts.into_iter().take(count) {
         caller.send(&common::encode(&["EVAL", script, "0"]));

@@ -15,6 +15,7 @@ use parking_lot::MutexGuard;
 use tokio::runtime::{Handle, RuntimeFlavor};
 
 use super::convert;
+use super::ffi::library;
 use super::host::{Host, State};
 use super::raise;
 use super::running::{Kind, Slow};
@@ -31,6 +32,7 @@ const HAND_OVER_LIMIT: Duration = Duration::from_secs(1);
 /// # Errors
 /// Out of memory.
 pub fn install(lua: &Lua, host: &Host) -> Result<()> {
+    library::set_ending(false);
     lua.set_app_data(Watched(host.clone()));
     watch(
         lua,
@@ -94,8 +96,7 @@ pub fn why_to_end(lua: &Lua) -> Option<&'static str> {
 fn look(mut state: MutexGuard<'_, State>) -> Option<&'static str> {
     if let Some(load) = &mut state.load {
         let is_over = load.started.elapsed() >= LOAD_LIMIT;
-        state.alarm |= is_over;
-        return is_over.then_some(LOAD_TIMEOUT);
+        return alarmed(&mut state, is_over, LOAD_TIMEOUT);
     }
     let run = state.run.as_mut()?;
     let started = *run.started.get_or_insert_with(Instant::now);
@@ -110,8 +111,16 @@ fn look(mut state: MutexGuard<'_, State>) -> Option<&'static str> {
         return None;
     }
     let is_killed = run.instance.scripts.running.is_killed();
-    state.alarm |= is_killed;
-    is_killed.then_some(KILLED)
+    alarmed(&mut state, is_killed, KILLED)
+}
+
+/// Answers why the script is to end, if it is, and has all that takes its time hear of it.
+fn alarmed(state: &mut State, is_to_end: bool, why: &'static str) -> Option<&'static str> {
+    if is_to_end {
+        state.alarm = true;
+        library::set_ending(true);
+    }
+    is_to_end.then_some(why)
 }
 
 fn become_busy(state: &mut State, started: Instant) {

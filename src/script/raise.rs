@@ -121,7 +121,11 @@ pub fn value_of(lua: &Lua, error: &Error) -> Result<Value> {
         return Ok(value);
     }
     let text = match innermost(error) {
-        Error::RuntimeError(text) | Error::MemoryError(text) => text.clone(),
+        // Behind an error of Lua's own mlua puts all calls that led there.
+        Error::RuntimeError(text) | Error::MemoryError(text) => {
+            let end = text.find("\nstack traceback:");
+            text[..end.unwrap_or(text.len())].to_owned()
+        }
         Error::SyntaxError { message, .. } => message.clone(),
         other => other.to_string(),
     };

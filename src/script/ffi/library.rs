@@ -93,7 +93,7 @@ pub fn substitute(lua: &Lua, original: &Function, whole: &Whole) -> Result<Funct
 /// # Errors
 /// Out of memory.
 pub fn iterate(lua: &Lua, original: &Function) -> Result<Function> {
-    in_place_of(lua, original, &nothing(lua)?, find)
+    in_place_of(lua, original, &nothing(lua)?, gmatch)
 }
 
 fn nothing(lua: &Lua) -> Result<Whole> {
@@ -130,6 +130,20 @@ unsafe extern "C-unwind" fn find(state: *mut lua_State) -> c_int {
         match (word(state, 1), word(state, 2)) {
             (Word::Text(text), Word::Text(pattern))
                 if may_take(cost::steps(pattern, text.len())) =>
+            {
+                original(state)
+            }
+            _ => go_whole_way(state),
+        }
+    }
+}
+
+unsafe extern "C-unwind" fn gmatch(state: *mut lua_State) -> c_int {
+    // SAFETY: as in `find`.
+    unsafe {
+        match (word(state, 1), word(state, 2)) {
+            (Word::Text(text), Word::Text(pattern))
+                if may_take(cost::steps_anywhere(pattern, text.len())) =>
             {
                 original(state)
             }
@@ -175,10 +189,17 @@ const MOST_BYTES: u64 = 1 << 20;
 thread_local! {
     /// The steps that matches may have taken since one went the whole way.
     static STEPS: Cell<u64> = const { Cell::new(0) };
+    /// Whether the script of this thread is to end: each match goes the whole way then, which ends at its first step.
+    static IS_ENDING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Says whether the script that runs on this thread is to end.
+pub fn set_ending(is_ending: bool) {
+    IS_ENDING.set(is_ending);
 }
 
 fn may_take(steps: u64) -> bool {
-    if !is_open() || steps > MOST_STEPS {
+    if !is_open() || steps > MOST_STEPS || IS_ENDING.get() {
         return false;
     }
     STEPS.with(|taken| {
@@ -231,7 +252,7 @@ unsafe extern "C-unwind" fn unpack_range(state: *mut lua_State) -> c_int {
 unsafe extern "C-unwind" fn repeat(state: *mut lua_State) -> c_int {
     // SAFETY: as in `find`.
     unsafe {
-        if let (Word::Text(b""), Word::Number(_)) = (word(state, 1), word(state, 2)) {
+        if matches!(word(state, 1), Word::Text(b"")) && ffi::lua_isnumber(state, 2) != 0 {
             ffi::lua_pushvalue(state, 1);
             return 1;
         }

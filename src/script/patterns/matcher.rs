@@ -49,7 +49,7 @@ pub(super) struct Matcher<'t> {
     pattern: &'t [u8],
     captures: Vec<(usize, Length)>,
     choices: Vec<Choice>,
-    steps: u32,
+    steps: usize,
     /// All steps so far.
     #[cfg(test)]
     pub(super) taken: u64,
@@ -57,7 +57,7 @@ pub(super) struct Matcher<'t> {
 }
 
 /// After so many steps a matcher asks whether it is to go on.
-const STEPS: u32 = 1 << 16;
+const STEPS: usize = 1 << 16;
 
 impl<'t> Matcher<'t> {
     /// The pattern ends at its first zero byte. `why_to_end` is asked now and then, as some patterns take for ever.
@@ -97,17 +97,7 @@ impl<'t> Matcher<'t> {
         self.choices.clear();
         let (mut at, mut item) = (start, 0);
         loop {
-            self.steps += 1;
-            #[cfg(test)]
-            {
-                self.taken += 1;
-            }
-            if self.steps == STEPS {
-                self.steps = 0;
-                if let Some(why) = (self.why_to_end)() {
-                    return Err(why);
-                }
-            }
+            self.spend(1)?;
             match self.step(at, item)? {
                 Step::Done => return Ok(Some(at)),
                 Step::Go(next_at, next_item) => (at, item) = (next_at, next_item),
@@ -148,6 +138,20 @@ impl<'t> Matcher<'t> {
             None if index == 0 => Ok(Capture::Text(&self.text[start..end])),
             None => Err("invalid capture index"),
         }
+    }
+
+    /// Counts steps, and the bytes that a step looks at beside its first; asks now and then whether to go on.
+    fn spend(&mut self, steps: usize) -> Result<(), Fault> {
+        self.steps += steps;
+        #[cfg(test)]
+        {
+            self.taken += steps as u64;
+        }
+        if self.steps >= STEPS {
+            self.steps = 0;
+            return (self.why_to_end)().map_or(Ok(()), Err);
+        }
+        Ok(())
     }
 
     /// The pattern's byte there; 0 behind its end.
@@ -220,7 +224,7 @@ impl<'t> Matcher<'t> {
     }
 
     /// `%b` and two bytes: from the first to the second that closes it.
-    fn balance(&self, at: usize, item: usize) -> Result<Step, Fault> {
+    fn balance(&mut self, at: usize, item: usize) -> Result<Step, Fault> {
         let (open, close) = (self.letter(item), self.letter(item + 1));
         if open == 0 || close == 0 {
             return Err("unbalanced pattern");
@@ -229,17 +233,17 @@ impl<'t> Matcher<'t> {
             return Ok(Step::Fail);
         }
         let mut depth = 1_usize;
-        for (offset, &byte) in self.text[at + 1..].iter().enumerate() {
+        let rest = &self.text[at + 1..];
+        let end = rest.iter().position(|&byte| {
             if byte == close {
                 depth -= 1;
-                if depth == 0 {
-                    return Ok(Step::Go(at + offset + 2, item + 2));
-                }
             } else if byte == open {
                 depth += 1;
             }
-        }
-        Ok(Step::Fail)
+            depth == 0
+        });
+        self.spend(end.unwrap_or(rest.len()))?;
+        Ok(end.map_or(Step::Fail, |end| Step::Go(at + end + 2, item + 2)))
     }
 
     /// `%f` and a set: a place behind a byte that is not in the set and before one that is.
@@ -262,7 +266,7 @@ impl<'t> Matcher<'t> {
     }
 
     /// `%1`: what a capture found, once more.
-    fn repeat_capture(&self, at: usize, item: usize, digit: u8) -> Result<Step, Fault> {
+    fn repeat_capture(&mut self, at: usize, item: usize, digit: u8) -> Result<Step, Fault> {
         let index = usize::from(digit).checked_sub(usize::from(b'1'));
         let captured = index.and_then(|index| self.captures.get(index));
         let found = match captured {
@@ -270,8 +274,11 @@ impl<'t> Matcher<'t> {
             Some((_, Length::Position)) => return Ok(Step::Fail),
             Some(&(start, Length::Bytes(length))) => &self.text[start..start + length],
         };
-        Ok(match self.text[at..].starts_with(found) {
-            true => Step::Go(at + found.len(), item),
+        let len = found.len();
+        let is_there = self.text[at..].starts_with(found);
+        self.spend(len)?;
+        Ok(match is_there {
+            true => Step::Go(at + len, item),
             false => Step::Fail,
         })
     }
@@ -288,8 +295,8 @@ impl<'t> Matcher<'t> {
                 self.choices.push(Choice::Resume(at, end + 1));
                 Ok(Step::Go(at + 1, end + 1))
             }
-            b'*' => Ok(self.longest(at, item, end)),
-            b'+' if is_here => Ok(self.longest(at + 1, item, end)),
+            b'*' => self.longest(at, item, end),
+            b'+' if is_here => self.longest(at + 1, item, end),
             b'-' => {
                 self.choices.push(Choice::More(at, item, end));
                 Ok(Step::Go(at, end + 1))
@@ -301,7 +308,7 @@ impl<'t> Matcher<'t> {
     }
 
     /// As many as there are, then fewer.
-    fn longest(&mut self, at: usize, item: usize, end: usize) -> Step {
+    fn longest(&mut self, at: usize, item: usize, end: usize) -> Result<Step, Fault> {
         let mut count = 0;
         while self.is_single(at + count, item, end) {
             count += 1;
@@ -309,7 +316,8 @@ impl<'t> Matcher<'t> {
         if count > 0 {
             self.choices.push(Choice::Fewer(at, count, end + 1));
         }
-        Step::Go(at + count, end + 1)
+        self.spend(count)?;
+        Ok(Step::Go(at + count, end + 1))
     }
 
     /// Where the item ends that begins there: a byte, a class, or a set.

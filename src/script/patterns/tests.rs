@@ -470,11 +470,14 @@ fn what_a_match_may_cost_is_told_by_its_repetitions() {
         ("^a+b-", 100 * 100),
         ("^a?b?", 4),
         ("^%a%*", 1),
-        ("^[a-z*+?-]", 1),
-        ("^[]*]*", 100),
-        ("^[^]*]*", 100),
-        ("^[%]*]", 1),
+        ("^[a-z*+?-]", 8),
+        ("^[]*]*", 3 * 100),
+        ("^[^]*]*", 4 * 100),
+        ("^[%]*]", 4),
         ("^%b()", 100),
+        ("^%b[ba*]", 100 * 100),
+        ("^%b%%a*", 100 * 100),
+        ("^%ba[a*]", 100 * 100),
         ("^(a)%1", 100),
         ("^[", 1),
         ("^%", 1),
@@ -482,6 +485,7 @@ fn what_a_match_may_cost_is_told_by_its_repetitions() {
     for &(pattern, steps) in table {
         assert_eq!(cost::steps(pattern.as_bytes(), 99), steps, "{pattern}");
     }
+    assert_eq!(cost::steps_anywhere(b"^a*", 99), 100 * 100);
     assert_eq!(cost::steps(&[b'a'; 65], 1), u64::MAX);
     assert_eq!(cost::steps(b"a*a*a*a*a*a*a*a*", usize::MAX - 1), u64::MAX);
     assert_eq!(cost::result(9, b"xyz"), 10 * 3 + 9);
