@@ -8,8 +8,9 @@
 //!   error; `table.remove` and `table.sort` find nothing to do in it;
 //! * those that read without them (`next`, `pairs`, `rawget`, `table.foreach`, and the libraries that walk tables)
 //!   look at the table behind ([`behind`]);
-//! * those that catch errors (`pcall`, `xpcall`, `coroutine.resume`, `coroutine.wrap`, `load`) turn the errors of Rust
-//!   functions into the values that scripts expect ([`raise`]);
+//! * those that catch errors (`pcall`, `xpcall`, `coroutine.resume`, `coroutine.wrap`, `load`) turn the errors that mlua
+//!   raises into the values that scripts expect ([`raise`]);
+//! * those by which a script could end the process or hold it have limits ([`library`]);
 //! * `load` and `loadstring` take source text alone;
 //! * those that match patterns do it in bounded space ([`patterns`]).
 //!

@@ -646,6 +646,22 @@ fn functions_that_could_end_or_hold_the_process_have_limits() {
 }
 
 #[test]
+fn no_list_of_calls_follows_an_error_of_luas_own() {
+    let lua = sandbox::new_vm().expect("an interpreter can be built");
+    let deep = "local function f(s) return string.gsub(s, '.', f) end ";
+    for (script, start) in [
+        ("return f('a')", "ERR "),
+        ("return select(2, pcall(f, 'a'))", ""),
+    ] {
+        let answer = run(&lua, &format!("{deep}{script}"));
+        assert!(
+            answer.starts_with(start) && answer.ends_with("C stack overflow"),
+            "{answer}"
+        );
+    }
+}
+
+#[test]
 fn the_collector_goes_on_whatever_a_script_asks_of_it() {
     let lua = sandbox::new_vm().expect("an interpreter can be built");
     assert_eq!(run(&lua, "return collectgarbage('stop')"), "0");

@@ -1,8 +1,8 @@
 //! A new base, from a snapshot, in the place of the files so far.
 //!
 //! Life cycle: [`start`] takes the snapshot under the data set's lock, and sets a mark in the log. The writing thread comes to the
-//! mark ([`turn`]): what stands before it is synced, and what follows goes into a new increment, which the manifest names
-//! from then on. Then a thread of its own writes the base under a temporary name; when that is done it gives the base
+//! mark ([`turn`]): what follows goes into a new increment, which the manifest names once what stands before the mark is synced
+//! ([`super::unlisted`]). Then a thread of its own writes the base under a temporary name; when that is done it gives the base
 //! its name, writes a manifest that makes history of all that came before the mark, and removes that. Where anything fails,
 //! base and manifest stay as they were, and the new increment stays: nothing is lost. Who retries too often waits
 //! ([`Limit`]), so that failures do not make files without end. One that was called off may be in the middle of that: whoever
@@ -22,7 +22,7 @@ use super::base::Base;
 use super::directory::Directory;
 use super::files::Files;
 use super::sync::Turned;
-use super::{Aof, Busy, Failed, Ledger, State, locked, unlisted};
+use super::{Aof, Busy, Failed, State, locked, unlisted};
 use crate::config::error::system_text;
 use crate::instance::{Instance, saving};
 use crate::persist::disk::DiskFile;
@@ -322,55 +322,23 @@ pub(super) fn turn(instance: &Instance, files: &mut Files, number: u64) {
     files.pass_mark();
     let task = aof.rewriting().task.clone();
     if let Some(task) = task.filter(|task| task.number == number && !task.is_cancelled()) {
-        let is_turned = match &task.first {
+        match &task.first {
             Some(file) => {
                 files.turn_to(Some(Arc::clone(file)));
-                Ok(true)
+                task.set_turned(Ok(Turned {
+                    offset: files.written(),
+                    failed_syncs: aof.failed_syncs(),
+                }));
             }
-            None if aof.holds_replies() => turn_to_new(instance, files).map(|()| true),
-            // Whoever has the manifest name it says so.
-            None => unlisted::begin(instance, files, &task).map(|()| false),
-        };
-        match is_turned {
-            Ok(true) => task.set_turned(Ok(Turned {
-                offset: files.written(),
-                failed_syncs: aof.failed_syncs(),
-            })),
-            Ok(false) => {}
-            Err(failed) => task.set_turned(Err(failed)),
+            // Whoever has the manifest name the new increment says that it is turned.
+            None => {
+                if let Err(failed) = unlisted::begin(instance, files, &task) {
+                    task.set_turned(Err(failed));
+                }
+            }
         }
     }
     aof.clear_busy(Busy::TURNING);
-}
-
-/// Goes on in a new increment where replies wait for the disk anyway: with `always`.
-fn turn_to_new(instance: &Instance, files: &mut Files) -> Result<(), Failed> {
-    let aof = &instance.aof;
-    if let Some(unlisted) = aof.unlisted() {
-        unlisted.list(instance)?;
-    }
-    if let Some(file) = files.current() {
-        let synced = aof.sync(instance, &*file, files.written());
-        synced.map_err(|_| Failed)?;
-    }
-    let mut ledger = aof.ledger();
-    let Ledger {
-        directory,
-        manifest,
-    } = ledger.as_mut().ok_or(Failed)?;
-    let mut changed = manifest.clone();
-    let name = changed.add_increment(directory.prefix());
-    let file = directory.create(&name)?;
-    // Whichever manifest is there if this fails, the new file is empty, and does no harm beside the others.
-    directory.write_manifest(&changed)?;
-    let shown = String::from_utf8_lossy(&name);
-    tracing::info!("Creating AOF incr file {shown} on background rewrite");
-    *manifest = changed;
-    let counters = &aof.counters;
-    counters.others.fetch_add(files.len(), Ordering::Relaxed);
-    counters.increment.store(0, Ordering::Relaxed);
-    files.turn_to(Some(file));
-    Ok(())
 }
 
 /// The thread that writes the base.
@@ -387,7 +355,7 @@ fn run(instance: &Instance, task: &Task, base: Base, directory: &Directory) {
             false => Ok(()),
         }
     };
-    // With `always` replies wait for the turn, which syncs: the disk is not to be busy with the base by then.
+    // With `always` replies wait for what the turn has synced: the disk is not to be busy with the base by then.
     let turned = task.wait_turned();
     let written = turned.and_then(|_| directory.make()).and_then(|()| {
         let written = base.write(directory, &temporary, &mut each_key);

@@ -124,27 +124,25 @@ fn in_place_of(
 }
 
 unsafe extern "C-unwind" fn find(state: *mut lua_State) -> c_int {
-    // SAFETY: only `in_place_of` makes closures of this function, with a function of Lua's own as what it needs. That one finds
-    // its arguments where they are, and raises its errors as for this one.
-    unsafe {
-        match (word(state, 1), word(state, 2)) {
-            (Word::Text(text), Word::Text(pattern))
-                if may_take(cost::steps(pattern, text.len())) =>
-            {
-                original(state)
-            }
-            _ => go_whole_way(state),
-        }
-    }
+    // SAFETY: only `in_place_of` makes closures of this function.
+    unsafe { find_at(state, cost::steps) }
 }
 
 unsafe extern "C-unwind" fn gmatch(state: *mut lua_State) -> c_int {
     // SAFETY: as in `find`.
+    unsafe { find_at(state, cost::steps_anywhere) }
+}
+
+/// Searches a text for a pattern at that cost.
+///
+/// # Safety
+/// `state` is that of a closure which [`in_place_of`] has made.
+unsafe fn find_at(state: *mut lua_State, cost: fn(&[u8], usize) -> u64) -> c_int {
+    // SAFETY: the caller's promise: the closure has a function of Lua's own as what it needs. That one finds its arguments where
+    // they are, and raises its errors as for this one.
     unsafe {
         match (word(state, 1), word(state, 2)) {
-            (Word::Text(text), Word::Text(pattern))
-                if may_take(cost::steps_anywhere(pattern, text.len())) =>
-            {
+            (Word::Text(text), Word::Text(pattern)) if may_take(cost(pattern, text.len())) => {
                 original(state)
             }
             _ => go_whole_way(state),
